@@ -1,0 +1,286 @@
+"""Run folders, the evidence behind every printed number: write atomically, load strictly, replay.
+
+`<root>/<dataset>/<profile>/<experiment>/seed<k>/fold<f>/` holds predictions.csv, history.jsonl,
+manifest.json and sometimes attention.npz. The manifest is written last and names the SHA-256 of
+the others: a folder that has one is complete, and a changed byte is noticed when it is read.
+
+Notebook: 07_result_tables
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+PREDICTIONS, HISTORY, ATTENTION = "predictions.csv", "history.jsonl", "attention.npz"
+MANIFEST, CHECKPOINT = "manifest.json", "checkpoint.json"
+KEY = ("dataset", "profile", "experiment", "seed", "fold")
+COLUMNS = ["filename", "clip_id", "fold", "target"]  # then p_0 ... p_{C-1}
+
+
+class ResultsError(ValueError):
+    """A run folder that cannot be trusted; the message names the file and the reason."""
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """An experiment trained with one seed and tested on one fold; its files are read when asked.
+
+    Every property raises ResultsError when its file is missing, damaged or not what it should be.
+    """
+
+    dataset: str
+    profile: str
+    experiment: str
+    seed: int
+    fold: int
+    folder: Path
+
+    @classmethod
+    def at(cls, folder) -> "Run":
+        """The run that a folder's path names; nothing is read."""
+        pattern = r"(?:.*/)?([^/]+)/([^/]+)/([^/]+)/seed(\d+)/fold(\d+)"
+        match = re.fullmatch(pattern, Path(folder).absolute().as_posix())
+        if not match:
+            raise ResultsError(f"{folder}: not <dataset>/<profile>/<experiment>/seed<k>/fold<f>")
+        return cls(*match.groups()[:3], int(match[4]), int(match[5]), Path(folder))
+
+    @property
+    def key(self) -> dict:
+        """The five values that name the run and its folder."""
+        return {name: getattr(self, name) for name in KEY}
+
+    @cached_property
+    def manifest(self) -> dict:
+        """How the run was made: config, hashes, versions, machine, times."""
+        path = self.folder / MANIFEST
+        manifest = _read_json(path)
+        if PREDICTIONS not in manifest.get("sha256", ()) or "config_hash" not in manifest:
+            raise ResultsError(f"{path}: no config_hash, or no SHA-256 of {PREDICTIONS}")
+        return self._named(manifest)
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """A row per test clip: filename, clip_id, fold, target, p_0 ... p_{C-1} (float64)."""
+        path, data = self.folder / PREDICTIONS, self._verified(PREDICTIONS)
+        types = dict.fromkeys(COLUMNS[:2], str) | dict.fromkeys(COLUMNS[2:], np.int64)
+        try:
+            table = pd.read_csv(io.BytesIO(data), dtype=types, keep_default_na=False)
+        except ValueError as error:
+            raise ResultsError(f"{path}: {error}") from error
+        return _checked(table, self.fold, path)
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row per epoch."""
+        self._verified(HISTORY)
+        return read_history(self.folder)
+
+    @cached_property
+    def attention(self) -> dict[str, np.ndarray] | None:
+        """Attention maps by name; None where the run kept none."""
+        path = self.folder / ATTENTION
+        if ATTENTION not in self.manifest["sha256"] and not path.exists():
+            return None
+        with np.load(io.BytesIO(self._verified(ATTENTION)), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def _named(self, manifest) -> dict:
+        for name, value in self.key.items():
+            if manifest.get(name) != value:
+                raise ResultsError(f"{self.folder / MANIFEST}: {name} is {manifest.get(name)!r}, "
+                                   f"but the folder is that of {value!r}")
+        return manifest
+
+    def _verified(self, name) -> bytes:
+        path, expected = self.folder / name, self.manifest["sha256"].get(name)
+        if expected is None or not path.is_file():
+            raise ResultsError(f"{path}: missing, or not named in the manifest")
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise ResultsError(f"{path}: changed since it was written (its SHA-256 differs)")
+        return data
+
+
+def run_folder(root, dataset, profile, experiment, seed, fold) -> Path:
+    """Where a run lives under `root` ("runs": yours, "results": committed)."""
+    return Path(root, dataset, profile, experiment, f"seed{seed}", f"fold{fold}")
+
+
+def is_complete(folder) -> bool:
+    """True once the run was written to its end: the manifest is always the last file."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def check_config(folder, config_hash) -> None:
+    """ResultsError if manifest.json or checkpoint.json in `folder` has another config_hash."""
+    for path in (Path(folder) / MANIFEST, Path(folder) / CHECKPOINT):
+        found = _read_json(path).get("config_hash") if path.exists() else config_hash
+        if found != config_hash:
+            raise ResultsError(f"{path}: made with config {found}, this run has {config_hash}; "
+                               "choose another output folder or remove this one")
+
+
+def write(folder, predictions, manifest, attention=None) -> Run:
+    """Finish a run folder; each file appears whole or not at all, and the manifest last.
+
+    predictions : DataFrame filename, clip_id, fold, target, p_0 ... p_{C-1} (a row per test clip)
+    manifest : dict with at least config_hash; the run's key and SHA-256 digests are added
+    attention : dict of arrays, or None
+
+    Raises ResultsError for predictions that could not be loaded again, and for a folder that is
+    complete or was made with another config: evidence is never overwritten.
+    """
+    run = Run.at(folder)
+    path = run.folder / MANIFEST
+    check_config(folder, manifest["config_hash"])
+    if is_complete(folder):
+        raise ResultsError(f"{path}: this run is complete; remove its folder to run it again")
+    manifest = run._named({**run.key, **manifest})
+    table = _checked(predictions, run.fold, run.folder / PREDICTIONS)
+    text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    write_bytes(run.folder / PREDICTIONS, text.encode())
+    (run.folder / ATTENTION).unlink(missing_ok=True)  # of an attempt that was interrupted
+    if attention is not None:
+        if any(np.asarray(value).dtype.hasobject for value in attention.values()):
+            raise ResultsError(f"{run.folder / ATTENTION}: arrays of objects are not stored")
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **attention)
+        write_bytes(run.folder / ATTENTION, buffer.getvalue())
+    files = [run.folder / name for name in (PREDICTIONS, HISTORY, ATTENTION)]
+    manifest["sha256"] = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+                          for file in files if file.exists()}
+    write_bytes(path, (_json(manifest, indent=1) + "\n").encode())
+    return run
+
+
+def write_bytes(path, data) -> None:
+    """Write a file so that a reader, or a crash, finds the old or the new one, never half of it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # beside the file, since a rename is atomic only within one file system
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def append_history(folder, row) -> None:
+    """Add an epoch to history.jsonl; `row` is a dict with at least `epoch`, counted from 1."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with open(Path(folder) / HISTORY, "a", encoding="utf-8", newline="\n") as file:
+        file.write(_json(row) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_history(folder) -> pd.DataFrame:
+    """A row per finished epoch; a last line without its end was cut by a crash and is left out."""
+    return pd.DataFrame(_epochs(folder))
+
+
+def truncate_history(folder, epoch) -> None:
+    """On resume: drop the lines after the checkpoint's `epoch` (0 drops all of them)."""
+    kept = [_json(row) + "\n" for row in _epochs(folder) if row["epoch"] <= epoch]
+    write_bytes(Path(folder) / HISTORY, "".join(kept).encode())
+
+
+def _epochs(folder) -> list[dict]:
+    path = Path(folder) / HISTORY
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    try:
+        return [{"epoch": int(json.loads(line)["epoch"]), **json.loads(line)} for line in lines]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{path}: a line is not an epoch: {error}") from error
+
+
+def load(root="results", dataset=None, profile=None, experiment=None, seed=None) -> list[Run]:
+    """The complete runs under `root`, sorted; a filter that is None lets everything through.
+
+    Raises ResultsError when nothing is left, and when runs of one experiment were made with
+    different configs or data, which must never be averaged.
+    """
+    wanted = {"dataset": dataset, "profile": profile, "experiment": experiment, "seed": seed}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    paths = Path(root).glob(f"*/*/*/seed*/fold*/{MANIFEST}")
+    runs = sorted(run for run in (Run.at(path.parent) for path in paths)
+                  if wanted.items() <= run.key.items())
+    if not runs:
+        chosen = ", ".join(f"{name}={value}" for name, value in wanted.items())
+        raise ResultsError(f"{root}: no complete runs" + f" with {chosen}" * bool(chosen))
+    first = {}
+    for run in runs:
+        other = first.setdefault((run.dataset, run.profile, run.experiment), run)
+        for name in ("config_hash", "data_hash"):
+            if run.manifest.get(name) != other.manifest.get(name):
+                raise ResultsError(f"{run.folder}: {name} differs from {other.folder}")
+    return runs
+
+
+def predictions(runs) -> pd.DataFrame:
+    """All test clips of all runs, a row each: the run's five keys, clip_id, source, target,
+    predicted, correct, p_0 ... `source` is the recording, the middle of `fold-id-take`.
+
+    Raises ResultsError when a clip was tested twice under one seed.
+    """
+    tables = []
+    for run in runs:
+        table = run.predictions
+        chances = table.filter(regex=r"^p_\d+$")
+        predicted = chances.to_numpy().argmax(axis=1)
+        source = table["clip_id"].str.extract(r"^[^-]+-(.+)-[^-]+$", expand=False)
+        tables.append(pd.DataFrame(run.key, index=table.index).assign(
+            clip_id=table["clip_id"], source=source, target=table["target"], predicted=predicted,
+            correct=predicted == table["target"], **chances))
+    long = pd.concat(tables, ignore_index=True)
+    twice = long["clip_id"][long.duplicated([*KEY[:4], "clip_id"])]
+    if len(twice):
+        raise ResultsError(f"{run.folder.parent}: {twice.iloc[0]} was tested in more than one fold")
+    return long
+
+
+def _checked(table, fold, path) -> pd.DataFrame:
+    """`table` as it was, or ResultsError with the first thing that is wrong with it."""
+    n_classes = len(table.columns) - len(COLUMNS)
+    if n_classes < 2 or [*table.columns] != COLUMNS + [f"p_{k}" for k in range(n_classes)]:
+        raise ResultsError(f"{path}: columns are {', '.join(map(str, table.columns))}")
+    chances = table.iloc[:, len(COLUMNS):].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    checks = {
+        "a probability that is not a number from 0 to 1": ~((chances >= 0) & (chances <= 1)),
+        "probabilities that do not sum to 1": np.abs(chances.sum(axis=1) - 1) > 1e-4,
+        "a clip_id that is not fold-id-take": ~table["clip_id"].str.fullmatch("[^-]+-.+-[^-]+"),
+        "a clip_id twice": table["clip_id"].duplicated(),
+        f"a fold other than {fold}": table["fold"] != fold,
+        f"a target outside 0 to {n_classes - 1}": ~table["target"].isin(range(n_classes)),
+    }
+    for what, wrong in checks.items():
+        if np.any(wrong) or not len(table):
+            row = int(np.argwhere(wrong)[0][0]) + 1 if len(table) else "none: the table is empty"
+            raise ResultsError(f"{path}: {what} (row {row})")
+    return table
+
+
+def _json(content, **options):
+    # numpy numbers become JSON's; NaN, infinity and every other type are refused
+    return json.dumps(content, default=np.generic.item, allow_nan=False, **options)
+
+
+def _read_json(path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: {error}") from error
+    return content if isinstance(content, dict) else {}
