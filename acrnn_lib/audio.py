@@ -1,0 +1,83 @@
+"""A sound file becomes one row of numbers: mono, 44.1 kHz, float32, as long as asked.
+
+Notebook: 01_listen_and_look
+"""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+SAMPLE_RATE = 44100  # Hz
+
+# libsndfile opens what is left of a cut file and only notes the damage in its log.
+_DAMAGE = re.compile(
+    r"lacks an end-of-stream bit|without an End-Of-Stream|Corrupted bitstream|reports a hole"
+)
+_DECLARED = re.compile(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_STREAMED = 0x7FFF0000  # bytes; programs that write to a pipe declare a length above this one
+_MARGIN = 0.1  # s decoded beyond what is asked, so that the resampler's filter has its context
+
+
+class AudioError(ValueError):
+    """A sound that cannot be used: the message names the file and the reason."""
+
+
+def read(path, seconds=None):
+    """Read a sound file as mono float32 at 44.1 kHz.
+
+    Channels are averaged and other rates resampled (polyphase filter, exact ratio).
+
+    path : any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...)
+    seconds : s; cut or zero-padded to this length at the end; the whole file when None
+
+    Returns float32 [shape=(n,)], full scale 1.
+    Raises AudioError for a file that is missing, empty, no audio, truncated, without samples, or
+    with NaN or infinite samples.
+
+    Notebook: 01_listen_and_look
+    """
+    wave, rate = _decode(Path(path), seconds)
+    if not len(wave):
+        raise AudioError(f"{path}: holds no samples")
+    if not np.isfinite(wave).all():
+        raise AudioError(f"{path}: holds NaN or infinite samples")
+    wave = wave.mean(axis=1)
+    if rate != SAMPLE_RATE:
+        from scipy.signal import resample_poly
+
+        ratio = math.gcd(rate, SAMPLE_RATE)
+        wave = resample_poly(wave, SAMPLE_RATE // ratio, rate // ratio)
+    wave = np.ascontiguousarray(wave, dtype=np.float32)
+    return wave if seconds is None else fit(wave, round(seconds * SAMPLE_RATE))
+
+
+def fit(wave, n_samples):
+    """Cut the wave [shape=(..., n)] or zero-pad it at the end to [shape=(..., n_samples)]."""
+    missing = max(0, n_samples - wave.shape[-1])
+    return np.pad(wave[..., :n_samples], [(0, 0)] * (wave.ndim - 1) + [(0, missing)])
+
+
+def _decode(path, seconds):
+    """Samples [shape=(n, channels)] and rate in Hz; everything that is wrong with the file."""
+    from soundfile import SoundFile, SoundFileError
+
+    if not path.is_file():
+        raise AudioError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    if not path.stat().st_size:
+        raise AudioError(f"{path}: is empty (0 bytes)")
+    try:
+        with SoundFile(path) as file:
+            expected = file.frames
+            if seconds is not None:
+                expected = min(expected, math.ceil((seconds + _MARGIN) * file.samplerate))
+            wave = file.read(expected, dtype="float32", always_2d=True)
+            rate, log = file.samplerate, file.extra_info
+    except (SoundFileError, TypeError) as error:  # TypeError: headerless .raw
+        raise AudioError(f"{path}: no audio that can be decoded ({error})") from error
+    declared = _DECLARED.search(log)
+    cut = declared and _STREAMED > int(declared[1]) > int(declared[2])
+    if cut or len(wave) < expected or _DAMAGE.search(log):
+        raise AudioError(f"{path}: is truncated or damaged; only a part of it can be decoded")
+    return wave, rate

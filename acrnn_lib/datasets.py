@@ -1,0 +1,271 @@
+"""The clip table: which sounds there are, in which fold, of which class, and by whom.
+
+Three data sets with one table: `synth` is generated, `esc10` and `esc50` (Piczak 2015, doi
+10.1145/2733373.2806390) come from a folder of yours or from `download`. Nothing is used unchecked.
+
+Notebook: 01_listen_and_look
+"""
+
+import difflib
+import functools
+import hashlib
+import json
+import os
+import re
+import stat
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from .paths import DatasetError, arriving, cache_dir, dataset_dir
+
+NAMES = ("synth", "esc10", "esc50")
+COLUMNS = "clip_id path fold target category source licence author url".split()
+ARCHIVES = {
+    "esc10": "https://github.com/karoldvl/ESC-10/archive/553c8f1743b9dba6b282e1323c3ca8fa76923448.zip",
+    "esc50": "https://github.com/karolpiczak/ESC-50/archive/master.zip",
+}
+ESC50_FORMAT = (44100, 1, 220500)  # Hz, channels, samples per channel
+ESC50_CLIPS = 2000
+_ESC50_COLUMNS = "filename fold target category esc10 src_file take".split()
+
+
+def load(name, root=None):
+    """Return the checked clip table of a data set.
+
+    name : synth, esc10 or esc50
+    root : the data set's folder or one that holds it by name; None: ACRNN_DATA, else the cache
+        (`synth` is then always the generated one)
+
+    Returns a DataFrame, one row per clip: clip_id (`fold-source-take`), path (absolute), fold (1
+    to 5), target (0 to C-1), category, source (the recording's id), licence, author, url. Its
+    `attrs` hold the name (`dataset`) and the SHA-256 of the downloaded `archive`, if there was one.
+    ESC-10 has its original class order, in an ESC-50 folder too, and there the same credits.
+
+    Raises DatasetError for an unknown name, a missing or wrong folder, missing, strange or changed
+    files. ESC-10's files are checked by SHA-256; ESC-50's by their names, format and length.
+
+    Notebook: 01_listen_and_look
+    """
+    if name not in NAMES:
+        close = difflib.get_close_matches(str(name).lower(), NAMES, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise DatasetError(f"unknown data set {name!r}: {hint}expected one of {', '.join(NAMES)}")
+    folder = _generated() if name == "synth" and root is None else dataset_dir(name, root)
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{folder}: {name} is not here; fetch it with `python -m acrnn_lib data {name}`, "
+            "or name its folder with --data or ACRNN_DATA"
+        )
+    table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50}[name](folder)
+    table = table[COLUMNS].reset_index(drop=True)
+    record = folder / "download.json"
+    archive = json.loads(record.read_text())["sha256"] if record.is_file() else ""
+    table.attrs = {"dataset": name, "archive": archive}
+    return table
+
+
+def class_names(table):
+    """Return the category names of a clip table, in the order of their targets."""
+    return table.drop_duplicates("target").sort_values("target")["category"].tolist()
+
+
+def data_hash(table):
+    """Return one SHA-256 (hex) over the clip ids and the contents of their files, in any order."""
+    clips = sorted(zip(table["clip_id"], table["path"], strict=True))
+    lines = "".join(f"{clip_id} {_sha256(path)}\n" for clip_id, path in clips)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def describe(table):
+    """Return a short text: clips, folds, classes, recordings and licences of a clip table."""
+    folds = table["fold"].value_counts().sort_index()
+    licences = table["licence"].value_counts()
+    rows = {
+        "clips": f"{len(table)} from {table['source'].nunique()} recordings",
+        "folds": ", ".join(f"{fold}: {n}" for fold, n in folds.items()),
+        "classes": f"{table['target'].nunique()}: {', '.join(class_names(table))}",
+        "licences": ", ".join(f"{n} {licence}" for licence, n in licences.items()),
+        "data hash": data_hash(table),
+    }
+    return "\n".join(f"{label:<10} {text}" for label, text in rows.items())
+
+
+def esc10_clips():
+    """Return the package's own list of ESC-10: the clip table without paths, but with title, file
+    and sha256 of each clip. It needs no data."""
+    table = Path(__file__).parent / "data" / "esc10.csv"
+    return pd.read_csv(table, dtype={"source": str}, keep_default_na=False)
+
+
+def download(name):
+    """Fetch a data set into the cache unless it is there, check it, and return its clip table.
+
+    The archive's address and SHA-256 are kept in `download.json` beside the sounds.
+    Raises DatasetError when it cannot be fetched or is not what it should be; the cache then
+    stays as it was.
+
+    Notebook: 01_listen_and_look
+    """
+    folder = cache_dir() / name
+    if name not in ARCHIVES or folder.is_dir():
+        return load(name, folder if name in ARCHIVES else None)
+    import pooch
+
+    url = ARCHIVES[name]
+    with arriving(folder) as new:
+        try:
+            archive = pooch.retrieve(
+                url, None, fname="archive.zip", path=new.parent, progressbar=sys.stderr.isatty()
+            )
+            _extract(archive, new)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise DatasetError(f"{url}: cannot be fetched ({error}); see --data DIR") from error
+        record = {"url": url, "sha256": pooch.file_hash(archive)}
+        (new / "download.json").write_text(json.dumps(record))
+        load(name, new)
+    return load(name, folder)
+
+
+def _esc10(folder):
+    """ESC-10 in its original folders, or inside an ESC-50 folder."""
+    clips = esc10_clips()
+    if (folder / "meta" / "esc50.csv").is_file():
+        found = _esc50(folder, only_esc10=True).set_index("clip_id")["path"]
+        _same(folder, clips["clip_id"], found.index, "clips with esc10 == True in meta/esc50.csv")
+        return clips.assign(path=clips["clip_id"].map(found))
+    classes = sorted({Path(file).parent.name for file in clips["file"]})
+    if not any((folder / name).is_dir() for name in classes):
+        raise _wrong(folder, f"the folders {classes[0]!r} to {classes[-1]!r}, or meta/esc50.csv")
+    found = [f"{name}/{path.name}" for name in classes for path in (folder / name).glob("*.ogg")]
+    _same(folder, clips["file"], found, "files named fold-id-take.ogg")
+    clips["path"] = [str(folder / file) for file in clips["file"]]
+    changed = clips[[_sha256(path) for path in clips["path"]] != clips["sha256"]]
+    if len(changed):
+        size = Path(changed["path"].iloc[0]).stat().st_size
+        raise DatasetError(
+            f"{changed['path'].iloc[0]}: is not the file of ESC-10: its SHA-256 differs, at "
+            f"{size} bytes (truncated or replaced?); {len(changed)} of {len(clips)} files differ"
+        )
+    return clips
+
+
+def _esc50(folder, only_esc10=False):
+    """ESC-50: audio/*.wav and meta/esc50.csv."""
+    meta = folder / "meta" / "esc50.csv"
+    if not meta.is_file():
+        raise _wrong(folder, "meta/esc50.csv and audio/")
+    try:
+        types = {"src_file": str, "esc10": bool}
+        clips = pd.read_csv(meta, usecols=_ESC50_COLUMNS, dtype=types, keep_default_na=False)
+    except ValueError as error:
+        raise DatasetError(f"{meta}: is not the table of ESC-50 ({error})") from error
+    if clips["filename"].nunique() != ESC50_CLIPS or len(clips) != ESC50_CLIPS:
+        raise DatasetError(
+            f"{meta}: lists {len(clips)} clips, expected {ESC50_CLIPS} different ones"
+        )
+    fields = clips[["fold", "src_file", "take", "target"]].astype(str)
+    if len(wrong := clips[fields.agg("-".join, axis=1) + ".wav" != clips["filename"]]):
+        first = wrong["filename"].iloc[0]
+        raise DatasetError(f"{meta}: {first!r} is not fold-src_file-take-target.wav of its row")
+    found = {path.name for path in (folder / "audio").glob("*.wav")}
+    if only_esc10:
+        clips = clips[clips["esc10"]]
+        found &= set(clips["filename"])
+    _same(folder / "audio", clips["filename"], found, "files listed in meta/esc50.csv")
+    clips = clips.assign(
+        clip_id=clips["filename"].str.rsplit("-", n=1).str[0],
+        path=[str(folder / "audio" / file) for file in clips["filename"]],
+        source=clips["src_file"],
+        licence="CC BY-NC 3.0 (collection)",
+        author="see link",
+        url=[f"https://freesound.org/s/{source}/" for source in clips["src_file"]],
+    )
+    for path in clips["path"]:
+        _check_wav(path)
+    return clips
+
+
+def _check_wav(path):
+    """The header alone: 2,000 files in a fraction of a second; `audio.read` checks the rest."""
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+    except soundfile.SoundFileError as error:
+        raise DatasetError(f"{path}: is no audio that can be decoded ({error})") from error
+    found = (info.samplerate, info.channels, info.frames)
+    if found != ESC50_FORMAT:
+        has, wants = ("{} Hz, {} channel(s), {} samples".format(*x) for x in (found, ESC50_FORMAT))
+        raise DatasetError(f"{path}: has {has}, expected {wants}")
+
+
+def _generated():
+    """The folder of the generated data set, written when it is not there yet."""
+    from . import synth
+
+    folder = cache_dir() / f"synth-{synth.VERSION}"
+    if not folder.is_dir():
+        with arriving(folder) as new:
+            synth.write(new)
+    return folder
+
+
+def _synth(folder):
+    from . import synth
+
+    clips = synth.plan()
+    files = clips["clip_id"] + ".wav"
+    found = [path.name for path in folder.glob("*.wav")]
+    _same(folder, files, found, f"files of synth {synth.VERSION}")
+    path = [str(folder / file) for file in files]
+    return clips.assign(path=path, licence="CC0 (generated)", author="ACRNN kit", url="")
+
+
+def _same(folder, expected, found, what):
+    """Refuse a folder with missing or strange files, and name them."""
+    expected, found = set(expected), {name for name in found if "/." not in f"/{name}"}
+    for kind, names in {"missing": expected - found, "strange": found - expected}.items():
+        if names:
+            raise DatasetError(
+                f"{folder}: {len(names)} {kind}: {_list(names, 3)}; "
+                f"expected {len(expected)} {what}, found {len(found)}"
+            )
+
+
+def _wrong(folder, expected):
+    found = _list((path.name for path in folder.iterdir()), 4) or "nothing"
+    return DatasetError(f"{folder}: expected {expected}, found {found}")
+
+
+def _list(names, n):
+    names = sorted(names)
+    return ", ".join(names[:n]) + (", ..." if len(names) > n else "")
+
+
+def _sha256(path):
+    status = os.stat(path)
+    return _sha256_of(str(path), status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _sha256_of(path, _size, _modified):  # a changed file has another key: it is hashed again
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _extract(archive, folder):
+    """Unpack a GitHub archive without its top folder; refuse it whole if a member leaves it."""
+    with zipfile.ZipFile(archive) as zipped:
+        for member in zipped.infolist():
+            parts = PurePosixPath(member.filename).parts
+            odd = ".." in parts or re.search(r"^/|\\|:", member.filename)
+            if odd or stat.S_ISLNK(member.external_attr >> 16):
+                raise ValueError(f"unsafe name in the archive: {member.filename!r}")
+        zipped.extractall(folder)
+    (top,) = folder.iterdir()
+    for path in list(top.iterdir()):
+        path.rename(folder / path.name)
+    top.rmdir()
