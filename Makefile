@@ -1,0 +1,44 @@
+# Each target calls one program. Without make: python -m acrnn_lib --help
+#   make reproduce                                 everything, on synthetic sound, no network
+#   make reproduce DATASET=esc10 PROFILE=lite DATA=/path/to/ESC-10
+PYTHON  ?= python3
+DATASET ?= synth
+PROFILE ?= smoke
+DATA    ?=
+ARGS    ?=
+
+BIN := .venv/bin
+# kernels of this environment go before those of the user or the system
+export JUPYTER_PREFER_ENV_PATH = 1
+
+.PHONY: env reproduce test book lab clean
+.DELETE_ON_ERROR:
+
+env: .venv/.done
+
+# torch goes first, so that nothing that needs it chooses another build
+.venv/.done: pyproject.toml requirements.lock requirements-torch.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-torch.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "ACRNN kit"
+	touch $@
+
+reproduce: .venv/.done
+	$(BIN)/python -m acrnn_lib reproduce --dataset $(DATASET) --profile $(PROFILE) \
+		$(if $(DATA),--data "$(DATA)") $(ARGS)
+
+test: .venv/.done
+	$(BIN)/python -m pytest $(ARGS)
+
+# from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
+book: .venv/.done
+	$(BIN)/python -m acrnn_lib.reproduce "$(DATASET)" "$(PROFILE)" "$(DATA)"
+
+# on this computer only, with JupyterLab's own token in the address
+lab: .venv/.done
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_start_here.ipynb $(ARGS)
+
+clean:
+	rm -rf build book/_build book/notebooks .pytest_cache .ruff_cache
