@@ -13,7 +13,8 @@ SAMPLE_RATE = 44100  # Hz
 
 # libsndfile opens what is left of a cut file and only notes the damage in its log.
 _DAMAGE = re.compile(
-    r"lacks an end-of-stream bit|without an End-Of-Stream|Corrupted bitstream|reports a hole"
+    r"lacks an end-of-stream bit|without an End-Of-Stream|Junk after the last page"
+    r"|Corrupted bitstream|reports a hole"
 )
 _DECLARED = re.compile(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _STREAMED = 0x7FFF0000  # bytes; programs that write to a pipe declare a length above this one

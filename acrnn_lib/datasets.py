@@ -29,7 +29,7 @@ ARCHIVES = {
 }
 ESC50_FORMAT = (44100, 1, 220500)  # Hz, channels, samples per channel
 ESC50_CLIPS = 2000
-_ESC50_COLUMNS = "filename fold target category esc10 src_file take".split()
+_META = dict(filename=str, fold=int, target=int, category=str, esc10=bool, src_file=str, take=str)
 
 
 def load(name, root=None):
@@ -39,13 +39,12 @@ def load(name, root=None):
     root : the data set's folder or one that holds it by name; None: ACRNN_DATA, else the cache
         (`synth` is then always the generated one)
 
-    Returns a DataFrame, one row per clip: clip_id (`fold-source-take`), path (absolute), fold (1
-    to 5), target (0 to C-1), category, source (the recording's id), licence, author, url. Its
-    `attrs` hold the name (`dataset`) and the SHA-256 of the downloaded `archive`, if there was one.
-    ESC-10 has its original class order, in an ESC-50 folder too, and there the same credits.
-
+    Returns a DataFrame, one row per clip: clip_id (fold-source-take), path (absolute), fold (1 to
+    5), target (0 to C-1), category, source (the recording's id), licence, author, url; its `attrs`
+    hold the name (dataset) and the SHA-256 of the downloaded archive, empty without a download.
+    ESC-10 has its original class order and its credits, inside an ESC-50 folder too.
     Raises DatasetError for an unknown name, a missing or wrong folder, missing, strange or changed
-    files. ESC-10's files are checked by SHA-256; ESC-50's by their names, format and length.
+    files: ESC-10's are checked by SHA-256, ESC-50's by name, format and length.
 
     Notebook: 01_listen_and_look
     """
@@ -55,10 +54,8 @@ def load(name, root=None):
         raise DatasetError(f"unknown data set {name!r}: {hint}expected one of {', '.join(NAMES)}")
     folder = _generated() if name == "synth" and root is None else dataset_dir(name, root)
     if not folder.is_dir():
-        raise DatasetError(
-            f"{folder}: {name} is not here; fetch it with `python -m acrnn_lib data {name}`, "
-            "or name its folder with --data or ACRNN_DATA"
-        )
+        how = f"fetch it with `python -m acrnn_lib data {name}`, or give --data DIR or ACRNN_DATA"
+        raise DatasetError(f"{folder}: {name} is not here; {how}")
     table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50}[name](folder)
     table = table[COLUMNS].reset_index(drop=True)
     record = folder / "download.json"
@@ -81,21 +78,22 @@ def data_hash(table):
 
 def describe(table):
     """Return a short text: clips, folds, classes, recordings and licences of a clip table."""
-    folds = table["fold"].value_counts().sort_index()
-    licences = table["licence"].value_counts()
+
+    def counts(column):
+        return ", ".join(f"{value}: {n}" for value, n in table[column].value_counts().items())
+
     rows = {
         "clips": f"{len(table)} from {table['source'].nunique()} recordings",
-        "folds": ", ".join(f"{fold}: {n}" for fold, n in folds.items()),
+        "folds": counts("fold"),
         "classes": f"{table['target'].nunique()}: {', '.join(class_names(table))}",
-        "licences": ", ".join(f"{n} {licence}" for licence, n in licences.items()),
+        "licences": counts("licence"),
         "data hash": data_hash(table),
     }
     return "\n".join(f"{label:<10} {text}" for label, text in rows.items())
 
 
 def esc10_clips():
-    """Return the package's own list of ESC-10: the clip table without paths, but with title, file
-    and sha256 of each clip. It needs no data."""
+    """Return ESC-10's clips without paths, but with title, file and sha256; needs no data."""
     table = Path(__file__).parent / "data" / "esc10.csv"
     return pd.read_csv(table, dtype={"source": str}, keep_default_na=False)
 
@@ -103,23 +101,20 @@ def esc10_clips():
 def download(name):
     """Fetch a data set into the cache unless it is there, check it, and return its clip table.
 
-    The archive's address and SHA-256 are kept in `download.json` beside the sounds.
-    Raises DatasetError when it cannot be fetched or is not what it should be; the cache then
-    stays as it was.
+    The archive's address and SHA-256 are kept in `download.json` beside the sounds. Raises
+    DatasetError when it cannot be fetched or is wrong; the cache then stays as it was.
 
     Notebook: 01_listen_and_look
     """
     folder = cache_dir() / name
     if name not in ARCHIVES or folder.is_dir():
-        return load(name, folder if name in ARCHIVES else None)
+        return load(name, folder if folder.is_dir() else None)
     import pooch
 
-    url = ARCHIVES[name]
+    url, bar = ARCHIVES[name], sys.stderr.isatty()
     with arriving(folder) as new:
         try:
-            archive = pooch.retrieve(
-                url, None, fname="archive.zip", path=new.parent, progressbar=sys.stderr.isatty()
-            )
+            archive = pooch.retrieve(url, None, "archive.zip", new.parent, progressbar=bar)
             _extract(archive, new)
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise DatasetError(f"{url}: cannot be fetched ({error}); see --data DIR") from error
@@ -144,11 +139,9 @@ def _esc10(folder):
     clips["path"] = [str(folder / file) for file in clips["file"]]
     changed = clips[[_sha256(path) for path in clips["path"]] != clips["sha256"]]
     if len(changed):
-        size = Path(changed["path"].iloc[0]).stat().st_size
-        raise DatasetError(
-            f"{changed['path'].iloc[0]}: is not the file of ESC-10: its SHA-256 differs, at "
-            f"{size} bytes (truncated or replaced?); {len(changed)} of {len(clips)} files differ"
-        )
+        first, n = changed["path"].iloc[0], len(changed)
+        found = f"its {os.path.getsize(first)} bytes have another SHA-256 (truncated or replaced?)"
+        raise DatasetError(f"{first}: is not ESC-10's: {found}; {n} of {len(clips)} files differ")
     return clips
 
 
@@ -158,14 +151,12 @@ def _esc50(folder, only_esc10=False):
     if not meta.is_file():
         raise _wrong(folder, "meta/esc50.csv and audio/")
     try:
-        types = {"src_file": str, "esc10": bool}
-        clips = pd.read_csv(meta, usecols=_ESC50_COLUMNS, dtype=types, keep_default_na=False)
+        clips = pd.read_csv(meta, usecols=list(_META), dtype=_META, keep_default_na=False)
     except ValueError as error:
         raise DatasetError(f"{meta}: is not the table of ESC-50 ({error})") from error
-    if clips["filename"].nunique() != ESC50_CLIPS or len(clips) != ESC50_CLIPS:
-        raise DatasetError(
-            f"{meta}: lists {len(clips)} clips, expected {ESC50_CLIPS} different ones"
-        )
+    different = clips["filename"].nunique()
+    if not different == len(clips) == ESC50_CLIPS:
+        raise DatasetError(f"{meta}: {len(clips)} rows, {different} clips, expected {ESC50_CLIPS}")
     fields = clips[["fold", "src_file", "take", "target"]].astype(str)
     if len(wrong := clips[fields.agg("-".join, axis=1) + ".wav" != clips["filename"]]):
         first = wrong["filename"].iloc[0]
@@ -236,22 +227,21 @@ def _same(folder, expected, found, what):
 
 
 def _wrong(folder, expected):
-    found = _list((path.name for path in folder.iterdir()), 4) or "nothing"
+    found = _list([path.name for path in folder.iterdir()], 4) or "nothing"
     return DatasetError(f"{folder}: expected {expected}, found {found}")
 
 
 def _list(names, n):
-    names = sorted(names)
-    return ", ".join(names[:n]) + (", ..." if len(names) > n else "")
+    return ", ".join(sorted(names)[:n]) + (", ..." if len(names) > n else "")
 
 
 def _sha256(path):
-    status = os.stat(path)
-    return _sha256_of(str(path), status.st_size, status.st_mtime_ns)
+    now = os.stat(path)
+    return _sha256_of(str(path), now.st_size, now.st_mtime_ns)  # so a changed file is hashed again
 
 
 @functools.cache
-def _sha256_of(path, _size, _modified):  # a changed file has another key: it is hashed again
+def _sha256_of(path, _size, _modified):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -264,8 +254,7 @@ def _extract(archive, folder):
             odd = ".." in parts or re.search(r"^/|\\|:", member.filename)
             if odd or stat.S_ISLNK(member.external_attr >> 16):
                 raise ValueError(f"unsafe name in the archive: {member.filename!r}")
-        zipped.extractall(folder)
-    (top,) = folder.iterdir()
-    for path in list(top.iterdir()):
-        path.rename(folder / path.name)
-    top.rmdir()
+        zipped.extractall(unpacked := folder.parent / "unpacked")
+    (top,) = unpacked.iterdir()
+    folder.rmdir()
+    top.rename(folder)
