@@ -1,0 +1,156 @@
+"""The kit's commands: ``python -m acrnn_lib COMMAND --help``."""
+
+import argparse
+import sys
+
+from .config import EXPERIMENTS, PROFILES
+
+
+def main(arguments=None):
+    """Run one command; returns its exit status: 0 done, 1 the work failed, 2 wrong usage."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except (ValueError, RuntimeError, OSError) as error:  # every error of the kit is one of these
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what is finished is kept, the same command goes on", file=sys.stderr)
+        return 1
+
+
+def build_parser():
+    """The command line, as argparse sees it."""
+    parser = argparse.ArgumentParser(prog="python -m acrnn_lib", description=__doc__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name, run, help):
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("data", data, "check a data set, or fetch it where it is missing")
+    _dataset(sub)
+    sub = command("features", features, "build the feature store of a data set")
+    _dataset(sub)
+    sub.add_argument("--workers", type=_positive, help="threads, by default one per core")
+    sub.add_argument("--experiment", default="acrnn", help="whose features and bank")
+    sub.add_argument("--profile", default="lite", choices=PROFILES)
+    command("experiments", experiments, "list the named experiments")
+
+    sub = command("crossval", crossval, "train and test experiments on the official folds")
+    _dataset(sub)
+    sub.add_argument("--experiments", required=True, type=_names, metavar="A,B")
+    sub.add_argument("--profile", default="lite", choices=PROFILES)
+    sub.add_argument("--folds", type=_numbers, metavar="1,2", help="by default the profile's")
+    sub.add_argument("--seeds", type=_numbers, default=(0,), metavar="0,1")
+    sub.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    sub.add_argument("--out", default="runs", metavar="DIR")
+    sub.add_argument("--workers", type=_positive, help="threads that compute features")
+    sub.add_argument("--set", action="append", default=[], type=_setting, metavar="KEY=VALUE",
+                     dest="changes", help="change a setting, e.g. train.epochs=10")
+    sub.add_argument("--inner", action="store_true", help="validate inside the training folds")
+
+    sub = command("report", report, "recompute all tables from predictions")
+    sub.add_argument("root", nargs="?", default="results", metavar="results|runs")
+    sub.add_argument("--dataset")
+    sub.add_argument("--json", action="store_true")
+    sub = command("predict", predict, "name the sounds in audio files")
+    sub.add_argument("files", nargs="+", metavar="FILE")
+    sub.add_argument("--checkpoint", metavar="F", help="by default the one that comes along")
+    sub.add_argument("--json", action="store_true")
+    sub = command("reproduce", reproduce, "run the notebooks, rebuild the tables, make the book")
+    sub.add_argument("--dataset", default="synth", choices=("synth", "esc10", "esc50"))
+    sub.add_argument("--profile", default="smoke", choices=PROFILES)
+    sub.add_argument("--data", metavar="DIR")
+    sub.add_argument("--only", type=_names, metavar="02,08", help="only these notebooks")
+    return parser
+
+
+def _dataset(sub):
+    sub.add_argument("name", choices=("synth", "esc10", "esc50"))
+    sub.add_argument("--data", metavar="DIR", help="its folder, or one that holds it by name")
+
+
+def _names(text):
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text):
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected numbers like 1,2") from None
+
+
+def _positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of at least 1")
+    return int(text)
+
+
+def _setting(text):
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected KEY=VALUE")
+    return key, value
+
+
+def data(options):
+    from . import datasets
+
+    root = options.data
+    if options.name != "synth" and not root and not datasets.dataset_dir(options.name).exists():
+        root = datasets.download(options.name)
+    print(datasets.describe(datasets.load(options.name, root)))
+
+
+def features(options):
+    from . import config, crossval, datasets, store
+
+    table = datasets.load(options.name, options.data)
+    chosen = config.experiment(options.experiment, options.profile)
+    table = crossval.subset(table, PROFILES[options.profile].clips)
+    copies = store.load(table, chosen.features, chosen.bank, options.workers)
+    print(f"{len(copies)} copies of {len(table)} clips, {copies[0].shape[1]} bands x "
+          f"{copies[0].shape[2]} frames, {sum(c.nbytes for c in copies) / 2**20:.0f} MiB")
+
+
+def experiments(options):
+    for name, (about, *_) in EXPERIMENTS.items():
+        print(f"{name:14} {about}")
+
+
+def crossval(options):
+    from . import crossval, report
+
+    runs = crossval.run(
+        options.name, options.experiments, options.profile, options.folds, options.seeds,
+        options.device, options.out, options.data, options.workers, dict(options.changes),
+        options.inner,
+    )
+    print(report.as_text(runs))
+
+
+def report(options):
+    from . import report, results
+
+    runs = results.load(options.root, dataset=options.dataset)
+    print(report.as_json(runs) if options.json else report.as_text(runs))
+
+
+def predict(options):
+    from . import predict
+
+    return predict.command(options.files, options.checkpoint, options.json)
+
+
+def reproduce(options):
+    from . import reproduce
+
+    return reproduce.run(options.dataset, options.profile, options.data, options.only)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""Augmentation: time stretch and pitch shift of waveforms; mixing and masking of features.
+
+Notebook: 03_augmentation
+"""
+
+import math
+import zlib
+
+import numpy as np
+import torch
+
+N_FFT = 2048  # samples, 46 ms: resolves the partials of voiced sounds
+HOP = N_FFT // 4
+
+
+def time_stretch(wave, rate):
+    """Change the duration of a sound without its pitch, by a phase vocoder.
+
+    Parameters
+    ----------
+    wave : (N,) or (B, N), NumPy array or tensor, float
+    rate : float over 0; over 1 is faster, the result has round(N / rate) samples
+
+    Returns the kind that came in, float32. Raises ValueError for a rate that is not positive or
+    a wave without samples. Sources: paper, section on augmentation (range 0.8 to 1.3); Flanagan
+    and Golden 1966 (phase vocoder). Notebook: 03_augmentation
+    """
+    _check(wave, rate=rate)
+    return _as_given(wave, lambda x: _vocoder(x, rate, round(x.shape[-1] / rate)))
+
+
+def pitch_shift(wave, semitones):
+    """Change the pitch of a sound without its duration: stretch, then resample.
+
+    wave : (N,) or (B, N), NumPy array or tensor; semitones : float, 12 to the octave. Returns the
+    same length and kind, float32. Source: paper, section on augmentation (range -3.5 to 3.5).
+    Notebook: 03_augmentation
+    """
+    return stretch_and_shift(wave, 1.0, semitones)
+
+
+def stretch_and_shift(wave, rate, semitones):
+    """Both at once with a single vocoder pass: round(N / rate) samples, pitch moved.
+
+    Notebook: 03_augmentation
+    """
+    ratio = 2.0 ** (semitones / 12)
+    _check(wave, rate=rate / ratio)
+
+    def apply(x):
+        stretched = _vocoder(x, rate / ratio, round(x.shape[-1] * ratio / rate))
+        return _resample(stretched, round(x.shape[-1] / rate))
+
+    return _as_given(wave, apply)
+
+
+def _check(wave, rate):
+    if not (math.isfinite(rate) and rate > 0):
+        raise ValueError(f"rate: found {rate}, expected a positive number")
+    if wave.ndim not in (1, 2) or wave.shape[-1] == 0:
+        raise ValueError(f"wave: found shape {tuple(wave.shape)}, expected (N,) or (B, N), N > 0")
+
+
+def _as_given(wave, function):
+    x = torch.as_tensor(wave).float()
+    result = function(x if x.dim() == 2 else x[None])
+    result = result if x.dim() == 2 else result[0]
+    return result.numpy() if isinstance(wave, np.ndarray) else result
+
+
+def _vocoder(x, rate, length):
+    if rate == 1:
+        return x
+    window = torch.hann_window(N_FFT, device=x.device)
+    x = torch.nn.functional.pad(x, (0, max(0, N_FFT - x.shape[-1])))  # reflection needs a window
+    spectrum = torch.stft(x, N_FFT, HOP, window=window, return_complex=True)
+    n_out = 1 + math.ceil(length / HOP)
+    position = torch.arange(n_out, device=x.device, dtype=torch.float64) * rate
+    left = position.floor().long().clamp(max=spectrum.shape[-1] - 2)
+    share = (position - left).clamp(0, 1).float()
+    before, after = spectrum[..., left], spectrum[..., left + 1]
+    magnitude = torch.lerp(before.abs(), after.abs(), share)
+
+    # Frames are as far apart in the result as in the source, so each bin's phase advances from
+    # one to the next by what it did at the matching place of the source. Summed in float64, as
+    # hundreds of frames add up.
+    advance = (after.angle() - before.angle()).double()
+    phase = torch.cumsum(advance, dim=-1) - advance + before[..., :1].angle()
+    polar = torch.polar(magnitude, torch.remainder(phase, 2 * math.pi).float())
+    return torch.istft(polar, N_FFT, HOP, window=window, length=length)
+
+
+def _resample(x, length):
+    """Band-limited resampling to ``length`` samples: cut or extend the spectrum.
+
+    The ends are padded before, as the Fourier transform would let them leak into each other.
+    """
+    n = x.shape[-1]
+    if n == length:
+        return x
+    padded = n + N_FFT
+    target = round(padded * length / n)
+    spectrum = torch.fft.rfft(x, padded)
+    return torch.fft.irfft(spectrum, target)[..., :length] * (target / padded)
+
+
+def rng_for(*key):
+    """A generator of its own for each key, e.g. (seed, clip_id, copy): order does not matter."""
+    return np.random.default_rng([
+        zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in key
+    ])
+
+
+def augmented_copy(wave, clip_id, copy, bank):
+    """Copy number ``copy`` of a clip's bank: stretched and shifted by its own random amounts.
+
+    wave (N,) float32; copy 0 is the clip itself. Rate and semitones are uniform in the bank's
+    ranges and depend on nothing but the bank's seed, the clip and the copy. Returns (N,) float32:
+    a longer result is cut at a random place, a shorter one is zero-padded.
+    Source: paper, section on augmentation. Notebook: 03_augmentation
+    """
+    if copy == 0:
+        return wave
+    rng = rng_for(bank.seed, clip_id, copy)
+    rate, semitones = rng.uniform(*bank.stretch), rng.uniform(*bank.shift)
+    result = stretch_and_shift(wave, rate, semitones)
+    n = len(wave)
+    start = int(rng.integers(0, max(len(result) - n, 0) + 1))
+    result = result[start : start + n]
+    return np.pad(result, (0, n - len(result)))
+
+
+def mix(static, targets, alpha, generator):
+    """Mix each segment with another one as if both sounds had been played at once.
+
+    Parameters
+    ----------
+    static : (B, bands, frames) float32 log energies
+    targets : (B, C) class probabilities
+    alpha : float over 0; the share r of a segment is drawn from Beta(alpha, alpha)
+    generator : numpy Generator
+
+    Energies add, so the mix is log(r^2 exp(a) + (1 - r)^2 exp(b)): the mixing of waveforms with
+    weights r and 1 - r, but for their interference. Targets mix by r. Returns both.
+    Sources: Zhang et al. 2018 (mixup); Tokozume et al. 2018 (mixing of sounds).
+    Notebook: 03_augmentation
+    """
+    other = torch.from_numpy(generator.permutation(len(static))).to(static.device)
+    share = torch.from_numpy(generator.beta(alpha, alpha, len(static))).float().to(static.device)
+    r = share.clamp(1e-4, 1 - 1e-4).view(-1, 1, 1)
+    mixed = torch.logaddexp(static + 2 * r.log(), static[other] + 2 * (1 - r).log())
+    share = share.view(-1, 1)
+    return mixed, share * targets + (1 - share) * targets[other]
+
+
+def mask(features, freq_mask, time_mask, generator):
+    """SpecAugment: erase one band range and one frame range per segment, setting it to 0.
+
+    features : (B, channels, bands, frames), normalised, so that 0 is the mean; changed in place.
+    freq_mask, time_mask : largest width of a mask in bands and frames, drawn uniformly from 0 on.
+    Source: Park et al. 2019. Notebook: 03_augmentation
+    """
+    for axis, widest in ((2, freq_mask), (3, time_mask)):
+        size = features.shape[axis]
+        width = generator.integers(0, widest + 1, len(features))
+        first = generator.integers(0, size - width + 1)
+        index = np.arange(size)
+        inside = (index >= first[:, None]) & (index < (first + width)[:, None])
+        shape = (len(features), 1, size, 1) if axis == 2 else (len(features), 1, 1, size)
+        features.masked_fill_(torch.from_numpy(inside).view(shape).to(features.device), 0)
+    return features

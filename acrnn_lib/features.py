@@ -1,0 +1,116 @@
+"""From waveform to the network's input: log-gammatone with its delta, cut into segments.
+
+Notebook: 02_gammatone_features
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .config import FeatureConfig
+from .gammatone import fft_weights
+
+
+class LogGammatone(nn.Module):
+    """Log-gammatone spectrogram and its delta.
+
+    Calling it with waves (B, N), float32 at ``config.sample_rate``, gives float32
+    (B, 2, n_bands, frames) on the same device: channel 0 is log(energy + floor), channel 1 its
+    first derivative in time, per frame. Row 0 is the lowest band. Frames are centred,
+    1 + N // hop_length of them. Always float32, whatever the autocast around it: energies span
+    more than bfloat16 can hold apart. Raises ValueError for waves that are not (B, N) or shorter
+    than half a window, which reflection needs.
+
+    Source: paper, section on feature extraction. Notebook: 02_gammatone_features
+    """
+
+    def __init__(self, config=None):
+        super().__init__()
+        self.config = c = config or FeatureConfig()
+        weights = fft_weights(c.n_fft, c.sample_rate, c.n_bands, c.f_min, c.f_max)
+        self.register_buffer("power_weights", torch.tensor(weights**2, dtype=torch.float32))
+        self.register_buffer("window", torch.hamming_window(c.n_fft, periodic=True))
+
+    def energies(self, waves):
+        """Band energies before the log, float32 (B, n_bands, frames)."""
+        c = self.config
+        if waves.dim() != 2 or waves.shape[1] <= c.n_fft // 2:
+            raise ValueError(
+                f"waves: found shape {tuple(waves.shape)}, "
+                f"expected (batch, more than {c.n_fft // 2} samples)"
+            )
+        spectrum = torch.stft(
+            waves.float(), c.n_fft, c.hop_length, window=self.window, center=True,
+            pad_mode="reflect", return_complex=True,
+        )
+        power = torch.view_as_real(spectrum).square().sum(-1)
+        return self.power_weights @ power
+
+    def forward(self, waves):
+        with torch.autocast(waves.device.type, enabled=False):
+            static = torch.log(self.energies(waves) + self.config.log_floor)
+            return torch.stack([static, delta(static, self.config.delta_width)], dim=1)
+
+
+def delta(static, width=9):
+    """First derivative in time by regression over ``width`` frames (odd), per frame.
+
+    (..., frames) -> same shape: sum_n n (x[t+n] - x[t-n]) / (2 sum_n n^2), edges repeated.
+    Notebook: 02_gammatone_features
+    """
+    if width < 3 or width % 2 == 0:
+        raise ValueError(f"width: found {width}, expected an odd number of at least 3")
+    half = width // 2
+    n = torch.arange(-half, half + 1, dtype=static.dtype, device=static.device)
+    kernel = (n / n.square().sum()).view(1, 1, -1)
+    rows = static.reshape(-1, 1, static.shape[-1])
+    slopes = F.conv1d(F.pad(rows, (half, half), mode="replicate"), kernel)
+    return slopes.view(static.shape)
+
+
+def frame_times(n_frames, config=None):
+    """Centres of frames in seconds, float64 (n_frames,). Notebook: 02_gammatone_features"""
+    c = config or FeatureConfig()
+    return np.arange(n_frames) * c.hop_length / c.sample_rate
+
+
+def segment_starts(n_frames, config=None):
+    """First frame of each segment: every ``segment_hop``, the last one aligned to the end.
+
+    int64 (S,). Raises ValueError for fewer frames than a segment. Notebook: 02_gammatone_features
+    """
+    c = config or FeatureConfig()
+    last = n_frames - c.segment_frames
+    if last < 0:
+        raise ValueError(f"n_frames: found {n_frames}, expected at least {c.segment_frames}")
+    starts = np.arange(0, last + 1, c.segment_hop)
+    return starts if starts[-1] == last else np.append(starts, last)
+
+
+def audible(static, config=None):
+    """For each possible first frame: does a segment from there hold any sound?
+
+    static : (..., n_bands, frames) log energies. Returns bool (..., frames - segment_frames + 1):
+    true where the segment's loudest frame lies less than ``silence_db`` under the loudest frame of
+    the clip. Relative to the clip, so at least one segment always stays.
+    Notebook: 02_gammatone_features
+    """
+    c = config or FeatureConfig()
+    level = torch.logsumexp(torch.as_tensor(static).float(), dim=-2) * (10 / np.log(10))  # dB
+    peaks = F.max_pool1d(level.reshape(-1, 1, level.shape[-1]), c.segment_frames, stride=1)
+    peaks = peaks.view(*level.shape[:-1], -1)
+    return peaks > level.amax(-1, keepdim=True) - c.silence_db
+
+
+def segment(features, config=None):
+    """Cut a clip's features (2, n_bands, frames) into segments (S, 2, n_bands, segment_frames).
+
+    Segments overlap by half, the last one is aligned to the end, silent ones are dropped (see
+    ``audible``). Source: paper, section on feature extraction. Notebook: 02_gammatone_features
+    """
+    c = config or FeatureConfig()
+    features = torch.as_tensor(features)
+    starts = segment_starts(features.shape[-1], c)
+    starts = starts[audible(features[0], c).numpy()[starts]]
+    return torch.stack([features[..., s : s + c.segment_frames] for s in starts])

@@ -1,0 +1,462 @@
+"""Fit one fold: data in memory, the recipe, checkpoints that resume exactly, predictions.
+
+All randomness of an epoch comes from (seed, fold, epoch), so a run that was killed goes on from
+its last checkpoint as if nothing had happened.
+
+Notebook: 06_training_on_a_gpu
+"""
+
+import ctypes
+import hashlib
+import json
+import math
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from . import augment, evaluate, results
+from .acrnn import ACRNN
+from .config import as_dict, config_hash
+from .features import audible, delta, segment_starts
+
+CHECKPOINT = results.CHECKPOINT
+LAYOUT = torch.channels_last
+EVAL_BATCH = 64  # segments
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message names the epoch, the step and the clips."""
+
+
+class Segments:
+    """Segments of clips, drawn from the feature store and held in memory as float16.
+
+    Parameters
+    ----------
+    copies : list of (clips, n_bands, frames) arrays: the clips and their augmented copies
+    rows : (n,) int, which clips
+    features : FeatureConfig
+
+    Notebook: 06_training_on_a_gpu
+    """
+
+    def __init__(self, copies, rows, features):
+        self.config = features
+        self.half = features.delta_width // 2
+        static = [torch.from_numpy(np.ascontiguousarray(copy[rows])) for copy in copies]
+        self.audible = [
+            torch.cat([audible(part, features) for part in clips.split(32)]).numpy()
+            for clips in static
+        ]
+        # the delta at a segment's ends needs a few frames more, as it had within the clip
+        self.static = [F.pad(clips.float(), (self.half,) * 2, "replicate").half()
+                       for clips in static]
+
+    def draw(self, per_clip, rng):
+        """One epoch: one copy of each clip, its segments in random order, int64 (S, 3).
+
+        A row is (clip, copy, first frame). ``per_clip`` 0 takes the segments at their fixed
+        places, any other number that many random places; silent ones never.
+        """
+        rows = []
+        for clip in range(len(self.static[0])):
+            copy = int(rng.integers(len(self.static)))
+            heard = self.audible[copy][clip]
+            if per_clip:
+                starts = rng.choice(np.flatnonzero(heard), per_clip)
+            else:
+                starts = segment_starts(self.static[copy].shape[-1] - 2 * self.half, self.config)
+                starts = starts[heard[starts]]
+            rows += [(clip, copy, start) for start in starts]
+        return rng.permutation(np.array(rows))
+
+    def all(self):
+        """Every audible segment of every clip at its fixed place, int64 (S, 3), copy 0."""
+        starts = segment_starts(self.static[0].shape[-1] - 2 * self.half, self.config)
+        return np.array([(clip, 0, start) for clip in range(len(self.static[0]))
+                         for start in starts if self.audible[0][clip, start]])
+
+    def static_of(self, rows, device):
+        """Log energies float32 (B, n_bands, segment_frames + delta_width - 1) of drawn rows."""
+        width = self.config.segment_frames + 2 * self.half
+        parts = [self.static[copy][clip, :, start : start + width] for clip, copy, start in rows]
+        return torch.stack(parts).to(device, non_blocking=True).float()
+
+    def with_delta(self, static):
+        """The network's two channels, float32 (B, 2, n_bands, segment_frames)."""
+        both = torch.stack([static, delta(static, self.config.delta_width)], dim=1)
+        return both[..., self.half : both.shape[-1] - self.half]
+
+    def moments(self):
+        """Mean and standard deviation of each channel over all frames of the clips themselves."""
+        sums = torch.zeros(2, 2, dtype=torch.float64)
+        for clips in self.static[0].split(32):
+            both = self.with_delta(clips.float()).double()
+            sums += torch.stack([both.sum((0, 2, 3)), both.square().sum((0, 2, 3))])
+        count = self.static[0][..., 2 * self.half :].numel()
+        mean = sums[0] / count
+        return mean.float(), (sums[1] / count - mean**2).sqrt().float()
+
+
+def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, device="auto",
+        report=None, extra=None):
+    """Train one experiment on the other folds, predict this one, write the run folder.
+
+    Parameters
+    ----------
+    experiment : config.Experiment
+    table : clip table; copies : its features, from ``store.load``
+    fold : int, the fold that is predicted; seed : int
+    folder : run folder; a checkpoint in it is resumed, a finished run is loaded as it is
+    train_folds : folds to learn from, by default all but ``fold``
+    device : auto, cpu, cuda or mps
+    report : called with a dict after each epoch (progress), optional
+    extra : dict, more for the manifest
+
+    Returns results.Run. Raises TrainingError for a loss that is not finite, ResultsError for a
+    folder made with other settings. Notebook: 06_training_on_a_gpu
+    """
+    if results.is_complete(folder):
+        results.check_config(folder, config_hash(experiment))
+        return results.Run.at(folder)
+    train_folds = train_folds or sorted(set(table.fold) - {fold})
+    if fold in train_folds:
+        raise ValueError(f"train_folds: found {train_folds}, expected folds other than {fold}")
+    started = time.time()
+    state = State(experiment, table, copies, fold, seed, train_folds, device)
+    elapsed = state.resume(folder)
+    for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
+        row = state.run_epoch(epoch)
+        results.append_history(folder, row)
+        state.save(folder, elapsed + time.time() - started)
+        if report:
+            report(row)
+    predictions, attention = state.predict(np.flatnonzero(table.fold == fold))
+    state.save_model(folder)
+    manifest = {
+        "config": as_dict(experiment), "config_hash": config_hash(experiment),
+        "train_folds": train_folds, "parameters": state.parameters,
+        **machine(state.device, state.precision), **(extra or {}),
+        "wall_seconds": round(elapsed + time.time() - started, 1),
+        "segments_per_second": round(float(results.read_history(folder)
+                                           ["segments_per_second"].median()), 1),
+    }
+    run = results.write(folder, predictions, manifest, attention if fold == 1 else None)
+    for path in Path(folder).glob("checkpoint*"):
+        path.unlink()
+    return run
+
+
+class State:
+    """Everything that changes while one fold is trained, and how it is stored."""
+
+    def __init__(self, experiment, table, copies, fold, seed, train_folds, device):
+        keep_freed_memory()
+        self.experiment, self.table, self.copies = experiment, table, copies
+        self.fold, self.seed, self.epoch = fold, seed, 0
+        self.device = pick_device(device)
+        self.precision = pick_precision(self.device)
+        rows = np.flatnonzero(table.fold.isin(train_folds))
+        self.clip_ids = table.clip_id.to_numpy()[rows]
+        self.targets = torch.from_numpy(table.target.to_numpy()[rows].copy())
+        self.n_classes = int(table.target.max()) + 1
+        self.segments = Segments(copies, rows, experiment.features)
+        self.mean, self.std = (m.to(self.device) for m in self.segments.moments())
+        torch.manual_seed(stable_seed(seed, fold, 0))
+        model = ACRNN(experiment.model, self.n_classes)
+        self.model = model.to(self.device, memory_format=LAYOUT)
+        self.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        recipe = experiment.train
+        average = get_ema_multi_avg_fn(recipe.average)
+        self.average = (AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+                        if recipe.average else None)
+        self.optimizer = make_optimizer(self.model, recipe)
+
+    # -- one epoch ---------------------------------------------------------------------------
+
+    def run_epoch(self, epoch):
+        """Train for one epoch; returns its row of the history."""
+        recipe = self.experiment.train
+        started = time.time()
+        rng = np.random.default_rng([self.seed, self.fold, epoch])
+        torch.manual_seed(stable_seed(self.seed, self.fold, epoch))
+        self.model.train()
+        rows = self.segments.draw(recipe.segments, rng)
+        n_steps = math.ceil(len(rows) / recipe.batch_size)
+        loss_sum = correct = 0.0
+        for step in range(n_steps):
+            batch = rows[step::n_steps]  # equal sizes: no tiny last batch for batch norm
+            progress = (epoch - 1 + step / n_steps) / recipe.epochs
+            rate = learning_rate(recipe, progress)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            loss, hits = self.step(batch, rng, where=f"epoch {epoch}, step {step + 1}")
+            loss_sum += loss * len(batch)
+            correct += hits
+        self.epoch = epoch
+        seconds = time.time() - started
+        return {
+            "epoch": epoch, "loss": round(loss_sum / len(rows), 5),
+            "accuracy": round(correct / len(rows), 5), "learning_rate": rate,
+            "segments": len(rows), "seconds": round(seconds, 2),
+            "segments_per_second": round(len(rows) / seconds, 1),
+        }
+
+    def step(self, batch, rng, where):
+        """One step of the optimizer on drawn rows (B, 3); returns the loss and the hits."""
+        recipe = self.experiment.train
+        labels = self.targets[batch[:, 0]].to(self.device)
+        targets = F.one_hot(labels, self.n_classes).float()
+        static = self.segments.static_of(batch, self.device)
+        if recipe.gain_db:
+            gain = rng.uniform(-1, 1, (len(batch), 1, 1)) * recipe.gain_db * math.log(10) / 10
+            static += torch.from_numpy(gain).float().to(self.device)
+        if recipe.mix_alpha:
+            static, targets = augment.mix(static, targets, recipe.mix_alpha, rng)
+        x = self.normalise(self.segments.with_delta(static))
+        if recipe.freq_mask or recipe.time_mask:
+            x = augment.mask(x, recipe.freq_mask, recipe.time_mask, rng)
+        with self.autocast():
+            logits = self.model(x.contiguous(memory_format=LAYOUT))
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
+        if not torch.isfinite(loss):
+            clips = ", ".join(sorted(set(self.clip_ids[batch[:, 0]]))[:5])
+            raise TrainingError(f"{where}: loss is {loss.item()}; clips {clips} ...; the last "
+                                "good epoch is in the checkpoint")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.model)
+        return loss.item(), (logits.argmax(1) == targets.argmax(1)).sum().item()
+
+    def normalise(self, x):
+        return (x - self.mean.view(1, 2, 1, 1)) / self.std.view(1, 2, 1, 1)
+
+    def autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    # -- prediction --------------------------------------------------------------------------
+
+    def final_model(self):
+        return self.average.module if self.average else self.model
+
+    def predict(self, rows):
+        """Probabilities of clips after the vote, and attention maps of one clip per class."""
+        config = self.experiment.features
+        segments = Segments(self.copies[:1], rows, config)
+        drawn = segments.all()
+        chances = self.probabilities(segments, drawn)[0]
+        chances = evaluate.vote(chances, drawn[:, 0])
+        clips = self.table.iloc[rows].reset_index(drop=True)
+        predictions = clips[["clip_id", "fold", "target"]].copy()
+        predictions.insert(0, "filename", [Path(p).name for p in clips.path])
+        for k in range(self.n_classes):
+            predictions[f"p_{k}"] = chances[:, k]
+        return predictions, self.attention_maps(segments, clips)
+
+    def probabilities(self, segments, drawn):
+        """Softmax (S, C) and attention (S, T') of drawn segments, float64."""
+        model = self.final_model().eval()
+        chances, weights = [], []
+        with torch.inference_mode():
+            for batch in np.array_split(drawn, math.ceil(len(drawn) / EVAL_BATCH)):
+                static = segments.static_of(batch, self.device)
+                x = self.normalise(segments.with_delta(static))
+                with self.autocast():
+                    logits, attention = model(x.contiguous(memory_format=LAYOUT), True)
+                chances.append(logits.double().softmax(1).cpu())
+                weights.append(attention.double().cpu())
+        return torch.cat(chances).numpy(), torch.cat(weights).numpy()
+
+    def attention_maps(self, segments, clips):
+        """The first clip of each class: attention of all its segments, over its spectrogram."""
+        first = clips.drop_duplicates("target").sort_values("target")
+        starts = segment_starts(segments.static[0].shape[-1] - 2 * segments.half, segments.config)
+        drawn = np.array([(clip, 0, start) for clip in first.index for start in starts])
+        chances, weights = self.probabilities(segments, drawn)
+        shape = (len(first), len(starts))
+        static = segments.static[0][first.index][..., segments.half : -segments.half].float()
+        low, high = static.min().item(), static.max().item()
+        image = ((static - low) / (high - low) * 255).round().to(torch.uint8).numpy()
+        hop = segments.config.hop_length / segments.config.sample_rate
+        return {
+            "clip_id": first.clip_id.to_numpy(dtype=str), "target": first.target.to_numpy(),
+            "attention": weights.reshape(*shape, -1).astype(np.float32),
+            "probabilities": chances.reshape(*shape, -1).astype(np.float32),
+            "segment_starts": starts * hop, "hop_seconds": np.float64(hop),
+            "log_gammatone": image, "log_range": np.array([low, high]),
+        }
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def tensors(self):
+        """All state as named tensors; the optimizer's are named by the parameter they belong to."""
+        found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        if self.average:
+            found |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                if value is not None:
+                    found[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
+        return {k: v.detach().cpu().contiguous() for k, v in found.items()}
+
+    def save(self, folder, seconds):
+        """Write a checkpoint; its JSON, written last, names the tensors and makes it valid."""
+        folder = Path(folder)
+        data = save(self.tensors())
+        name = f"checkpoint-{self.epoch}.safetensors"
+        results.write_bytes(folder / name, data)
+        note = {
+            "config_hash": config_hash(self.experiment), "epoch": self.epoch, "file": name,
+            "sha256": hashlib.sha256(data).hexdigest(), "precision": self.precision,
+            "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
+        }
+        results.write_bytes(folder / CHECKPOINT, json.dumps(note, indent=1).encode())
+        for old in folder.glob("checkpoint-*.safetensors"):
+            if old.name != name:
+                old.unlink()
+
+    def resume(self, folder):
+        """Load the folder's checkpoint, if it has one; returns the seconds spent before it."""
+        folder = Path(folder)
+        results.check_config(folder, config_hash(self.experiment))
+        if not (folder / CHECKPOINT).exists():
+            results.truncate_history(folder, 0)
+            return 0.0
+        note = json.loads((folder / CHECKPOINT).read_text())
+        path = folder / note["file"]
+        if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
+            raise results.ResultsError(f"{path}: changed since it was written; remove it and "
+                                       f"{CHECKPOINT} to train this fold from the start")
+        tensors = load_file(path)
+
+        def part(prefix):
+            return {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.model.load_state_dict(part("model."))
+        if self.average:
+            self.average.load_state_dict(part("average."))
+        for name, parameter in self.model.named_parameters():
+            stored = part(f"optimizer.{name}.")
+            self.optimizer.state[parameter] = {
+                key: value if key == "step" else value.to(self.device).to(memory_format=LAYOUT)
+                if value.dim() == 4 else value.to(self.device) for key, value in stored.items()
+            }
+        self.epoch, self.precision = note["epoch"], note["precision"]
+        results.truncate_history(folder, self.epoch)
+        return note["seconds"]
+
+    def save_model(self, folder):
+        """Write model.safetensors: the final weights and all that ``predict`` needs."""
+        tensors = {k: v.detach().cpu().contiguous()
+                   for k, v in self.final_model().state_dict().items()}
+        tensors |= {"feature_mean": self.mean.cpu(), "feature_std": self.std.cpu()}
+        names = self.table.drop_duplicates("target").sort_values("target").category.tolist()
+        note = {"experiment": as_dict(self.experiment), "classes": names, "fold": self.fold,
+                "seed": self.seed}
+        metadata = {"acrnn": json.dumps(note)}
+        results.write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
+
+
+def load_model(path):
+    """Read a trained network: (model in eval mode, mean (2,), std (2,), note dict).
+
+    The note holds the experiment's settings and the names of the classes. Raises ResultsError for
+    a file that is not such a checkpoint. Notebook: 09_seeing_attention
+    """
+    from .config import FeatureConfig, ModelConfig
+
+    try:
+        with safe_open(path, "pt") as file:
+            note = json.loads((file.metadata() or {})["acrnn"])
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except Exception as error:  # safetensors raises its own kinds for damaged files
+        raise results.ResultsError(f"{path}: not a checkpoint of this kit ({error})") from error
+    model = ACRNN(ModelConfig(**note["experiment"]["model"]), len(note["classes"]))
+    mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
+    model.load_state_dict(tensors)
+    note["features"] = FeatureConfig(**note["experiment"]["features"])
+    return model.eval(), mean, std, note
+
+
+def make_optimizer(model, recipe):
+    """SGD with Nesterov momentum or AdamW; decay acts on weights, not on biases and norms."""
+    weights = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [{"params": weights, "weight_decay": recipe.weight_decay},
+              {"params": others, "weight_decay": 0.0}]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, recipe.learning_rate, recipe.momentum, nesterov=True)
+    return torch.optim.AdamW(groups, recipe.learning_rate)
+
+
+def learning_rate(recipe, progress):
+    """The rate at a point of training, progress from 0 to 1.
+
+    step: a tenth after each third. onecycle: up over the first quarter, down to 0 as a cosine.
+    """
+    if recipe.schedule == "step":
+        return recipe.learning_rate * 0.1 ** min(int(progress * 3), 2)
+    rise = 0.25
+    if progress < rise:
+        return recipe.learning_rate * (0.04 + 0.96 * progress / rise)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
+
+
+def stable_seed(*parts):
+    """One 63-bit seed from several whole numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def pick_device(name="auto"):
+    """The torch device to train on: CUDA, else an Apple GPU, else the CPU; or the one named."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            name = "cuda"
+        else:
+            name = "mps" if torch.backends.mps.is_available() else "cpu"
+    return torch.device(name)
+
+
+def pick_precision(device):
+    """bf16 where matrix units make it faster than float32 (CUDA, CPUs with AMX), else float32."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
+    if device.type == "cpu" and torch.cpu._is_amx_tile_supported():
+        return "bf16"
+    return "float32"
+
+
+def keep_freed_memory():
+    """Ask glibc to keep freed memory: big maps are otherwise faulted in anew at every step."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL("libc.so.6")
+        for option, value in ((-3, 1 << 30), (-1, 2**31 - 1), (-2, 1 << 28)):
+            libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
+
+
+def machine(device, precision):
+    """What the run was made on, for its manifest."""
+    import resource
+
+    import soundfile
+
+    peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
+            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
+    return {
+        "device": device.type, "device_name": name or platform.machine(), "precision": precision,
+        "layout": str(LAYOUT).removeprefix("torch."), "threads": torch.get_num_threads(),
+        "compile": False, "peak_memory_mib": round(peak / 2**20),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__,
+                     "numpy": np.__version__, "soundfile": soundfile.__version__},
+    }
