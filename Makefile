@@ -18,6 +18,8 @@ env: .venv/.done
 
 # torch goes first, so that nothing that needs it chooses another build
 .venv/.done: pyproject.toml requirements.lock requirements-torch.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
+		f"Python 3.11 to 3.13 is needed, this is {v}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-torch.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
@@ -34,7 +36,8 @@ test: .venv/.done
 
 # from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
 book: .venv/.done
-	$(BIN)/python -m acrnn_lib.reproduce "$(DATASET)" "$(PROFILE)" "$(DATA)"
+	$(BIN)/python -m acrnn_lib reproduce --dataset $(DATASET) --profile $(PROFILE) \
+		$(if $(DATA),--data "$(DATA)") --only book
 
 # on this computer only, with JupyterLab's own token in the address
 lab: .venv/.done

@@ -1,0 +1,187 @@
+"""Everything again: the notebooks in order, the committed tables recounted, then the book.
+
+A notebook whose cells, parameters, library and committed results are unchanged is not executed
+twice. An executed copy gets its final name only when its last cell has run.
+
+Notebook: 00_start_here
+"""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
+BOOK = "book"  # the last step's name for `only`
+
+
+class ReproduceError(RuntimeError):
+    """A step failed; the message says which one, why, and where to look."""
+
+
+def run(dataset="synth", profile="smoke", data=None, only=None, force=False, root=ROOT):
+    """Execute the notebooks, recount the committed results, build the book; return exit status.
+
+    `data` is the data set's folder (else ACRNN_DATA, then the cache). `only` names steps by how
+    they begin, such as ``["02", "08", "book"]``. `force` executes unchanged notebooks too.
+    Executed copies go to ``build/notebooks/<dataset>-<profile>/``.
+
+    Returns 0 (done), 1 (a step failed, its reason is printed) or 2 (`only` names no step).
+    Notebook: 00_start_here
+    """
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel before the user's
+    if os.environ.get("ACRNN_DATA"):  # made absolute, as notebooks run in their own folder
+        os.environ["ACRNN_DATA"] = str(Path(os.environ["ACRNN_DATA"]).expanduser().absolute())
+    data = str(Path(data).expanduser().absolute()) if data else None
+    parameters = {"DATASET": dataset, "PROFILE": profile, "DATA": data}
+    folder = root / "build" / "notebooks" / f"{dataset}-{profile}"
+    try:
+        marks = fingerprints(root, parameters)
+        steps = [path.stem for path in marks] + [BOOK]
+        if unknown := [o for o in only or [] if not any(s.startswith(o) for s in steps)]:
+            print(f"no step begins with {', '.join(unknown)}; the steps are {', '.join(steps)}")
+            return 2
+        wanted = [step for step in steps if not only or step.startswith(tuple(only))]
+        execute({p: m for p, m in marks.items() if p.stem in wanted}, folder, parameters, force)
+        recount(root)
+        if BOOK in wanted:
+            print(f"book: {build_book(marks, folder, root)}")
+    except ReproduceError as error:
+        print(error)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted: finished notebooks are kept, the same command goes on from there")
+        return 1
+    print("real sound: make reproduce DATASET=esc10 PROFILE=lite DATA=/path/to/ESC-10")
+    print("            (DATASET=esc50 for ESC-50; without DATA= it is downloaded)")
+    return 0
+
+
+def fingerprints(root, parameters):
+    """Return {notebook path: SHA-256 of all it depends on}, in the order of execution."""
+    library = folder_hash(root / "acrnn_lib", root / "results")
+    marks = {}
+    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        check_parameters(path, cells, parameters)
+        sources = [[c["cell_type"], c["metadata"], "".join(c["source"])] for c in cells]
+        text = json.dumps([sources, parameters, library], sort_keys=True)
+        marks[path] = hashlib.sha256(text.encode()).hexdigest()
+    if not marks:
+        raise ReproduceError(f"{root / 'notebooks'}: no notebooks; run this from a full clone")
+    return marks
+
+
+def folder_hash(*folders):
+    """Return one SHA-256 (hex) over the names and bytes of all files in `folders`."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(folder.parent)).encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def check_parameters(path, cells, parameters):
+    """Raise ReproduceError unless the one cell tagged "parameters" sets every parameter.
+
+    papermill only warns about a name that the notebook does not know; it would have no effect.
+    """
+    tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise ReproduceError(f"{path}: {len(tagged)} cells are tagged 'parameters', expected one")
+    names = (node for node in ast.walk(ast.parse(tagged[0])) if isinstance(node, ast.Name))
+    known = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    if unknown := sorted(set(parameters) - known):
+        has = ", ".join(sorted(known))
+        raise ReproduceError(f"{path}: unknown parameter {', '.join(unknown)} (it has {has})")
+
+
+def finished(target, mark):
+    """Return the record of an executed copy if it was made from exactly `mark`, else None."""
+    stamp = target.with_suffix(".json")
+    record = json.loads(stamp.read_text()) if stamp.is_file() and target.is_file() else {}
+    return record if record.get("fingerprint") == mark else None
+
+
+def execute(marks, folder, parameters, force=False):
+    """Execute notebooks in order into `folder`, a line each; skip the unchanged ones.
+
+    Raises ReproduceError at the first failing cell, with its traceback.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (path, mark) in enumerate(marks.items(), 1):
+        target = folder / path.name
+        print(f"[{number}/{len(marks)}] {path.stem} ... ", end="", flush=True)
+        if not force and (record := finished(target, mark)):
+            print(f"unchanged, skipped (it took {record['seconds']:.0f} s)", flush=True)
+            continue
+        start = time.monotonic()
+        execute_one(path, target, parameters)
+        seconds = time.monotonic() - start
+        partial = folder / f".{path.stem}.partial.json"
+        partial.write_text(json.dumps({"fingerprint": mark, "seconds": seconds}))
+        os.replace(partial, target.with_suffix(".json"))
+        print(f"{seconds:.0f} s", flush=True)
+
+
+def execute_one(path, target, parameters):
+    """Execute one notebook in its own folder; `target` appears when all of it has run."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    partial = target.with_name(f".{target.stem}.partial.ipynb")
+    failed = target.with_name(f"{target.stem}.failed.ipynb")
+    failed.unlink(missing_ok=True)
+    try:
+        settings = {"kernel_name": KERNEL, "language": "python", "start_timeout": 300}
+        settings |= {"cwd": path.parent, "progress_bar": False}
+        papermill.execute_notebook(path, partial, parameters, **settings)
+        os.replace(partial, target)
+    except (papermill.PapermillExecutionError, DeadKernelError) as error:
+        os.replace(partial, failed)
+        message = f"failed\n{error}\n{path.name} failed; as far as it ran: {failed}"
+        raise ReproduceError(message) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def recount(root):
+    """Rebuild the ESC-10 tables from the committed predictions; raise if a number differs."""
+    from . import report
+
+    out = root / "build" / "report"
+    if problems := report.rebuild(root / "results", out):
+        raise ReproduceError("\n".join(["results/ does not give its own tables again:", *problems]))
+    print(f"tables recounted from results/: {out}", flush=True)
+
+
+def build_book(marks, folder, root):
+    """Build the book from the executed copies in `folder`; return its first page's path.
+
+    Raises ReproduceError if a copy is missing or older than its source, and on any warning.
+    """
+    copies = root / "book" / "notebooks"
+    shutil.rmtree(copies, ignore_errors=True)
+    copies.mkdir(parents=True)
+    for path, mark in marks.items():
+        if not finished(folder / path.name, mark):
+            message = f"book not built: {path.stem} as it is now has not been executed for"
+            raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
+        shutil.copy2(folder / path.name, copies)
+    log = root / "build" / "book.log"
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [program, "build", root / "book", "--all", "--warningiserror", "--keep-going"]
+    with log.open("w") as stream:
+        status = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT).returncode
+    if status:
+        lines = [x for x in log.read_text().splitlines() if "WARNING" in x or "ERROR" in x]
+        raise ReproduceError("\n".join([*lines, f"jupyter-book failed ({status}); log: {log}"]))
+    return root / "book" / "_build" / "html" / "index.html"
