@@ -1,4 +1,4 @@
-"""Run folders, the evidence behind every printed number: write atomically, load strictly, replay.
+"""Run folders, the evidence behind every printed number: written atomically, loaded strictly.
 
 `<root>/<dataset>/<profile>/<experiment>/seed<k>/fold<f>/` holds predictions.csv, history.jsonl,
 manifest.json and sometimes attention.npz. The manifest is written last and names the SHA-256 of
@@ -47,7 +47,7 @@ class Run:
     @classmethod
     def at(cls, folder) -> "Run":
         """The run that a folder's path names; nothing is read."""
-        pattern = r"(?:.*/)?([^/]+)/([^/]+)/([^/]+)/seed(\d+)/fold(\d+)"
+        pattern = r".*/([^/]+)/([^/]+)/([^/]+)/seed(\d+)/fold(\d+)"
         match = re.fullmatch(pattern, Path(folder).absolute().as_posix())
         if not match:
             raise ResultsError(f"{folder}: not <dataset>/<profile>/<experiment>/seed<k>/fold<f>")
@@ -61,10 +61,9 @@ class Run:
     @cached_property
     def manifest(self) -> dict:
         """How the run was made: config, hashes, versions, machine, times."""
-        path = self.folder / MANIFEST
-        manifest = _read_json(path)
+        manifest = read_json(self.folder / MANIFEST)
         if PREDICTIONS not in manifest.get("sha256", ()) or "config_hash" not in manifest:
-            raise ResultsError(f"{path}: no config_hash, or no SHA-256 of {PREDICTIONS}")
+            raise ResultsError(f"{self.folder / MANIFEST}: no config_hash or no {PREDICTIONS}")
         return self._named(manifest)
 
     @cached_property
@@ -87,11 +86,24 @@ class Run:
     @cached_property
     def attention(self) -> dict[str, np.ndarray] | None:
         """Attention maps by name; None where the run kept none."""
-        path = self.folder / ATTENTION
-        if ATTENTION not in self.manifest["sha256"] and not path.exists():
+        if ATTENTION not in self.manifest["sha256"] and not (self.folder / ATTENTION).exists():
             return None
         with np.load(io.BytesIO(self._verified(ATTENTION)), allow_pickle=False) as arrays:
             return dict(arrays)
+
+    def verify(self) -> None:
+        """Hold every file that the manifest names against its digest."""
+        for name in self.manifest["sha256"]:
+            self._verified(name)
+
+    def _verified(self, name) -> bytes:
+        path, expected = self.folder / name, self.manifest["sha256"].get(name)
+        if expected is None or not path.is_file():
+            raise ResultsError(f"{path}: missing, or not named in the manifest")
+        data = path.read_bytes()
+        if _sha256(data) != expected:
+            raise ResultsError(f"{path}: changed since it was written (its SHA-256 differs)")
+        return data
 
     def _named(self, manifest) -> dict:
         for name, value in self.key.items():
@@ -99,15 +111,6 @@ class Run:
                 raise ResultsError(f"{self.folder / MANIFEST}: {name} is {manifest.get(name)!r}, "
                                    f"but the folder is that of {value!r}")
         return manifest
-
-    def _verified(self, name) -> bytes:
-        path, expected = self.folder / name, self.manifest["sha256"].get(name)
-        if expected is None or not path.is_file():
-            raise ResultsError(f"{path}: missing, or not named in the manifest")
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != expected:
-            raise ResultsError(f"{path}: changed since it was written (its SHA-256 differs)")
-        return data
 
 
 def run_folder(root, dataset, profile, experiment, seed, fold) -> Path:
@@ -123,7 +126,7 @@ def is_complete(folder) -> bool:
 def check_config(folder, config_hash) -> None:
     """ResultsError if manifest.json or checkpoint.json in `folder` has another config_hash."""
     for path in (Path(folder) / MANIFEST, Path(folder) / CHECKPOINT):
-        found = _read_json(path).get("config_hash") if path.exists() else config_hash
+        found = read_json(path).get("config_hash") if path.exists() else config_hash
         if found != config_hash:
             raise ResultsError(f"{path}: made with config {found}, this run has {config_hash}; "
                                "choose another output folder or remove this one")
@@ -140,10 +143,9 @@ def write(folder, predictions, manifest, attention=None) -> Run:
     complete or was made with another config: evidence is never overwritten.
     """
     run = Run.at(folder)
-    path = run.folder / MANIFEST
     check_config(folder, manifest["config_hash"])
     if is_complete(folder):
-        raise ResultsError(f"{path}: this run is complete; remove its folder to run it again")
+        raise ResultsError(f"{folder}: this run is complete; remove its folder to run it again")
     manifest = run._named({**run.key, **manifest})
     table = _checked(predictions, run.fold, run.folder / PREDICTIONS)
     text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
@@ -155,10 +157,9 @@ def write(folder, predictions, manifest, attention=None) -> Run:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **attention)
         write_bytes(run.folder / ATTENTION, buffer.getvalue())
-    files = [run.folder / name for name in (PREDICTIONS, HISTORY, ATTENTION)]
-    manifest["sha256"] = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-                          for file in files if file.exists()}
-    write_bytes(path, (_json(manifest, indent=1) + "\n").encode())
+    paths = [run.folder / name for name in (PREDICTIONS, HISTORY, ATTENTION)]
+    manifest["sha256"] = {p.name: _sha256(p.read_bytes()) for p in paths if p.exists()}
+    write_bytes(run.folder / MANIFEST, (_json(manifest, indent=1) + "\n").encode())
     return run
 
 
@@ -180,51 +181,36 @@ def write_bytes(path, data) -> None:
 
 def append_history(folder, row) -> None:
     """Add an epoch to history.jsonl; `row` is a dict with at least `epoch`, counted from 1."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    with open(Path(folder) / HISTORY, "a", encoding="utf-8", newline="\n") as file:
-        file.write(_json(row) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    _write_epochs(folder, [*_epochs(folder), row])
 
 
 def read_history(folder) -> pd.DataFrame:
-    """A row per finished epoch; a last line without its end was cut by a crash and is left out."""
+    """A row per finished epoch; no rows where nothing was written yet."""
     return pd.DataFrame(_epochs(folder))
 
 
 def truncate_history(folder, epoch) -> None:
     """On resume: drop the lines after the checkpoint's `epoch` (0 drops all of them)."""
-    kept = [_json(row) + "\n" for row in _epochs(folder) if row["epoch"] <= epoch]
-    write_bytes(Path(folder) / HISTORY, "".join(kept).encode())
-
-
-def _epochs(folder) -> list[dict]:
-    path = Path(folder) / HISTORY
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-    try:
-        return [{"epoch": int(json.loads(line)["epoch"]), **json.loads(line)} for line in lines]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ResultsError(f"{path}: a line is not an epoch: {error}") from error
+    _write_epochs(folder, [row for row in _epochs(folder) if row["epoch"] <= epoch])
 
 
 def load(root="results", dataset=None, profile=None, experiment=None, seed=None) -> list[Run]:
     """The complete runs under `root`, sorted; a filter that is None lets everything through.
 
     Raises ResultsError when nothing is left, and when runs of one experiment were made with
-    different configs or data, which must never be averaged.
+    different configs, data or protocols, which must never be averaged.
     """
-    wanted = {"dataset": dataset, "profile": profile, "experiment": experiment, "seed": seed}
+    wanted = dict(zip(KEY, (dataset, profile, experiment, seed), strict=False))
     wanted = {name: value for name, value in wanted.items() if value is not None}
-    paths = Path(root).glob(f"*/*/*/seed*/fold*/{MANIFEST}")
-    runs = sorted(run for run in (Run.at(path.parent) for path in paths)
-                  if wanted.items() <= run.key.items())
+    folders = [path.parent for path in Path(root).glob(f"*/*/*/seed*/fold*/{MANIFEST}")]
+    runs = sorted(run for run in map(Run.at, folders) if wanted.items() <= run.key.items())
     if not runs:
         chosen = ", ".join(f"{name}={value}" for name, value in wanted.items())
         raise ResultsError(f"{root}: no complete runs" + f" with {chosen}" * bool(chosen))
     first = {}
     for run in runs:
         other = first.setdefault((run.dataset, run.profile, run.experiment), run)
-        for name in ("config_hash", "data_hash"):
+        for name in ("config_hash", "data_hash", "protocol"):
             if run.manifest.get(name) != other.manifest.get(name):
                 raise ResultsError(f"{run.folder}: {name} differs from {other.folder}")
     return runs
@@ -259,6 +245,7 @@ def _checked(table, fold, path) -> pd.DataFrame:
         raise ResultsError(f"{path}: columns are {', '.join(map(str, table.columns))}")
     chances = table.iloc[:, len(COLUMNS):].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     checks = {
+        "no rows": [table.empty],
         "a probability that is not a number from 0 to 1": ~((chances >= 0) & (chances <= 1)),
         "probabilities that do not sum to 1": np.abs(chances.sum(axis=1) - 1) > 1e-4,
         "a clip_id that is not fold-id-take": ~table["clip_id"].str.fullmatch("[^-]+-.+-[^-]+"),
@@ -267,18 +254,35 @@ def _checked(table, fold, path) -> pd.DataFrame:
         f"a target outside 0 to {n_classes - 1}": ~table["target"].isin(range(n_classes)),
     }
     for what, wrong in checks.items():
-        if np.any(wrong) or not len(table):
-            row = int(np.argwhere(wrong)[0][0]) + 1 if len(table) else "none: the table is empty"
-            raise ResultsError(f"{path}: {what} (row {row})")
+        if np.any(wrong):
+            raise ResultsError(f"{path}: {what} (row {np.argwhere(wrong)[0][0] + 1})")
     return table
 
 
-def _json(content, **options):
-    # numpy numbers become JSON's; NaN, infinity and every other type are refused
+def _write_epochs(folder, rows):
+    write_bytes(Path(folder) / HISTORY, "".join(_json(row) + "\n" for row in rows).encode())
+
+
+def _epochs(folder) -> list[dict]:
+    path = Path(folder) / HISTORY
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [{"epoch": int(json.loads(line)["epoch"]), **json.loads(line)} for line in lines]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{path}: a line is not an epoch: {error}") from error
+
+
+def _sha256(data) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _json(content, **options) -> str:
+    """numpy numbers become JSON's; NaN, infinity and every other type are refused."""
     return json.dumps(content, default=np.generic.item, allow_nan=False, **options)
 
 
-def _read_json(path) -> dict:
+def read_json(path) -> dict:
+    """A JSON object from a file, empty for other JSON; ResultsError where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

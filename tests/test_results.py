@@ -1,0 +1,269 @@
+"""Run folders: what is written comes back, and what was touched is refused."""
+
+import hashlib
+import json
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from acrnn_lib import results
+from acrnn_lib.results import ResultsError
+
+
+def table(fold=1, n=6, n_classes=3, seed=0):
+    chances = np.random.default_rng(seed).dirichlet(np.ones(n_classes), n)
+    return pd.DataFrame({
+        "filename": [f"001 - Dog/{fold}-{i}-A.ogg" for i in range(n)],
+        "clip_id": [f"{fold}-{i}-A" for i in range(n)], "fold": fold,
+        "target": np.arange(n) % n_classes,
+    }).assign(**{f"p_{k}": chances[:, k] for k in range(n_classes)})
+
+
+def make(root, fold=1, seed=0, experiment="acrnn", attention=None, **manifest):
+    folder = results.run_folder(root, "esc10", "lite", experiment, seed, fold)
+    for epoch in (1, 2):
+        results.append_history(folder, {"epoch": epoch, "loss": np.float32(1 / epoch)})
+    manifest = {"config_hash": "c0", "data_hash": "d", **manifest}
+    return results.write(folder, table(fold), manifest, attention)
+
+
+def rehash(run):
+    """Make the manifest agree with the files again, so that only strict loading can object."""
+    path = run.folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for name in manifest["sha256"]:
+        data = (run.folder / name).read_bytes()
+        manifest["sha256"][name] = hashlib.sha256(data).hexdigest()
+    path.write_text(json.dumps(manifest))
+
+
+def test_what_is_written_comes_back(tmp_path):
+    attention = {"attention": np.eye(3, 7, dtype=np.float32), "level": np.arange(4, dtype=np.uint8)}
+    made = make(tmp_path, attention=attention, seconds=np.float64(2.5))
+    (run,) = results.load(tmp_path)
+    assert run == made
+    assert run.folder == tmp_path / "esc10" / "lite" / "acrnn" / "seed0" / "fold1"
+    pd.testing.assert_frame_equal(run.predictions, table(), atol=5e-7, rtol=0, check_dtype=False)
+    assert run.history["loss"].tolist() == [1.0, 0.5]
+    assert run.manifest["seconds"] == 2.5
+    assert sorted(run.manifest["sha256"]) == ["attention.npz", "history.jsonl", "predictions.csv"]
+    for name, array in attention.items():
+        np.testing.assert_array_equal(run.attention[name], array)
+        assert run.attention[name].dtype == array.dtype
+    run.verify()
+    line = (run.folder / "predictions.csv").read_text().splitlines()[1]
+    assert all(len(number) == 8 for number in line.split(",")[4:])  # 0.123456
+    assert not list(run.folder.glob("*.tmp"))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 12), st.integers(2, 50), st.integers(0, 10**6))
+def test_six_decimals_of_any_softmax_can_be_loaded(tmp_path_factory, n, n_classes, seed):
+    folder = tmp_path_factory.mktemp("any") / "synth" / "smoke" / "crnn" / "seed3" / "fold2"
+    written = table(2, n, n_classes, seed)
+    results.write(folder, written, {"config_hash": "c"})
+    (run,) = results.load(folder.parents[4])
+    assert run.key == {"dataset": "synth", "profile": "smoke", "experiment": "crnn", "seed": 3,
+                       "fold": 2}
+    assert np.abs(run.predictions["p_0"] - written["p_0"]).max() <= 5.1e-7
+    assert run.attention is None
+
+
+def test_load_filters_and_sorts(tmp_path):
+    for experiment, seed, fold in [("crnn", 0, 1), ("acrnn", 10, 1), ("acrnn", 2, 2),
+                                   ("acrnn", 2, 1)]:
+        make(tmp_path, fold, seed, experiment)
+    order = [(run.experiment, run.seed, run.fold) for run in results.load(tmp_path)]
+    assert order == [("acrnn", 2, 1), ("acrnn", 2, 2), ("acrnn", 10, 1), ("crnn", 0, 1)]
+    assert len(results.load(tmp_path, experiment="acrnn", seed=2)) == 2
+    with pytest.raises(ResultsError, match="no complete runs with dataset=esc50"):
+        results.load(tmp_path, dataset="esc50")
+    with pytest.raises(ResultsError, match="no complete runs"):
+        results.load(tmp_path / "nothing")
+
+
+def test_long_table_of_predictions(tmp_path):
+    runs = [make(tmp_path, 1), make(tmp_path, 2)]
+    long = results.predictions(results.load(tmp_path))
+    assert list(long.columns) == [
+        "dataset", "profile", "experiment", "seed", "fold", "clip_id", "source", "target",
+        "predicted", "correct", "p_0", "p_1", "p_2"]
+    assert long["source"].tolist() == [str(i) for i in range(6)] * 2
+    expected = table(2)[["p_0", "p_1", "p_2"]].to_numpy().argmax(axis=1)
+    assert long["predicted"].tolist()[6:] == expected.tolist()
+    assert (long["correct"] == (long["predicted"] == long["target"])).all()
+    with pytest.raises(ResultsError, match="1-0-A was tested in more than one fold"):
+        results.predictions([*runs, runs[0]])
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "history.jsonl", "attention.npz"])
+@pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
+def test_a_file_that_changed_is_refused(tmp_path, name, harm):
+    run = make(tmp_path, attention={"attention": np.ones((2, 7))})
+    path = run.folder / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    if harm == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(data if harm == "flip" else path.read_bytes()[:-9])
+    (run,) = results.load(tmp_path)
+    with pytest.raises(ResultsError, match=f"{name}: .*(SHA-256 differs|missing)"):
+        getattr(run, name.split(".")[0])
+    with pytest.raises(ResultsError, match=name):
+        run.verify()
+
+
+def test_a_file_that_the_manifest_does_not_know_is_refused(tmp_path):
+    run = make(tmp_path)
+    np.savez(run.folder / "attention.npz", attention=np.ones(3))
+    with pytest.raises(ResultsError, match=r"attention\.npz: missing, or not named"):
+        _ = run.attention
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), [
+    ("p_0", 0.2002, "do not sum to 1"),
+    ("p_0", -0.1, "not a number from 0 to 1"),
+    ("p_0", 1.5, "not a number from 0 to 1"),
+    ("p_1", np.nan, "not a number from 0 to 1"),
+    ("p_1", np.inf, "not a number from 0 to 1"),
+    ("fold", 2, "a fold other than 1"),
+    ("target", 3, "a target outside 0 to 2"),
+    ("target", -1, "a target outside 0 to 2"),
+    ("clip_id", "1-0-A", "a clip_id twice"),
+    ("clip_id", "dog", "not fold-id-take"),
+])
+def test_strict_predictions(tmp_path, column, value, reason):
+    run = make(tmp_path)
+    wrong = run.predictions.copy()
+    wrong.loc[4, ["p_0", "p_1", "p_2"]] = [0.2, 0.3, 0.5]
+    wrong.loc[4, column] = value
+    other = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 1, 1)
+    with pytest.raises(ResultsError, match=rf"{reason}.*row 5"):
+        results.write(other, wrong, {"config_hash": "c0"})
+    assert not other.exists()
+    wrong.to_csv(run.folder / "predictions.csv", index=False)
+    rehash(run)
+    with pytest.raises(ResultsError, match=rf"predictions\.csv: .*({reason}|convert)"):
+        _ = results.load(tmp_path)[0].predictions
+
+
+def test_rounding_is_not_a_wrong_sum(tmp_path):
+    rounded = table()
+    rounded.loc[4, ["p_0", "p_1", "p_2"]] = [0.20005, 0.3, 0.5]
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    assert results.write(folder, rounded, {"config_hash": "c"}).predictions["p_0"][4] == 0.20005
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: "", lambda text: text.splitlines()[0] + "\n", lambda text: text[:-9],
+    lambda text: text.replace("target", "truth"), lambda text: text.replace("p_2", "p_3"),
+    lambda text: text.replace("1-1-A", "1-2-A"), lambda text: text + "1,2\n",
+])
+def test_damaged_csv_is_refused_even_with_a_fitting_digest(tmp_path, change):
+    run = make(tmp_path)
+    path = run.folder / "predictions.csv"
+    path.write_text(change(path.read_text()))
+    rehash(run)
+    with pytest.raises(ResultsError, match=r"predictions\.csv: "):
+        _ = results.load(tmp_path)[0].predictions
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"config_hash": "c0"}', "\x00"])
+def test_damaged_manifest_is_refused(tmp_path, text):
+    run = make(tmp_path)
+    (run.folder / "manifest.json").write_text(text)
+    with pytest.raises(ResultsError, match=r"manifest\.json: "):
+        results.load(tmp_path)
+
+
+def test_a_run_in_another_runs_place_is_refused(tmp_path):
+    run = make(tmp_path)
+    run.folder.rename(run.folder.with_name("fold2"))
+    with pytest.raises(ResultsError, match="fold is 1, but the folder is that of 2"):
+        results.load(tmp_path)
+    with pytest.raises(ResultsError, match="seed is 7"):
+        results.write(run.folder.with_name("fold3"), table(3), {"config_hash": "c", "seed": 7})
+    with pytest.raises(ResultsError, match="seed<k>/fold<f>"):
+        results.write(tmp_path / "fold1", table(), {"config_hash": "c"})
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "checkpoint.json"])
+def test_another_config_is_refused(tmp_path, name):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    results.check_config(folder, "c0")
+    folder.mkdir(parents=True)
+    (folder / name).write_text(json.dumps({"config_hash": "c1"}))
+    results.check_config(folder, "c1")
+    with pytest.raises(ResultsError, match=f"{name}: made with config c1, this run has c0"):
+        results.check_config(folder, "c0")
+    with pytest.raises(ResultsError, match="made with config c1"):
+        results.write(folder, table(), {"config_hash": "c0"})
+
+
+def test_runs_of_different_configs_are_not_mixed_and_evidence_is_not_overwritten(tmp_path):
+    make(tmp_path, 1)
+    with pytest.raises(ResultsError, match="this run is complete"):
+        make(tmp_path, 1)
+    for fold, name in ((2, "config_hash"), (3, "data_hash"), (4, "protocol")):
+        run = make(tmp_path, fold, **{name: "other"})
+        with pytest.raises(ResultsError, match=f"fold{fold}: {name} differs"):
+            results.load(tmp_path)
+        shutil.rmtree(run.folder)
+
+
+@pytest.mark.parametrize("when", range(5))
+def test_killed_between_writes(tmp_path, monkeypatch, when):
+    """The process ends before the n-th rename: the run is not complete, and can be done again."""
+    replace, calls = os.replace, []
+
+    def dying(source, target):
+        calls.append(target)
+        if len(calls) > when:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(results.os, "replace", dying)
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, attention={"old": np.ones(3)})
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    assert not results.is_complete(folder)
+    with pytest.raises(ResultsError, match="no complete runs"):
+        results.load(tmp_path)
+    monkeypatch.undo()
+    (folder / ".predictions.csv.0.tmp").write_text("half a fi")  # what kill -9 leaves behind
+    results.truncate_history(folder, 0)
+    run = make(tmp_path)
+    assert run.attention is None  # the attention of the dead attempt is gone
+    assert len(run.history) == 2
+    run.verify()
+
+
+def test_history_is_cut_back_to_the_checkpoint(tmp_path):
+    for epoch in range(1, 6):
+        results.append_history(tmp_path, {"epoch": epoch, "loss": 0.1 * epoch, "lr": 1e-3})
+    assert results.read_history(tmp_path)["epoch"].tolist() == [1, 2, 3, 4, 5]
+    before = (tmp_path / "history.jsonl").read_text().splitlines()
+    results.truncate_history(tmp_path, 3)
+    assert (tmp_path / "history.jsonl").read_text().splitlines() == before[:3]
+    results.append_history(tmp_path, {"epoch": 4, "loss": 1, "lr": 1e-3})
+    assert results.read_history(tmp_path)["epoch"].tolist() == [1, 2, 3, 4]
+    for damaged in ('{"loss": 1}\n', '{"epoch": 1, "lo', "[1]\n"):
+        (tmp_path / "history.jsonl").write_text(damaged)
+        with pytest.raises(ResultsError, match=r"history\.jsonl: a line is not an epoch"):
+            results.read_history(tmp_path)
+    assert results.read_history(tmp_path / "none").empty
+
+
+def test_what_json_and_arrays_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        results.append_history(tmp_path, {"epoch": 1, "loss": np.nan})
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    with pytest.raises(ResultsError, match="arrays of objects"):
+        results.write(folder, table(), {"config_hash": "c"}, {"a": np.array([{}])})
+    assert not results.is_complete(folder)
