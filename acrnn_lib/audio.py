@@ -5,6 +5,7 @@ Notebook: 01_listen_and_look
 
 import math
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,23 @@ class AudioError(ValueError):
     """A sound that cannot be used: the message names the file and the reason."""
 
 
-def read(path, seconds=None):
+def duration(path):
+    """Seconds of sound that a file says it holds. Raises AudioError like `read`.
+
+    Notebook: 09_seeing_attention
+    """
+    with _opened(Path(path)) as file:
+        return file.frames / file.samplerate
+
+
+def read(path, seconds=None, start=0.0):
     """Read a sound file as mono float32 at 44.1 kHz.
 
     Channels are averaged and other rates resampled (polyphase filter, exact ratio).
 
     path : any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...)
-    seconds : s; cut or zero-padded to this length at the end; the whole file when None
+    seconds : s; cut or zero-padded to this length at the end; all that follows when None
+    start : s; where to begin
 
     Returns float32 [shape=(n,)], full scale 1.
     Raises AudioError for a file that is missing, empty, no audio, truncated, without samples, or
@@ -39,7 +50,7 @@ def read(path, seconds=None):
 
     Notebook: 01_listen_and_look
     """
-    wave, rate = _decode(Path(path), seconds)
+    wave, rate = _decode(Path(path), seconds, start)
     if not len(wave):
         raise AudioError(f"{path}: holds no samples")
     if not np.isfinite(wave).all():
@@ -60,8 +71,9 @@ def fit(wave, n_samples):
     return np.pad(wave[..., :n_samples], [(0, 0)] * (wave.ndim - 1) + [(0, missing)])
 
 
-def _decode(path, seconds):
-    """Samples [shape=(n, channels)] and rate in Hz; everything that is wrong with the file."""
+@contextmanager
+def _opened(path):
+    """The open sound file; what is wrong with a file becomes an AudioError that says so."""
     from soundfile import SoundFile, SoundFileError
 
     if not path.is_file():
@@ -70,13 +82,22 @@ def _decode(path, seconds):
         raise AudioError(f"{path}: is empty (0 bytes)")
     try:
         with SoundFile(path) as file:
-            expected = file.frames
-            if seconds is not None:
-                expected = min(expected, math.ceil((seconds + _MARGIN) * file.samplerate))
-            wave = file.read(expected, dtype="float32", always_2d=True)
-            rate, log = file.samplerate, file.extra_info
+            yield file
     except (SoundFileError, TypeError) as error:  # TypeError: headerless .raw
         raise AudioError(f"{path}: no audio that can be decoded ({error})") from error
+
+
+def _decode(path, seconds, start):
+    """Samples [shape=(n, channels)] and rate in Hz; everything that is wrong with the file."""
+    with _opened(path) as file:
+        rate, first = file.samplerate, round(start * file.samplerate)
+        if first:
+            file.seek(min(first, file.frames))
+        expected = max(0, file.frames - first)
+        if seconds is not None:
+            expected = min(expected, math.ceil((seconds + _MARGIN) * rate))
+        wave = file.read(expected, dtype="float32", always_2d=True)
+        log = file.extra_info
     declared = _DECLARED.search(log)
     cut = declared and _STREAMED > int(declared[1]) > int(declared[2])
     if cut or len(wave) < expected or _DAMAGE.search(log):

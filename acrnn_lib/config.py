@@ -22,7 +22,7 @@ class FeatureConfig:
     n_fft: int = 1024  # samples, 23 ms
     hop_length: int = 512  # samples, 50 % overlap
     n_bands: int = 128
-    f_min: float = 50.0  # Hz; not in the paper: the lowest octaves of a clip are mostly handling noise
+    f_min: float = 50.0  # Hz; not in the paper: below lies mostly wind and handling noise
     f_max: float = 22050.0  # Hz; not in the paper: up to the Nyquist frequency, nothing left out
     log_floor: float = 1e-6  # not in the paper: 109 dB under a full-scale sine, 15 dB over the
     # rounding noise of 16-bit audio, so that neither noise nor digital silence dominates the log

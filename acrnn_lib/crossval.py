@@ -73,7 +73,7 @@ def subset(table, clips):
 
 
 class Progress:
-    """A bar of epochs on a terminal, a line per epoch elsewhere: loss, accuracy, speed, time left."""
+    """A bar of epochs on a terminal, a line per epoch elsewhere: loss, accuracy, speed."""
 
     def __init__(self, label, epochs, show=True):
         self.label, self.show, self.live = label, show, sys.stderr.isatty()

@@ -21,7 +21,10 @@ CHANNELS_PER_BLOCK = 16  # bounds the memory of gtgram: 16 filtered copies of th
 
 
 def erb(frequency):
-    """Equivalent rectangular bandwidth in Hz at a frequency in Hz. Notebook: 02_gammatone_features"""
+    """Equivalent rectangular bandwidth in Hz at a frequency in Hz.
+
+    Notebook: 02_gammatone_features
+    """
     return np.asarray(frequency, dtype=np.float64) / EAR_Q + MIN_BANDWIDTH
 
 

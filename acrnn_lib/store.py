@@ -7,7 +7,6 @@ build has finished is kept and built upon.
 Notebook: 03_augmentation
 """
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -43,10 +42,13 @@ def load(table, features, bank, workers=None, progress=True):
     cannot be read; what was built before stays. Notebook: 03_augmentation
     """
     data_hash = datasets.data_hash(table)
-    return [
-        _open(_path(data_hash, features, bank, copy), table, features, bank, copy, workers, progress)
-        for copy in range(bank.copies + 1)
-    ]
+    copies = []
+    for copy in range(bank.copies + 1):
+        path = _path(data_hash, features, bank, copy)
+        if not path.exists():
+            _build(path, table, features, bank, copy, workers, progress)
+        copies.append(np.load(path, mmap_mode="r", allow_pickle=False))
+    return copies
 
 
 def with_delta(static, features):
@@ -64,12 +66,6 @@ def _path(data_hash, features, bank, copy):
     return paths.cache_dir() / "features" / f"{name}.npy"
 
 
-def _open(path, table, features, bank, copy, workers, progress):
-    if not path.exists():
-        _build(path, table, features, bank, copy, workers, progress)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
 def _build(path, table, features, bank, copy, workers, progress):
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, note = path.with_suffix(".partial"), path.with_suffix(".json")
@@ -79,7 +75,7 @@ def _build(path, table, features, bank, copy, workers, progress):
     array = np.lib.format.open_memmap(
         partial, mode="r+" if done else "w+", dtype=np.float16, shape=None if done else shape
     )
-    front_end = LogGammatone(dataclasses.replace(features)).eval()
+    front_end = LogGammatone(features).eval()
     clips = list(zip(table.clip_id, table.path, strict=True))
 
     def compute(clip):

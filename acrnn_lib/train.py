@@ -6,104 +6,32 @@ its last checkpoint as if nothing had happened.
 Notebook: 06_training_on_a_gpu
 """
 
-import ctypes
 import hashlib
 import json
 import math
-import platform
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from . import augment, evaluate, results
-from .acrnn import ACRNN
+from .acrnn import ACRNN, parameter_count
 from .config import as_dict, config_hash
-from .features import audible, delta, segment_starts
+from .datasets import class_names
+from .device import LAYOUT, keep_freed_memory, machine, pick_device, pick_precision
+from .features import segment_starts
+from .results import CHECKPOINT
+from .segments import Segments
 
-CHECKPOINT = results.CHECKPOINT
-LAYOUT = torch.channels_last
 EVAL_BATCH = 64  # segments
 
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message names the epoch, the step and the clips."""
-
-
-class Segments:
-    """Segments of clips, drawn from the feature store and held in memory as float16.
-
-    Parameters
-    ----------
-    copies : list of (clips, n_bands, frames) arrays: the clips and their augmented copies
-    rows : (n,) int, which clips
-    features : FeatureConfig
-
-    Notebook: 06_training_on_a_gpu
-    """
-
-    def __init__(self, copies, rows, features):
-        self.config = features
-        self.half = features.delta_width // 2
-        static = [torch.from_numpy(np.ascontiguousarray(copy[rows])) for copy in copies]
-        self.audible = [
-            torch.cat([audible(part, features) for part in clips.split(32)]).numpy()
-            for clips in static
-        ]
-        # the delta at a segment's ends needs a few frames more, as it had within the clip
-        self.static = [F.pad(clips.float(), (self.half,) * 2, "replicate").half()
-                       for clips in static]
-
-    def draw(self, per_clip, rng):
-        """One epoch: one copy of each clip, its segments in random order, int64 (S, 3).
-
-        A row is (clip, copy, first frame). ``per_clip`` 0 takes the segments at their fixed
-        places, any other number that many random places; silent ones never.
-        """
-        rows = []
-        for clip in range(len(self.static[0])):
-            copy = int(rng.integers(len(self.static)))
-            heard = self.audible[copy][clip]
-            if per_clip:
-                starts = rng.choice(np.flatnonzero(heard), per_clip)
-            else:
-                starts = segment_starts(self.static[copy].shape[-1] - 2 * self.half, self.config)
-                starts = starts[heard[starts]]
-            rows += [(clip, copy, start) for start in starts]
-        return rng.permutation(np.array(rows))
-
-    def all(self):
-        """Every audible segment of every clip at its fixed place, int64 (S, 3), copy 0."""
-        starts = segment_starts(self.static[0].shape[-1] - 2 * self.half, self.config)
-        return np.array([(clip, 0, start) for clip in range(len(self.static[0]))
-                         for start in starts if self.audible[0][clip, start]])
-
-    def static_of(self, rows, device):
-        """Log energies float32 (B, n_bands, segment_frames + delta_width - 1) of drawn rows."""
-        width = self.config.segment_frames + 2 * self.half
-        parts = [self.static[copy][clip, :, start : start + width] for clip, copy, start in rows]
-        return torch.stack(parts).to(device, non_blocking=True).float()
-
-    def with_delta(self, static):
-        """The network's two channels, float32 (B, 2, n_bands, segment_frames)."""
-        both = torch.stack([static, delta(static, self.config.delta_width)], dim=1)
-        return both[..., self.half : both.shape[-1] - self.half]
-
-    def moments(self):
-        """Mean and standard deviation of each channel over all frames of the clips themselves."""
-        sums = torch.zeros(2, 2, dtype=torch.float64)
-        for clips in self.static[0].split(32):
-            both = self.with_delta(clips.float()).double()
-            sums += torch.stack([both.sum((0, 2, 3)), both.square().sum((0, 2, 3))])
-        count = self.static[0][..., 2 * self.half :].numel()
-        mean = sums[0] / count
-        return mean.float(), (sums[1] / count - mean**2).sqrt().float()
 
 
 def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, device="auto",
@@ -143,7 +71,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     state.save_model(folder)
     manifest = {
         "config": as_dict(experiment), "config_hash": config_hash(experiment),
-        "train_folds": train_folds, "parameters": state.parameters,
+        "train_folds": train_folds, "parameters": state.parameters, "classes": state.classes,
         **machine(state.device, state.precision), **(extra or {}),
         "wall_seconds": round(elapsed + time.time() - started, 1),
         "segments_per_second": round(float(results.read_history(folder)
@@ -167,13 +95,14 @@ class State:
         rows = np.flatnonzero(table.fold.isin(train_folds))
         self.clip_ids = table.clip_id.to_numpy()[rows]
         self.targets = torch.from_numpy(table.target.to_numpy()[rows].copy())
-        self.n_classes = int(table.target.max()) + 1
+        self.classes = class_names(table)
+        self.n_classes = len(self.classes)
         self.segments = Segments(copies, rows, experiment.features)
         self.mean, self.std = (m.to(self.device) for m in self.segments.moments())
         torch.manual_seed(stable_seed(seed, fold, 0))
         model = ACRNN(experiment.model, self.n_classes)
         self.model = model.to(self.device, memory_format=LAYOUT)
-        self.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        self.parameters = parameter_count(model)
         recipe = experiment.train
         average = get_ema_multi_avg_fn(recipe.average)
         self.average = (AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
@@ -360,32 +289,10 @@ class State:
         tensors = {k: v.detach().cpu().contiguous()
                    for k, v in self.final_model().state_dict().items()}
         tensors |= {"feature_mean": self.mean.cpu(), "feature_std": self.std.cpu()}
-        names = self.table.drop_duplicates("target").sort_values("target").category.tolist()
-        note = {"experiment": as_dict(self.experiment), "classes": names, "fold": self.fold,
-                "seed": self.seed}
+        note = {"experiment": as_dict(self.experiment), "classes": self.classes,
+                "fold": self.fold, "seed": self.seed}
         metadata = {"acrnn": json.dumps(note)}
         results.write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
-
-
-def load_model(path):
-    """Read a trained network: (model in eval mode, mean (2,), std (2,), note dict).
-
-    The note holds the experiment's settings and the names of the classes. Raises ResultsError for
-    a file that is not such a checkpoint. Notebook: 09_seeing_attention
-    """
-    from .config import FeatureConfig, ModelConfig
-
-    try:
-        with safe_open(path, "pt") as file:
-            note = json.loads((file.metadata() or {})["acrnn"])
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except Exception as error:  # safetensors raises its own kinds for damaged files
-        raise results.ResultsError(f"{path}: not a checkpoint of this kit ({error})") from error
-    model = ACRNN(ModelConfig(**note["experiment"]["model"]), len(note["classes"]))
-    mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
-    model.load_state_dict(tensors)
-    note["features"] = FeatureConfig(**note["experiment"]["features"])
-    return model.eval(), mean, std, note
 
 
 def make_optimizer(model, recipe):
@@ -415,48 +322,3 @@ def learning_rate(recipe, progress):
 def stable_seed(*parts):
     """One 63-bit seed from several whole numbers."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def pick_device(name="auto"):
-    """The torch device to train on: CUDA, else an Apple GPU, else the CPU; or the one named."""
-    if name == "auto":
-        if torch.cuda.is_available():
-            name = "cuda"
-        else:
-            name = "mps" if torch.backends.mps.is_available() else "cpu"
-    return torch.device(name)
-
-
-def pick_precision(device):
-    """bf16 where matrix units make it faster than float32 (CUDA, CPUs with AMX), else float32."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
-    if device.type == "cpu" and torch.cpu._is_amx_tile_supported():
-        return "bf16"
-    return "float32"
-
-
-def keep_freed_memory():
-    """Ask glibc to keep freed memory: big maps are otherwise faulted in anew at every step."""
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL("libc.so.6")
-        for option, value in ((-3, 1 << 30), (-1, 2**31 - 1), (-2, 1 << 28)):
-            libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
-
-
-def machine(device, precision):
-    """What the run was made on, for its manifest."""
-    import resource
-
-    import soundfile
-
-    peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
-            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
-    return {
-        "device": device.type, "device_name": name or platform.machine(), "precision": precision,
-        "layout": str(LAYOUT).removeprefix("torch."), "threads": torch.get_num_threads(),
-        "compile": False, "peak_memory_mib": round(peak / 2**20),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__,
-                     "numpy": np.__version__, "soundfile": soundfile.__version__},
-    }

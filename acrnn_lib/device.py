@@ -1,0 +1,56 @@
+"""The machine at hand: which device, which precision, how memory is kept, what a manifest says.
+
+Notebook: 06_training_on_a_gpu
+"""
+
+import ctypes
+import platform
+import resource
+import sys
+
+import numpy as np
+import soundfile
+import torch
+
+LAYOUT = torch.channels_last
+
+
+def pick_device(name="auto"):
+    """The torch device to train on: CUDA, else an Apple GPU, else the CPU; or the one named."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            name = "cuda"
+        else:
+            name = "mps" if torch.backends.mps.is_available() else "cpu"
+    return torch.device(name)
+
+
+def pick_precision(device):
+    """bf16 where matrix units make it faster than float32 (CUDA, CPUs with AMX), else float32."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
+    if device.type == "cpu" and torch.cpu._is_amx_tile_supported():
+        return "bf16"
+    return "float32"
+
+
+def keep_freed_memory():
+    """Ask glibc to keep freed memory: big maps are otherwise faulted in anew at every step."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL("libc.so.6")
+        for option, value in ((-3, 1 << 30), (-1, 2**31 - 1), (-2, 1 << 28)):
+            libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
+
+
+def machine(device, precision):
+    """What the run was made on, for its manifest."""
+    peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
+            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
+    return {
+        "device": device.type, "device_name": name or platform.machine(), "precision": precision,
+        "layout": str(LAYOUT).removeprefix("torch."), "threads": torch.get_num_threads(),
+        "compile": False, "peak_memory_mib": round(peak / 2**20),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__,
+                     "numpy": np.__version__, "soundfile": soundfile.__version__},
+    }

@@ -1,0 +1,182 @@
+"""Name the sounds in any audio file, and the times that the network attended to.
+
+Notebook: 09_seeing_attention
+"""
+
+import json
+import math
+import sys
+from importlib.resources import files
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from tqdm import tqdm
+
+from . import audio
+from .acrnn import ACRNN
+from .config import FeatureConfig, ModelConfig
+from .features import LogGammatone, segment_starts
+from .results import ResultsError
+
+BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
+SILENCE_DBFS = -90.0  # dB; the rounding noise of 16-bit audio lies at -98
+ATTENDED = 1.5  # times the uniform weight
+
+
+def load_model(path):
+    """Read a trained network: (model in eval mode, mean (2,), std (2,), note dict).
+
+    The note holds the experiment's settings and the names of the classes. Raises ResultsError for
+    a file that is not such a checkpoint. Notebook: 09_seeing_attention
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            note = json.loads((file.metadata() or {})["acrnn"])
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}
+    except Exception as error:  # safetensors raises its own kinds for damaged files
+        raise ResultsError(f"{path}: not a checkpoint of this kit ({error})") from error
+    model = ACRNN(ModelConfig(**note["experiment"]["model"]), len(note["classes"]))
+    mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
+    model.load_state_dict(tensors)
+    note["features"] = FeatureConfig(**note["experiment"]["features"])
+    return model.eval(), mean, std, note
+
+
+class Predictor:
+    """A trained network with its front end; see ``Predictor.file``.
+
+    checkpoint : a model.safetensors of a run; by default the one that comes with the kit.
+    Raises ResultsError for a file that is not such a checkpoint. Notebook: 00_start_here
+    """
+
+    def __init__(self, checkpoint=None):
+        path = checkpoint or files("acrnn_lib") / "data" / "acrnn.safetensors"
+        self.model, mean, std, note = load_model(path)
+        self.mean, self.std = mean.view(1, 2, 1, 1), std.view(1, 2, 1, 1)
+        self.classes, self.config = note["classes"], note["features"]
+        self.front_end = LogGammatone(self.config)
+
+    def file(self, path, top=3, progress=False):
+        """Predict one audio file of any length, read in blocks.
+
+        Returns a dict: file, seconds, classes (``top`` of {"name", "probability"}, best first;
+        none for silence), attended ([[start, end]] in s, where the attention, averaged over the
+        segments, is at least 1.5 times uniform), note (a warning or None), error (None). Raises
+        AudioError for a file that cannot be used. Notebook: 09_seeing_attention
+        """
+        seconds = audio.duration(path)
+        result = {"file": str(path), "seconds": round(seconds, 3), "classes": [], "attended": [],
+                  "note": None, "error": None}
+        parts, peak = [], 0.0
+        for start, wave in self._blocks(path, seconds, progress):
+            peak = max(peak, float(np.abs(wave).max()))
+            parts.append((start, *self._block(wave)))
+        if peak < 10 ** (SILENCE_DBFS / 20):
+            return result | {"note": f"silence: nothing above {SILENCE_DBFS:.0f} dB of full scale"}
+        if seconds < self._segment_seconds():
+            result["note"] = f"shorter than a segment ({self._segment_seconds():.2f} s): padded"
+        levels = np.concatenate([level for _, _, _, _, level in parts])
+        loud = levels > levels.max() - self.config.silence_db
+        chances = np.concatenate([chance for _, _, chance, _, _ in parts])[loud].mean(axis=0)
+        best = np.argsort(-chances)[:top]
+        starts = np.concatenate([start + s for start, s, _, _, _ in parts])[loud]
+        weights = np.concatenate([weight for _, _, _, weight, _ in parts])[loud]
+        return result | {
+            "classes": [{"name": self.classes[k], "probability": round(float(chances[k]), 6)}
+                        for k in best],
+            "attended": self._attended(starts, weights, seconds),
+        }
+
+    def wave(self, wave):
+        """Probabilities (S, C), attention (S, T') and first frames (S,) of a wave's segments.
+
+        wave : (N,) float32 at 44.1 kHz. Silent segments are kept: their level is not judged here.
+        """
+        starts, chances, weights, _ = self._block(np.asarray(wave, dtype=np.float32))
+        return chances, weights, starts
+
+    def _segment_seconds(self):
+        return self.config.segment_frames * self.config.hop_length / self.config.sample_rate
+
+    def _blocks(self, path, seconds, progress):
+        c = self.config
+        step = BLOCK_SEGMENTS * c.segment_hop * c.hop_length / c.sample_rate
+        length = step + (c.segment_frames - c.segment_hop) * c.hop_length / c.sample_rate
+        count = max(1, math.ceil((seconds - (length - step)) / step))
+        silent = not progress or count < 3
+        for k in tqdm(range(count), desc=str(path), unit="block", disable=silent):
+            last = k == count - 1
+            wave = audio.read(path, None if last else length, start=k * step)
+            shortest = (c.segment_frames - 1) * c.hop_length
+            yield k * BLOCK_SEGMENTS * c.segment_hop, audio.fit(wave, max(len(wave), shortest))
+
+    def _block(self, wave):
+        c = self.config
+        with torch.inference_mode():
+            features = self.front_end(torch.from_numpy(wave)[None])[0]
+            starts = segment_starts(features.shape[-1], c)
+            x = torch.stack([features[..., s : s + c.segment_frames] for s in starts])
+            level = torch.logsumexp(x[:, 0], dim=1).amax(-1) * (10 / math.log(10))
+            logits, weights = self.model((x - self.mean) / self.std, return_attention=True)
+        return (starts, logits.double().softmax(1).numpy(), weights.double().numpy(),
+                level.numpy())
+
+    def _attended(self, starts, weights, seconds):
+        curve = attention_curve(starts, weights, self.config.segment_frames)
+        frame = self.config.hop_length / self.config.sample_rate
+        on = np.concatenate([[False], curve >= ATTENDED, [False]])
+        edges = np.flatnonzero(on[1:] != on[:-1]).reshape(-1, 2) * frame
+        return [[round(a, 3), round(min(b, seconds), 3)] for a, b in edges if a < seconds]
+
+
+def attention_curve(starts, weights, segment_frames=128):
+    """One attention curve over the input frames of a clip, from overlapping segments.
+
+    starts : (S,) first frame of each segment; weights : (S, T'), each row summing to 1. Returns
+    (frames,): the mean over the segments that cover a frame of T' x weight, so that 1 is uniform.
+    Frame t of the T' covers input frames [18 t, 18 t + 18); what reaches it through convolutions
+    and GRU is wider, so read times as blunt. Notebook: 09_seeing_attention
+    """
+    n_weights = weights.shape[1]
+    span = segment_frames // n_weights
+    total = np.zeros(starts.max() + segment_frames)
+    count = np.zeros_like(total)
+    for start, row in zip(starts, weights, strict=True):
+        steps = np.pad(np.repeat(row * n_weights, span), (0, segment_frames - n_weights * span),
+                       mode="edge")
+        total[start : start + segment_frames] += steps
+        count[start : start + segment_frames] += 1
+    return total / np.maximum(count, 1)
+
+
+def command(paths, checkpoint=None, as_json=False):
+    """The predict command: a result per file; returns 1 if any file could not be used."""
+    predictor = Predictor(checkpoint)
+    outcomes = []
+    for path in paths:
+        try:
+            outcome = predictor.file(path, progress=not as_json)
+        except audio.AudioError as error:
+            outcome = {"file": str(path), "seconds": None, "classes": [], "attended": [],
+                       "note": None, "error": str(error)}
+        outcomes.append(outcome)
+        if not as_json:
+            _print(outcome)
+    if as_json:
+        print(json.dumps({"files": outcomes}))
+    return int(any(outcome["error"] for outcome in outcomes))
+
+
+def _print(outcome):
+    if outcome["error"]:
+        print(f"error: {outcome['error']}", file=sys.stderr)
+        return
+    print(f"{outcome['file']}  ({outcome['seconds']:.2f} s)")
+    if outcome["note"]:
+        print(f"  note: {outcome['note']}")
+    for row in outcome["classes"]:
+        print(f"  {row['probability']:6.1%}  {row['name']}")
+    spans = ", ".join(f"{start:.2f}-{end:.2f} s" for start, end in outcome["attended"])
+    if spans:
+        print(f"  attended: {spans}")
