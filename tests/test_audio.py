@@ -142,8 +142,8 @@ def test_importing_is_light():
 def test_esc10_clips_of_any_length_become_five_seconds(esc10_root):
     paths = datasets.load("esc10", esc10_root)["path"]
     other = [path for path in paths if abs(soundfile.info(path).duration - 5) > 0.01]
-    assert len(other) == 17
-    for path in other:
+    assert len(other) == (17 if paths[0].endswith(".ogg") else 0)  # ESC-50 has cut them already
+    for path in [paths[0], *other]:
         wave = audio.read(path, seconds=5)
         assert wave.shape == (220500,)
         assert np.isfinite(wave).all()

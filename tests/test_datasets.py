@@ -2,6 +2,7 @@
 ones, stand in for data that cannot be fetched; with the real ESC-10 its own numbers are checked."""
 
 import functools
+import hashlib
 import http.server
 import importlib.util
 import json
@@ -372,7 +373,7 @@ def test_download_checks_records_and_is_done_once(mini_esc10, serve, own_cache):
     record = json.loads((own_cache / "esc10" / "download.json").read_text())
     assert record == {
         "url": datasets.ARCHIVES["esc10"],
-        "sha256": datasets.hashlib.sha256(archive.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
     }
     assert table.attrs["archive"] == record["sha256"]
     assert [path.name for path in own_cache.iterdir()] == ["esc10"]
@@ -476,15 +477,22 @@ def test_esc10_package_table():
     assert (table[["title", "author", "url"]] != "").all(axis=None)
 
 
-def test_esc10_package_table_is_what_the_tool_makes(tool, esc10_root, tmp_path):
-    tool.write(esc10_root, tmp_path / "esc10.csv")
+@pytest.fixture
+def original_esc10(esc10_root):
+    if not (esc10_root / FOLDERS[0]).is_dir():
+        pytest.skip("needs ESC-10 in its original folders, found it inside ESC-50")
+    return esc10_root
+
+
+def test_esc10_package_table_is_what_the_tool_makes(tool, original_esc10, tmp_path):
+    tool.write(original_esc10, tmp_path / "esc10.csv")
     assert (tmp_path / "esc10.csv").read_bytes() == tool.TABLE.read_bytes()
 
 
-def test_real_esc10(esc10_root):
-    table = datasets.load("esc10", esc10_root)
+def test_real_esc10(original_esc10):
+    table = datasets.load("esc10", original_esc10)
     assert len(table) == 400
     known = datasets.esc10_clips()
     lines = sorted(zip(known["clip_id"], known["sha256"], strict=True))
     text = "".join(f"{clip_id} {sha256}\n" for clip_id, sha256 in lines)
-    assert datasets.data_hash(table) == datasets.hashlib.sha256(text.encode()).hexdigest()
+    assert datasets.data_hash(table) == hashlib.sha256(text.encode()).hexdigest()
