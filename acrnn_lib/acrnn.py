@@ -23,8 +23,8 @@ CONVOLUTIONS = (
     ("l7", 256, (3, 3), None),
     ("l8", 256, (3, 3), (2, 2)),
 )
-# With early pooling l1 takes most of l2's pooling as its stride: from l3 on all shapes stay, while
-# l2, more than half of the work, sees a sixth of the points.
+# With early pooling l1 takes most of l2's pooling as its stride: from l3 on all shapes stay but for
+# one frame, while l2, more than half of the work, sees a sixth of the points.
 EARLY_STRIDE, EARLY_POOL = (2, 3), (2, 1)
 PURPOSES = {
     "l3": "local patterns along frequency",

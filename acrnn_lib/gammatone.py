@@ -105,13 +105,12 @@ def gtgram(wave, fs, window_time, hop_time, channels, f_min, f_max=None):
     spectrum = fft.rfft(wave, n_fft)
     bins = fft.rfftfreq(n_fft, 1 / fs)
     centres = centre_frequencies(channels, f_min, f_max or fs / 2)
-    starts = np.arange(0, len(wave) - window + 1, hop)
-    result = np.empty((channels, len(starts)))
+    result = np.empty((channels, 1 + (len(wave) - window) // hop))
     for low in range(0, channels, CHANNELS_PER_BLOCK):
         block = slice(low, low + CHANNELS_PER_BLOCK)
         filtered = fft.irfft(spectrum * response(bins, centres[block], fs), n_fft)
-        energy = np.zeros((filtered.shape[0], len(wave) + 1))
-        np.cumsum(np.square(filtered[:, : len(wave)]), axis=1, out=energy[:, 1:])
-        mean = (energy[:, starts + window] - energy[:, starts]) / window
-        result[block] = np.sqrt(np.maximum(mean, 0))
+        # summed window by window: running sums would lose quiet frames that follow loud ones
+        frames = np.lib.stride_tricks.sliding_window_view(filtered[:, : len(wave)], window, axis=1)
+        frames = frames[:, ::hop]
+        result[block] = np.sqrt(np.einsum("bfw,bfw->bf", frames, frames) / window)
     return result

@@ -1,0 +1,125 @@
+"""The front end against an independent computation in float64, and its cutting into segments."""
+
+import numpy as np
+import pytest
+import torch
+from gammatone.fftweight import fft_weights as package_weights
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acrnn_lib import audio, datasets, features
+from acrnn_lib.config import FeatureConfig
+
+CONFIG = FeatureConfig()
+
+
+def energies_float64(wave):
+    """The design's formula, step by step, with the package's weights and NumPy's FFT."""
+    n_fft, hop = 1024, 512
+    window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    padded = np.pad(wave.astype(np.float64), n_fft // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]
+    power = np.abs(np.fft.rfft(frames * window)) ** 2
+    weights, _ = package_weights(n_fft, 44100, 128, 1, 50.0, 22050.0, n_fft // 2 + 1)
+    return (weights**2) @ power.T
+
+
+def relative_error(wave):
+    expected = energies_float64(wave)
+    front_end = features.LogGammatone()
+    ours = front_end.energies(torch.from_numpy(wave)[None])[0].double().numpy()
+    floor = CONFIG.log_floor
+    return (np.abs(ours - expected) / (expected + floor)).max()
+
+
+def test_energies_equal_float64_on_noise():
+    wave = np.random.default_rng(0).standard_normal(44100).astype(np.float32) * 0.1
+    assert relative_error(wave) < 1e-4
+
+
+def test_energies_equal_float64_on_real_clips(esc10_root):
+    table = datasets.load("esc10", esc10_root)
+    worst = max(relative_error(audio.read(path, 5.0)) for path in table.path[::25])
+    assert worst < 1e-4
+
+
+def test_shape_scale_and_channels():
+    wave = torch.randn(3, 220500, generator=torch.Generator().manual_seed(0))
+    both = features.LogGammatone()(wave)
+    assert both.shape == (3, 2, 128, 431) and both.dtype == torch.float32
+    torch.testing.assert_close(both[:, 1], features.delta(both[:, 0]))
+    louder = features.LogGammatone()(10 * wave)[:, 0]
+    torch.testing.assert_close(louder, both[:, 0] + np.log(100), rtol=0, atol=1e-3)
+
+
+def test_a_tone_is_loudest_in_its_own_band_and_low_bands_come_first():
+    from acrnn_lib.gammatone import centre_frequencies
+
+    centres = centre_frequencies()
+    for band in (40, 80, 120):
+        time = torch.arange(22050) / 44100
+        tone = torch.sin(2 * np.pi * float(centres[band]) * time)[None]
+        static = features.LogGammatone()(tone)[0, 0, :, 20]
+        assert abs(int(static.argmax()) - band) <= 1
+
+
+def test_digital_silence_is_the_floor_and_autocast_changes_nothing():
+    front_end = features.LogGammatone()
+    silent = front_end(torch.zeros(1, 44100))
+    torch.testing.assert_close(silent[0, 0], torch.full((128, 87), float(np.log(CONFIG.log_floor))))
+    assert silent[0, 1].abs().max() < 1e-5
+    wave = torch.randn(1, 44100, generator=torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(front_end(wave), front_end(wave.clone()), rtol=0, atol=0)
+        assert front_end(wave).dtype == torch.float32
+
+
+@pytest.mark.parametrize("shape", [(44100,), (1, 512), (1, 1, 44100)])
+def test_waves_of_the_wrong_shape_are_refused(shape):
+    with pytest.raises(ValueError, match="waves: found shape"):
+        features.LogGammatone()(torch.zeros(shape))
+
+
+def test_delta_of_a_ramp_is_its_slope_and_of_a_constant_zero():
+    ramp = torch.arange(50.0).repeat(2, 3, 1) * 0.5
+    slopes = features.delta(ramp, 9)
+    torch.testing.assert_close(slopes[..., 4:-4], torch.full((2, 3, 42), 0.5))
+    assert features.delta(torch.ones(4, 20), 5).abs().max() < 1e-6
+    for width in (1, 4):
+        with pytest.raises(ValueError, match="width: found"):
+            features.delta(ramp, width)
+
+
+def test_frame_times_are_centres_in_seconds():
+    times = features.frame_times(431)
+    assert times[0] == 0 and times[1] == pytest.approx(512 / 44100) and len(times) == 431
+
+
+@given(st.integers(128, 2000))
+def test_segments_cover_every_frame_and_end_at_the_end(n_frames):
+    starts = features.segment_starts(n_frames)
+    assert starts[0] == 0 and starts[-1] == n_frames - 128
+    assert (np.diff(starts) > 0).all() and (np.diff(starts) <= 64).all()
+
+
+def test_too_few_frames_for_a_segment():
+    with pytest.raises(ValueError, match="n_frames: found 127"):
+        features.segment_starts(127)
+
+
+def test_silent_segments_are_dropped_but_never_all():
+    wave = torch.zeros(1, 220500)
+    generator = torch.Generator().manual_seed(0)
+    wave[0, :44100] = 0.1 * torch.randn(44100, generator=generator)
+    kept = features.segment(features.LogGammatone()(wave)[0])
+    assert kept.shape == (2, 2, 128, 128)  # those from frame 0 and 64; the others hear nothing
+    silent = features.LogGammatone()(torch.zeros(1, 220500))[0]
+    assert len(features.segment(silent)) == 6  # nothing is louder than anything else
+
+
+def test_the_silence_rule_is_relative_to_the_clip():
+    generator = torch.Generator().manual_seed(0)
+    wave = 1e-3 * torch.randn(1, 220500, generator=generator)
+    assert len(features.segment(features.LogGammatone()(wave)[0])) == 6
+    wave[0, :20000] *= 1e4  # now the rest lies 80 dB below
+    assert len(features.segment(features.LogGammatone()(wave)[0])) == 1
