@@ -37,8 +37,8 @@ def run(dataset="synth", profile="smoke", data=None, only=None, force=False, roo
     """
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel before the user's
     if os.environ.get("ACRNN_DATA"):  # made absolute, as notebooks run in their own folder
-        os.environ["ACRNN_DATA"] = str(Path(os.environ["ACRNN_DATA"]).expanduser().absolute())
-    data = str(Path(data).expanduser().absolute()) if data else None
+        os.environ["ACRNN_DATA"] = str(Path(os.environ["ACRNN_DATA"]).expanduser().resolve())
+    data = str(Path(data).expanduser().resolve()) if data else None
     parameters = {"DATASET": dataset, "PROFILE": profile, "DATA": data}
     folder = root / "build" / "notebooks" / f"{dataset}-{profile}"
     try:
@@ -59,15 +59,20 @@ def run(dataset="synth", profile="smoke", data=None, only=None, force=False, roo
         print("\ninterrupted: finished notebooks are kept, the same command goes on from there")
         return 1
     print("real sound: make reproduce DATASET=esc10 PROFILE=lite DATA=/path/to/ESC-10")
-    print("            (DATASET=esc50 for ESC-50; without DATA= it is downloaded)")
+    print("            (the same for esc50; `python -m acrnn_lib data esc10` fetches the sounds)")
     return 0
+
+
+def notebooks(root=ROOT):
+    """Return the paths of the notebooks in the order in which they are read and executed."""
+    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 def fingerprints(root, parameters):
     """Return {notebook path: SHA-256 of all it depends on}, in the order of execution."""
     library = folder_hash(root / "acrnn_lib", root / "results")
     marks = {}
-    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    for path in notebooks(root):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         check_parameters(path, cells, parameters)
         sources = [[c["cell_type"], c["metadata"], "".join(c["source"])] for c in cells]
@@ -157,7 +162,7 @@ def recount(root):
     """Rebuild the ESC-10 tables from the committed predictions; raise if a number differs."""
     from . import report
 
-    out = root / "build" / "report"
+    out = root / "build" / "tables"
     if problems := report.rebuild(root / "results", out):
         raise ReproduceError("\n".join(["results/ does not give its own tables again:", *problems]))
     print(f"tables recounted from results/: {out}", flush=True)

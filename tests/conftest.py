@@ -1,0 +1,22 @@
+"""What several test files share."""
+
+import os
+
+import pytest
+
+from acrnn_lib import paths
+
+
+@pytest.fixture(scope="session")
+def esc10_root():
+    """Folder of the real ESC-10, from ACRNN_DATA or the cache; the test is skipped without it."""
+    folder = paths.dataset_dir("esc10")
+    if not any(folder.glob("001 - *")) and not (folder / "meta" / "esc50.csv").is_file():
+        pytest.skip("ESC-10 not found: set ACRNN_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_kernel():
+    """Notebooks in tests run in this environment's kernel, whatever the user's Jupyter knows."""
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"

@@ -1,0 +1,122 @@
+"""The files that describe the environment, the commands and the book agree with each other."""
+
+import re
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import acrnn_lib
+from acrnn_lib import reproduce
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+LOCKED = ("notebooks", "book", "dev")  # the extras that `make env` installs
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def pins(name):
+    """Return {package: [requirement, ...]} of a requirements file."""
+    found = {}
+    for line in (ROOT / name).read_text().splitlines():
+        if line and not line.startswith("#"):
+            requirement = Requirement(line)
+            found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+def exact(requirement):
+    """Return the version of a `==` pin."""
+    ((operator, number),) = [(c.operator, c.version) for c in requirement.specifier]
+    assert operator == "==", str(requirement)
+    return number
+
+
+def test_every_dependency_is_bounded_above():
+    for text in sum(EXTRAS.values(), PROJECT["dependencies"]):
+        operators = {clause.operator for clause in Requirement(text).specifier}
+        assert operators == {">=", "<"}, text
+
+
+def test_conda_environment_is_this_project_with_its_extras():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, nested = environment["dependencies"]
+    name, _, bounds = python.partition(" ")
+    assert (name, pip) == ("python", "pip")
+    assert SpecifierSet(bounds) == SpecifierSet(PROJECT["requires-python"])
+    (entry,) = nested["pip"]
+    extras = re.fullmatch(r"-e \.\[(.*)\]", entry).group(1).split(",")
+    assert sorted(extras) == sorted(LOCKED)
+    assert set(LOCKED) <= set(EXTRAS)
+
+
+def test_lock_satisfies_the_bounds():
+    locked = pins("requirements.lock")
+    assert "torch" not in locked, "torch has its own file, so that it is installed first"
+    wanted = PROJECT["dependencies"] + [text for name in LOCKED for text in EXTRAS[name]]
+    for text in wanted:
+        requirement = Requirement(text)
+        for pin in locked.get(canonicalize_name(requirement.name), []):
+            assert requirement.specifier.contains(exact(pin)), f"{text} against {pin}"
+        if requirement.name != "torch":
+            assert canonicalize_name(requirement.name) in locked, f"{text} is not locked: renew it"
+
+
+def test_lock_pulls_no_cuda_and_names_no_place():
+    text = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"^(nvidia|cuda|triton|torch)", text, re.MULTILINE)
+    assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links|@", text)
+
+
+def test_torch_pin_is_within_bounds():
+    ((pin,),) = pins("requirements-torch.txt").values()
+    (bounds,) = [Requirement(t) for t in PROJECT["dependencies"] if t.startswith("torch")]
+    assert bounds.specifier.contains(exact(pin))
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-torch.txt"])
+def test_installed_versions_are_the_pinned_ones(name):
+    if Path(sys.prefix) != ROOT / ".venv":
+        pytest.skip("another environment than that of `make env`: its versions may differ")
+    for package, choices in pins(name).items():
+        for pin in choices:
+            if pin.marker is None or pin.marker.evaluate(default_environment()):
+                assert version(package).split("+")[0] == exact(pin), package
+
+
+def test_package_version_is_the_projects():
+    assert acrnn_lib.__version__ == PROJECT["version"] == version(PROJECT["name"])
+
+
+def test_makefile_calls_programs_that_exist():
+    programs = set(re.findall(r"\$\(BIN\)/([\w-]+)", MAKEFILE))
+    assert programs == {"python", "jupyter"}
+    modules = set(re.findall(r"-m ([\w.]+)", MAKEFILE))
+    assert modules <= {"venv", "pip", "ipykernel", "pytest", "acrnn_lib"}
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert targets == set(phony.split())
+
+
+def test_environment_is_made_again_when_its_files_change():
+    (needs,) = re.findall(r"^\.venv/\.done: (.*)$", MAKEFILE, re.MULTILINE)
+    assert set(needs.split()) == {"pyproject.toml", "requirements.lock", "requirements-torch.txt"}
+    for target in ("env", "reproduce", "test", "book", "lab"):
+        assert re.search(rf"^{target}: \.venv/\.done$", MAKEFILE, re.MULTILINE), target
+
+
+def test_book_has_a_page_for_every_notebook():
+    toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+    pages = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    notebooks = [page.removeprefix("notebooks/") for page in pages if page.startswith("notebooks/")]
+    assert notebooks == [path.stem for path in reproduce.notebooks(ROOT)]
+    for page in set(pages) - {f"notebooks/{name}" for name in notebooks} | {toc["root"]}:
+        assert (ROOT / "book" / f"{page}.md").is_file(), page
