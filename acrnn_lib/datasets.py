@@ -27,8 +27,7 @@ ARCHIVES = {
     "esc10": "https://github.com/karoldvl/ESC-10/archive/553c8f1743b9dba6b282e1323c3ca8fa76923448.zip",
     "esc50": "https://github.com/karolpiczak/ESC-50/archive/master.zip",
 }
-ESC50_FORMAT = (44100, 1, 220500)  # Hz, channels, samples per channel
-ESC50_CLIPS = 2000
+ESC50_CLIPS, ESC50_FORMAT = 2000, (44100, 1, 220500)  # Hz, channels, samples per channel
 _META = dict(filename=str, fold=int, target=int, category=str, esc10=bool, src_file=str, take=str)
 
 
@@ -54,8 +53,7 @@ def load(name, root=None):
         raise DatasetError(f"unknown data set {name!r}: {hint}expected one of {', '.join(NAMES)}")
     folder = _generated() if name == "synth" and root is None else dataset_dir(name, root)
     if not folder.is_dir():
-        how = f"fetch it with `python -m acrnn_lib data {name}`, or give --data DIR or ACRNN_DATA"
-        raise DatasetError(f"{folder}: {name} is not here; {how}")
+        raise DatasetError(f"{folder}: not here; `python -m acrnn_lib data {name}` or --data DIR")
     table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50}[name](folder)
     table = table[COLUMNS].reset_index(drop=True)
     record = folder / "download.json"
@@ -99,16 +97,18 @@ def esc10_clips():
 
 
 def download(name):
-    """Fetch a data set into the cache unless it is there, check it, and return its clip table.
+    """Fetch a data set into the cache unless it is there, and return its folder.
 
     The archive's address and SHA-256 are kept in `download.json` beside the sounds. Raises
-    DatasetError when it cannot be fetched or is wrong; the cache then stays as it was.
+    DatasetError when it cannot be fetched or `load` refuses it; the cache then stays as it was.
 
     Notebook: 01_listen_and_look
     """
+    if name not in ARCHIVES:
+        raise DatasetError(f"{name!r} is not fetched; expected one of {', '.join(ARCHIVES)}")
     folder = cache_dir() / name
-    if name not in ARCHIVES or folder.is_dir():
-        return load(name, folder if folder.is_dir() else None)
+    if folder.is_dir():
+        return folder
     import pooch
 
     url, bar = ARCHIVES[name], sys.stderr.isatty()
@@ -121,7 +121,7 @@ def download(name):
         record = {"url": url, "sha256": pooch.file_hash(archive)}
         (new / "download.json").write_text(json.dumps(record))
         load(name, new)
-    return load(name, folder)
+    return folder
 
 
 def _esc10(folder):

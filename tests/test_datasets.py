@@ -367,19 +367,21 @@ def members(root):
 
 def test_download_checks_records_and_is_done_once(mini_esc10, serve, own_cache):
     archive = serve(members(mini_esc10))
-    table = datasets.download("esc10")
-    assert len(table) == 20
-    assert Path(table["path"].iloc[0]).is_relative_to(own_cache / "esc10")
+    assert datasets.download("esc10") == own_cache / "esc10"
     record = json.loads((own_cache / "esc10" / "download.json").read_text())
     assert record == {
         "url": datasets.ARCHIVES["esc10"],
         "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
     }
+    table = datasets.load("esc10")
+    assert len(table) == 20
+    assert Path(table["path"].iloc[0]).is_relative_to(own_cache / "esc10")
     assert table.attrs["archive"] == record["sha256"]
     assert [path.name for path in own_cache.iterdir()] == ["esc10"]
     archive.unlink()
-    assert len(datasets.download("esc10")) == 20
-    assert len(datasets.load("esc10")) == 20
+    assert datasets.download("esc10") == own_cache / "esc10"  # the second time from the cache
+    with pytest.raises(DatasetError, match="'synth' is not fetched"):
+        datasets.download("synth")
 
 
 def link(name):
