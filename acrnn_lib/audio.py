@@ -50,7 +50,8 @@ def read(path, seconds=None, start=0.0):
 
     Notebook: 01_listen_and_look
     """
-    wave, rate = _decode(Path(path), seconds, start)
+    before = min(start, 1.0)  # s decoded ahead, as the resampler's filter needs its context
+    wave, rate = _decode(Path(path), None if seconds is None else seconds + before, start - before)
     if not len(wave):
         raise AudioError(f"{path}: holds no samples")
     if not np.isfinite(wave).all():
@@ -61,7 +62,7 @@ def read(path, seconds=None, start=0.0):
 
         ratio = math.gcd(rate, SAMPLE_RATE)
         wave = resample_poly(wave, SAMPLE_RATE // ratio, rate // ratio)
-    wave = np.ascontiguousarray(wave, dtype=np.float32)
+    wave = np.ascontiguousarray(wave[round(before * SAMPLE_RATE) :], dtype=np.float32)
     return wave if seconds is None else fit(wave, round(seconds * SAMPLE_RATE))
 
 
@@ -81,10 +82,14 @@ def _opened(path):
     if not path.stat().st_size:
         raise AudioError(f"{path}: is empty (0 bytes)")
     try:
-        with SoundFile(path) as file:
-            yield file
+        file = SoundFile(path)
     except (SoundFileError, TypeError) as error:  # TypeError: headerless .raw
         raise AudioError(f"{path}: no audio that can be decoded ({error})") from error
+    with file:
+        try:
+            yield file
+        except SoundFileError as error:
+            raise AudioError(f"{path}: no audio that can be decoded ({error})") from error
 
 
 def _decode(path, seconds, start):

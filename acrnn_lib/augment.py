@@ -86,8 +86,16 @@ def _vocoder(x, rate, length):
     # hundreds of frames add up.
     advance = (after.angle() - before.angle()).double()
     phase = torch.cumsum(advance, dim=-1) - advance + before[..., :1].angle()
-    polar = torch.polar(magnitude, torch.remainder(phase, 2 * math.pi).float())
-    return torch.istft(polar, N_FFT, HOP, window=window, length=length)
+    rotated = torch.polar(magnitude, torch.remainder(phase, 2 * math.pi).float())
+
+    # A partial fills several bins, whose phases alternate in sign. Summed up one by one they drift
+    # apart and cancel; so each bin takes the phase of what it and its neighbours say together
+    # (Puckette 1995), which is that of the strongest.
+    locked = rotated.clone()
+    locked[:, 1:] -= rotated[:, :-1]
+    locked[:, :-1] -= rotated[:, 1:]
+    spectrum = torch.polar(magnitude, locked.angle())
+    return torch.istft(spectrum, N_FFT, HOP, window=window, length=length)
 
 
 def _resample(x, length):

@@ -53,7 +53,7 @@ def load(table, features, bank, workers=None, progress=True):
 
 def with_delta(static, features):
     """(..., n_bands, frames) log energies -> float32 (..., 2, n_bands, frames) with their delta."""
-    static = torch.as_tensor(np.asarray(static)).float()
+    static = torch.from_numpy(np.array(static, dtype=np.float32))
     return torch.stack([static, delta(static, features.delta_width)], dim=-3)
 
 
@@ -61,7 +61,7 @@ def _path(data_hash, features, bank, copy):
     front_end = {k: v for k, v in as_dict(features).items()
                  if not k.startswith("segment_") and k not in ("silence_db", "delta_width")}
     ranges = {k: v for k, v in as_dict(bank).items() if k != "copies"} if copy else {}
-    key = json.dumps([1, data_hash, front_end, ranges, copy], sort_keys=True)
+    key = json.dumps([2, data_hash, front_end, ranges, copy], sort_keys=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     return paths.cache_dir() / "features" / f"{name}.npy"
 

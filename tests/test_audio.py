@@ -147,3 +147,14 @@ def test_esc10_clips_of_any_length_become_five_seconds(esc10_root):
         wave = audio.read(path, seconds=5)
         assert wave.shape == (220500,)
         assert np.isfinite(wave).all()
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 48000])
+def test_a_part_of_a_file_equals_that_part_of_the_whole(tmp_path, rate):
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 5 * rate), rate)
+    whole = audio.read(path)
+    part = audio.read(path, seconds=1.0, start=2.0)
+    np.testing.assert_allclose(part, whole[88200:132300], atol=1e-6)
+    assert audio.duration(path) == pytest.approx(5)
+    assert len(audio.read(path, start=4.5)) == 22050
