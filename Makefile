@@ -8,6 +8,8 @@ DATA    ?=
 ARGS    ?=
 
 BIN := .venv/bin
+WHAT := --dataset $(DATASET) --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
+REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT)
 # kernels of this environment go before those of the user or the system
 export JUPYTER_PREFER_ENV_PATH = 1
 
@@ -28,16 +30,14 @@ env: .venv/.done
 	touch $@
 
 reproduce: .venv/.done
-	$(BIN)/python -m acrnn_lib reproduce --dataset $(DATASET) --profile $(PROFILE) \
-		$(if $(DATA),--data "$(DATA)") $(ARGS)
+	$(REPRODUCE) $(ARGS)
 
 test: .venv/.done
 	$(BIN)/python -m pytest $(ARGS)
 
 # from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
 book: .venv/.done
-	$(BIN)/python -m acrnn_lib reproduce --dataset $(DATASET) --profile $(PROFILE) \
-		$(if $(DATA),--data "$(DATA)") --only book
+	$(REPRODUCE) --only book
 
 # on this computer only, with JupyterLab's own token in the address
 lab: .venv/.done

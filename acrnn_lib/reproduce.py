@@ -73,8 +73,11 @@ def fingerprints(root, parameters):
     library = folder_hash(root / "acrnn_lib", root / "results")
     marks = {}
     for path in notebooks(root):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        check_parameters(path, cells, parameters)
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            check_parameters(path, cells, parameters)
+        except (ValueError, KeyError, SyntaxError) as error:
+            raise ReproduceError(f"{path}: not a notebook of Python cells ({error})") from error
         sources = [[c["cell_type"], c["metadata"], "".join(c["source"])] for c in cells]
         text = json.dumps([sources, parameters, library], sort_keys=True)
         marks[path] = hashlib.sha256(text.encode()).hexdigest()

@@ -140,6 +140,12 @@ def test_changed_number_in_committed_results_fails(root, capsys, monkeypatch):
     assert "found 0.91, accepted 0.92" in capsys.readouterr().out
 
 
+def test_damaged_notebook_is_named(root, capsys):
+    (root / "notebooks" / "01_first.ipynb").write_text('{"cells": [')
+    assert reproduce.run(root=root) == 1
+    assert "01_first.ipynb: not a notebook" in capsys.readouterr().out
+
+
 def test_no_notebooks_is_one_clear_error(root, capsys):
     assert reproduce.run(root=root) == 1
     assert "no notebooks" in capsys.readouterr().out
