@@ -1,0 +1,208 @@
+"""Training: the same seed gives the same numbers, killed or not; nothing leaks; recipes as said."""
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from acrnn_lib import crossval, predict, results, train
+from acrnn_lib.config import TrainConfig, config_hash
+from acrnn_lib.segments import Segments
+from tests import tiny
+
+
+def folder_of(root):
+    return results.run_folder(root, "tiny", "smoke", tiny.settings().name, 0, 1)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A run from start to end in a process of its own, as the killed ones are."""
+    folder = folder_of(tmp_path_factory.mktemp("whole"))
+    subprocess.run([sys.executable, "-m", "tests.tiny", str(folder)], check=True, env=environment(),
+                   stdout=subprocess.DEVNULL)
+    return results.Run.at(folder)
+
+
+def environment():
+    return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def test_a_run_learns_and_tells_how_it_was_made(uninterrupted):
+    history, manifest = uninterrupted.history, uninterrupted.manifest
+    assert list(history.epoch) == [1, 2, 3, 4] and history.loss.iloc[-1] < history.loss.iloc[0]
+    assert manifest["config_hash"] == config_hash(tiny.settings())
+    assert manifest["train_folds"] == [2, 3, 4, 5] and manifest["classes"][2] == "class2"
+    assert {"device", "precision", "threads", "versions", "peak_memory_mib"} <= manifest.keys()
+    predictions = uninterrupted.predictions
+    assert set(predictions.fold) == {1} and len(predictions) == 6
+    maps = uninterrupted.attention
+    assert maps["attention"].shape == (3, 3, 7)
+    np.testing.assert_allclose(maps["attention"].sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_killed_at_random_then_resumed_gives_the_same_bytes(tmp_path, uninterrupted, attempt):
+    """SIGKILL at a random moment after the first epoch, then the same command once more."""
+    folder = folder_of(tmp_path)
+    command = [sys.executable, "-m", "tests.tiny", str(folder)]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().strip() == "1"
+    time.sleep(random.uniform(0, 2))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL)
+    again = results.Run.at(folder)
+    assert ((folder / "predictions.csv").read_bytes()
+            == (uninterrupted.folder / "predictions.csv").read_bytes())
+    columns = ["epoch", "loss", "accuracy", "learning_rate", "segments"]
+    assert again.history[columns].equals(uninterrupted.history[columns])
+    assert not list(folder.glob("checkpoint*"))
+
+
+def test_an_interrupted_run_keeps_a_checkpoint_and_a_changed_one_is_refused(tmp_path):
+    folder = folder_of(tmp_path)
+
+    def stop(row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny.fit(folder, report=stop)
+    note = json.loads((folder / "checkpoint.json").read_text())
+    assert note["epoch"] == 2 and not results.is_complete(folder)
+    with pytest.raises(results.ResultsError, match="config"):
+        tiny.fit(folder, **{"train.learning_rate": 1e-4})
+    tensors = folder / note["file"]
+    data = bytearray(tensors.read_bytes())
+    data[len(data) // 2] ^= 1
+    tensors.write_bytes(data)
+    with pytest.raises(results.ResultsError, match="changed since it was written"):
+        tiny.fit(folder)
+
+
+def test_a_finished_run_is_loaded_not_trained(uninterrupted, monkeypatch):
+    monkeypatch.setattr(train, "State", lambda *_: pytest.fail("trained again"))
+    assert tiny.fit(uninterrupted.folder).predictions.equals(uninterrupted.predictions)
+
+
+def test_test_clips_change_nothing_in_training(tmp_path):
+    table, copies = tiny.task()
+    rows = np.flatnonzero(table.fold == 1)
+    states = []
+    for shift in (0, 5):
+        for copy in copies:
+            copy[rows] += np.float16(shift)
+        state = train.State(tiny.settings(), table, copies, 1, 0, [2, 3, 4, 5], "cpu")
+        state.run_epoch(1)
+        states.append(state)
+    assert torch.equal(states[0].mean, states[1].mean)
+    for a, b in zip(states[0].model.parameters(), states[1].model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_tested_fold_is_never_among_the_training_folds(tmp_path):
+    for fold in crossval.FOLDS:
+        tested, learnt = crossval.protocol(fold)
+        assert tested == fold and sorted([*learnt, tested]) == [1, 2, 3, 4, 5]
+        tested, learnt = crossval.protocol(fold, inner=True)
+        assert tested == fold % 5 + 1 and fold not in learnt and tested not in learnt
+        assert len(learnt) == 3
+    table, copies = tiny.task()
+    with pytest.raises(ValueError, match="train_folds"):
+        train.fit(tiny.settings(), table, copies, 1, 0, folder_of(tmp_path), train_folds=[1, 2])
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_clips(tmp_path):
+    table, copies = tiny.task()
+    state = train.State(tiny.settings("acrnn", **{"train.batch_size": 24}), table, copies, 1, 0,
+                        [2, 3, 4, 5], "cpu")
+    state.mean[0] = torch.nan
+    with pytest.raises(train.TrainingError, match=r"epoch 1, step 1: loss is nan; clips 2-1-A"):
+        state.run_epoch(1)
+
+
+def test_the_saved_model_predicts_what_the_run_predicted(uninterrupted):
+    model, mean, std, note = predict.load_model(uninterrupted.folder / "model.safetensors")
+    assert note["classes"] == ["class0", "class1", "class2"] and note["fold"] == 1
+    table, copies = tiny.task()
+    rows = np.flatnonzero(table.fold == 1)
+    segments = Segments(copies[:1], rows, note["features"])
+    drawn = segments.all()
+    x = segments.with_delta(segments.static_of(drawn, "cpu"))
+    with torch.inference_mode():
+        logits = model((x - mean.view(1, 2, 1, 1)) / std.view(1, 2, 1, 1))
+    chances = logits.softmax(1).numpy()[drawn[:, 0] == 0].mean(0)
+    expected = uninterrupted.predictions.iloc[0, 4:].to_numpy(float)
+    np.testing.assert_allclose(chances, expected, atol=2e-3)
+
+
+def test_drawing_takes_one_copy_per_clip_and_only_audible_places():
+    table, copies = tiny.task()
+    for copy in copies:
+        copy[0, :, 150:] = -60  # silence at the end of the first clip
+    segments = Segments(copies, np.arange(30), tiny.settings().features)
+    rows = segments.draw(4, np.random.default_rng(0))
+    assert len(rows) == 30 * 4 and set(rows[:, 1]) == {0, 1}
+    assert len({(clip, copy) for clip, copy, _ in rows}) == 30
+    fixed = segments.draw(0, np.random.default_rng(0))
+    assert set(fixed[:, 2]) == {0, 64, 72} and len(segments.all()) == 90
+    again = segments.draw(4, np.random.default_rng(0))
+    np.testing.assert_array_equal(rows, again)
+
+
+def test_the_delta_of_a_segment_is_that_of_the_whole_clip():
+    from acrnn_lib.features import delta
+
+    table, copies = tiny.task()
+    segments = Segments(copies, np.arange(30), tiny.settings().features)
+    x = segments.with_delta(segments.static_of([(5, 1, 0), (5, 1, 33), (5, 1, 72)], "cpu"))
+    whole = delta(torch.from_numpy(copies[1][5]).float())
+    for k, start in enumerate((0, 33, 72)):
+        torch.testing.assert_close(x[k, 1], whole[:, start : start + 128], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(x[k, 0], torch.from_numpy(
+            copies[1][5][:, start : start + 128]).float())
+
+
+def test_moments_are_those_of_the_clips_and_their_delta():
+    table, copies = tiny.task()
+    segments = Segments(copies, np.arange(30), tiny.settings().features)
+    mean, std = segments.moments()
+    assert mean[0].item() == pytest.approx(copies[0].astype(np.float64).mean(), abs=1e-3)
+    assert std[0].item() == pytest.approx(copies[0].astype(np.float64).std(), rel=1e-3)
+    assert abs(mean[1].item()) < 1e-3
+
+
+@pytest.mark.parametrize("progress, expected", [(0, 0.01), (0.33, 0.01), (0.34, 1e-3), (0.99, 1e-4)])
+def test_the_papers_schedule_drops_twice(progress, expected):
+    assert train.learning_rate(TrainConfig(), progress) == pytest.approx(expected)
+
+
+def test_onecycle_rises_then_falls_to_nothing():
+    recipe = TrainConfig(schedule="onecycle", learning_rate=1.0)
+    rates = [train.learning_rate(recipe, p) for p in np.linspace(0, 1, 101)]
+    assert max(rates) == pytest.approx(1) and np.argmax(rates) == 25
+    assert rates[0] == pytest.approx(0.04) and rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
+    recipe = TrainConfig(momentum=0.0, learning_rate=0.1)
+    layer = torch.nn.Linear(3, 2)
+    before = layer.weight.detach().clone()
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    penalty = 1e-4 * layer.weight.square().sum()
+    penalty.backward()
+    optimizer.step()
+    by_penalty = layer.weight.detach().clone()
+    assert math.isclose(recipe.weight_decay, 2e-4)
+    torch.testing.assert_close(by_penalty, before * (1 - 0.1 * recipe.weight_decay))
+    groups = train.make_optimizer(layer, TrainConfig()).param_groups
+    assert [g["weight_decay"] for g in groups] == [2e-4, 0.0]
