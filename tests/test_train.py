@@ -146,7 +146,7 @@ def test_the_saved_model_predicts_what_the_run_predicted(uninterrupted):
 
 
 def test_drawing_takes_one_copy_per_clip_and_only_audible_places():
-    table, copies = tiny.task()
+    _, copies = tiny.task()
     for copy in copies:
         copy[0, :, 150:] = -60  # silence at the end of the first clip
     segments = Segments(copies, np.arange(30), tiny.settings().features)
@@ -162,7 +162,7 @@ def test_drawing_takes_one_copy_per_clip_and_only_audible_places():
 def test_the_delta_of_a_segment_is_that_of_the_whole_clip():
     from acrnn_lib.features import delta
 
-    table, copies = tiny.task()
+    _, copies = tiny.task()
     segments = Segments(copies, np.arange(30), tiny.settings().features)
     x = segments.with_delta(segments.static_of([(5, 1, 0), (5, 1, 33), (5, 1, 72)], "cpu"))
     whole = delta(torch.from_numpy(copies[1][5]).float())
@@ -173,7 +173,7 @@ def test_the_delta_of_a_segment_is_that_of_the_whole_clip():
 
 
 def test_moments_are_those_of_the_clips_and_their_delta():
-    table, copies = tiny.task()
+    _, copies = tiny.task()
     segments = Segments(copies, np.arange(30), tiny.settings().features)
     mean, std = segments.moments()
     assert mean[0].item() == pytest.approx(copies[0].astype(np.float64).mean(), abs=1e-3)
@@ -181,7 +181,8 @@ def test_moments_are_those_of_the_clips_and_their_delta():
     assert abs(mean[1].item()) < 1e-3
 
 
-@pytest.mark.parametrize("progress, expected", [(0, 0.01), (0.33, 0.01), (0.34, 1e-3), (0.99, 1e-4)])
+@pytest.mark.parametrize("progress, expected", [(0, 0.01), (0.33, 0.01), (0.34, 1e-3),
+                                                (0.99, 1e-4)])
 def test_the_papers_schedule_drops_twice(progress, expected):
     assert train.learning_rate(TrainConfig(), progress) == pytest.approx(expected)
 

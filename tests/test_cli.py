@@ -1,0 +1,116 @@
+"""The commands: exit status, one clear line for what is wrong, the nearest valid name."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from acrnn_lib import crossval, results
+from acrnn_lib.__main__ import main
+from acrnn_lib.config import EXPERIMENTS, config_hash, experiment
+
+
+def error_of(capsys, *arguments):
+    assert main(list(arguments)) == 1
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), captured.err
+    return lines[0]
+
+
+def test_help_and_import_need_no_heavy_library():
+    """Help must come at once: nothing that takes seconds to import may be loaded for it."""
+    code = ("import sys, acrnn_lib, acrnn_lib.__main__ as m\n"
+            "try: m.main(['--help'])\nexcept SystemExit as e: assert e.code == 0\n"
+            "heavy = {'torch', 'librosa', 'matplotlib', 'pandas', 'papermill', 'scipy'}\n"
+            "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "crossval" in done.stdout
+
+
+def test_experiments_are_listed_a_line_each(capsys):
+    assert main(["experiments"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["nonsense"], ["data", "esc11"], ["crossval", "synth"],
+    ["crossval", "synth", "--experiments", "acrnn", "--folds", "one"],
+    ["crossval", "synth", "--experiments", "acrnn", "--set", "epochs"],
+    ["crossval", "synth", "--experiments", "acrnn", "--workers", "0"],
+    ["reproduce", "--profile", "huge"],
+])
+def test_wrong_usage_is_status_two(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2 and "error:" in capsys.readouterr().err
+
+
+def test_unknown_names_suggest_the_nearest(capsys):
+    run = ["crossval", "synth", "--experiments"]
+    assert "did you mean acrnn-noaug?" in error_of(capsys, *run, "acrnn-noag")
+    said = error_of(capsys, *run, "acrnn", "--set", "train.epoch=3")
+    assert "unknown setting of train 'epoch'; did you mean epochs?" in said
+    assert "train.epochs: found 'ten', expected a number" in error_of(
+        capsys, *run, "acrnn", "--set", "train.epochs=ten")
+    assert "rnn: found 'tcn', expected one of gru, lstm" in error_of(
+        capsys, *run, "acrnn", "--set", "model.rnn=tcn")
+    assert "unknown fold 6" in error_of(capsys, *run, "acrnn", "--folds", "6")
+
+
+def test_missing_data_and_results_are_named(capsys, tmp_path):
+    said = error_of(capsys, "data", "esc50", "--data", str(tmp_path / "nowhere"))
+    assert "nowhere" in said and "esc50" in said
+    said = error_of(capsys, "report", str(tmp_path))
+    assert "no complete runs" in said
+
+
+def test_data_describes_the_real_esc10(capsys, esc10_root):
+    assert main(["data", "esc10", "--data", str(esc10_root)]) == 0
+    said = capsys.readouterr().out
+    assert "400 from 304 recordings" in said and "CC BY 3.0: 165" in said
+
+
+def test_changes_make_another_experiment():
+    plain, changed = experiment("acrnn"), experiment("acrnn", changes={"train.epochs": "7"})
+    assert changed.train.epochs == 7 and changed.name == "acrnn+train.epochs=7"
+    assert config_hash(plain) != config_hash(changed)
+    assert config_hash(experiment("acrnn", changes={"train.epochs": 40})) == config_hash(plain)
+    assert experiment("crnn").model.attention == "none"
+    assert experiment("acrnn", "paper").train.epochs == 300
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("profile", ["smoke", "lite", "paper"])
+def test_every_experiment_is_sound_in_every_profile(name, profile):
+    chosen = experiment(name, profile)
+    assert chosen.name == name and config_hash(chosen) == config_hash(experiment(name, profile))
+
+
+def test_a_run_from_files_to_report(capsys, tmp_path, esc10_root):
+    """The whole road on a few real clips: train, write, report, resume without training."""
+    arguments = ["crossval", "esc10", "--data", str(esc10_root), "--experiments", "acrnn-plus",
+                 "--profile", "smoke", "--out", str(tmp_path), "--set", "train.epochs=1",
+                 "--set", "bank.copies=0", "--device", "cpu"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "segments/s" in printed.err and "folds 1 of 5" in printed.out
+    run, = results.load(tmp_path)
+    assert run.experiment == "acrnn-plus+train.epochs=1+bank.copies=0" and run.fold == 1
+    assert len(run.predictions) == 30 and run.manifest["protocol"] == "test"
+    assert main(arguments) == 0
+    capsys.readouterr()
+    assert main(["report", str(tmp_path), "--json"]) == 0
+    row, = json.loads(capsys.readouterr().out)["runs"]
+    assert row["clips"] == 30 and row["folds"] == 1
+    assert row["accuracy"] * 30 == pytest.approx((run.predictions.iloc[:, 4:].to_numpy().argmax(1)
+                                                  == run.predictions.target).sum())
+
+
+def test_inner_runs_do_not_belong_among_the_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(results.ResultsError, match="inner validation"):
+        crossval.run("synth", ["acrnn"], inner=True, out="results")

@@ -1,0 +1,135 @@
+"""Prediction of any file: what is converted, what is said about silence, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import save_file
+
+from acrnn_lib import audio, predict, results
+from acrnn_lib.__main__ import main
+from acrnn_lib.acrnn import ACRNN
+from acrnn_lib.config import as_dict, experiment
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """An untrained network in a checkpoint like those that training writes."""
+    torch.manual_seed(0)
+    chosen = experiment("acrnn-plus", "smoke")
+    tensors = ACRNN(chosen.model, 3).state_dict()
+    tensors |= {"feature_mean": torch.tensor([-8.0, 0.0]), "feature_std": torch.tensor([2.0, 0.1])}
+    note = {"experiment": as_dict(chosen), "classes": ["a", "b", "c"], "fold": 1, "seed": 0}
+    path = tmp_path_factory.mktemp("checkpoint") / "model.safetensors"
+    save_file(tensors, path, {"acrnn": json.dumps(note)})
+    return path
+
+
+@pytest.fixture(scope="module")
+def predictor(checkpoint):
+    return predict.Predictor(checkpoint)
+
+
+def noise(seconds, rate=44100, channels=1, level=0.1):
+    shape = (int(seconds * rate), channels)
+    return np.random.default_rng(0).standard_normal(shape) * level
+
+
+@pytest.mark.parametrize("seconds, rate, channels", [
+    (5, 44100, 1), (5, 44100, 2), (3, 8000, 1), (3, 48000, 1), (0.2, 44100, 1), (1.3, 22050, 2),
+])
+def test_any_rate_length_and_channels(tmp_path, predictor, seconds, rate, channels):
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, noise(seconds, rate, channels), rate)
+    result = predictor.file(path)
+    chances = [row["probability"] for row in result["classes"]]
+    assert sum(chances) == pytest.approx(1, abs=1e-5) and chances == sorted(chances, reverse=True)
+    assert result["seconds"] == pytest.approx(seconds, abs=1e-3) and result["error"] is None
+    assert ("padded" in (result["note"] or "")) == (seconds < 1.48)
+    assert all(0 <= a < b <= seconds for a, b in result["attended"])
+
+
+@pytest.mark.parametrize("level", [0, 5e-6])
+def test_silence_is_called_silence(tmp_path, predictor, level):
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, noise(2, level=level), 44100, subtype="FLOAT")
+    result = predictor.file(path)
+    assert result["classes"] == [] and "silence" in result["note"]
+
+
+def test_a_long_file_in_blocks_equals_its_parts(tmp_path, predictor, monkeypatch):
+    wave = noise(14)[:, 0].astype(np.float32)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, wave, 44100, subtype="FLOAT")
+    whole = predictor.file(path)
+    monkeypatch.setattr(predict, "BLOCK_SEGMENTS", 3)
+    blocks = predictor.file(path)
+    for a, b in zip(whole["classes"], blocks["classes"], strict=True):
+        assert a["name"] == b["name"] and a["probability"] == pytest.approx(b["probability"],
+                                                                           abs=1e-3)
+
+
+def test_only_audible_segments_vote(tmp_path, predictor):
+    loud = np.zeros(44100 * 6)
+    loud[:60000] = noise(2)[:60000, 0]
+    path = tmp_path / "once.wav"
+    soundfile.write(path, loud, 44100)
+    chances, _, starts = predictor.wave(audio.read(path))
+    first = chances[(starts == 0) | (starts == 64)].mean(0)
+    result = predictor.file(path)
+    expected = {predictor.classes[k]: p for k, p in enumerate(first)}
+    for row in result["classes"]:
+        assert row["probability"] == pytest.approx(expected[row["name"]], abs=1e-4)
+
+
+def test_attention_curve_of_uniform_weights_is_one_and_of_a_peak_is_where_it_was():
+    starts = np.array([0, 64])
+    curve = predict.attention_curve(starts, np.full((2, 7), 1 / 7))
+    np.testing.assert_allclose(curve, 1)
+    weights = np.full((2, 7), 0.0)
+    weights[0, 2] = weights[1, 0] = 1
+    curve = predict.attention_curve(starts, weights)
+    assert curve.argmax() >= 36 and curve[36:54].min() >= 3.5 and curve[:36].max() == 0
+
+
+def test_command_prints_json_and_goes_on_after_a_bad_file(tmp_path, checkpoint, capsys):
+    good, bad, gone = tmp_path / "good.wav", tmp_path / "bad.wav", tmp_path / "gone.wav"
+    soundfile.write(good, noise(2), 44100)
+    bad.write_bytes(b"not audio at all")
+    arguments = ["predict", str(bad), str(gone), str(good), "--checkpoint", str(checkpoint)]
+    assert main([*arguments, "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)["files"]
+    assert [bool(row["error"]) for row in answer] == [True, True, False]
+    assert "bad.wav" in answer[0]["error"] and "no such file" in answer[1]["error"]
+    assert {"file", "seconds", "classes", "attended", "error"} <= answer[2].keys()
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert "good.wav" in printed.out and "error:" in printed.err
+    assert main(["predict", str(good), "--checkpoint", str(checkpoint)]) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 100, None])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content, capsys):
+    path = tmp_path / "model.safetensors"
+    if content is None:
+        save_file({"x": torch.zeros(2)}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(results.ResultsError, match="not a checkpoint of this kit"):
+        predict.load_model(path)
+    assert main(["predict", "x.wav", "--checkpoint", str(path)]) == 1
+    assert str(path) in capsys.readouterr().err
+
+
+def test_the_checkpoint_that_comes_along_hears_esc10(esc10_root):
+    """It was trained on these very clips but for fold 1, so it must do well on any of them."""
+    from acrnn_lib import datasets
+
+    predictor = predict.Predictor()
+    table = datasets.load("esc10", esc10_root)
+    table = table[table.fold == 1].groupby("target").head(3)
+    hits = [predictor.file(path)["classes"][0]["name"] == category
+            for path, category in zip(table.path, table.category, strict=True)]
+    assert np.mean(hits) > 0.6
