@@ -153,9 +153,9 @@ EXPERIMENTS = {
             "train.freq_mask": 16,
             "train.time_mask": 16,
             "train.gain_db": 6.0,
-            "train.average": 0.998,
+            "train.average": 0.99,
         },
-        {"smoke": {"train.average": 0.9}},
+        {},
     ),
 }
 

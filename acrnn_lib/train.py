@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from . import augment, evaluate, results
 from .acrnn import ACRNN, parameter_count
@@ -104,8 +104,8 @@ class State:
         self.model = model.to(self.device, memory_format=LAYOUT)
         self.parameters = parameter_count(model)
         recipe = experiment.train
-        average = get_ema_multi_avg_fn(recipe.average)
-        self.average = (AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+        average = moving_average(recipe.average)
+        self.average = (AveragedModel(self.model, avg_fn=average, use_buffers=True)
                         if recipe.average else None)
         self.optimizer = make_optimizer(self.model, recipe)
 
@@ -304,6 +304,19 @@ def make_optimizer(model, recipe):
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, recipe.learning_rate, recipe.momentum, nesterov=True)
     return torch.optim.AdamW(groups, recipe.learning_rate)
+
+
+def moving_average(decay):
+    """Exponential average of weights that forgets the first ones: decay grows to its value.
+
+    With a fixed decay a short run would end with a good part of its random start in the average.
+    """
+    def update(averaged, current, steps):
+        if not averaged.is_floating_point():
+            return current
+        share = min(decay, (1 + float(steps)) / (10 + float(steps)))
+        return torch.lerp(current, averaged, share)
+    return update
 
 
 def learning_rate(recipe, progress):

@@ -207,3 +207,13 @@ def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
     torch.testing.assert_close(by_penalty, before * (1 - 0.1 * recipe.weight_decay))
     groups = train.make_optimizer(layer, TrainConfig()).param_groups
     assert [g["weight_decay"] for g in groups] == [2e-4, 0.0]
+
+
+def test_the_average_forgets_where_it_started():
+    """Averaged over a short run, the weights must be the recent ones, not the random start."""
+    update = train.moving_average(0.998)
+    averaged = torch.tensor(100.0)
+    for step in range(1, 301):
+        averaged = update(averaged, torch.tensor(1.0), torch.tensor(step))
+    assert averaged.item() == pytest.approx(1.0, abs=1e-3)
+    assert update(torch.tensor(3), torch.tensor(5), 1).item() == 5
