@@ -98,6 +98,7 @@ def _setting(text):
 
 
 def data(options):
+    """Check a data set, fetch it where it is missing, describe it."""
     from . import datasets
 
     root = options.data
@@ -107,6 +108,7 @@ def data(options):
 
 
 def features(options):
+    """Build the feature store."""
     from . import config, crossval, datasets, store
 
     table = datasets.load(options.name, options.data)
@@ -118,11 +120,13 @@ def features(options):
 
 
 def experiments(options):
+    """List the named experiments."""
     for name, (about, *_) in EXPERIMENTS.items():
         print(f"{name:14} {about}")
 
 
 def crossval(options):
+    """Train and test, then print the summary."""
     from . import crossval, report
 
     runs = crossval.run(
@@ -134,6 +138,7 @@ def crossval(options):
 
 
 def report(options):
+    """Print all tables, recomputed."""
     from . import report, results
 
     runs = results.load(options.root, dataset=options.dataset)
@@ -141,12 +146,14 @@ def report(options):
 
 
 def predict(options):
+    """Predict files."""
     from . import predict
 
     return predict.command(options.files, options.checkpoint, options.json)
 
 
 def reproduce(options):
+    """Run everything again."""
     from . import reproduce
 
     return reproduce.run(options.dataset, options.profile, options.data, options.only)

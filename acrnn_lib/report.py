@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from . import evaluate, results
+from .config import EXPERIMENTS
 from .results import ResultsError
 
 FOLDS = 5
@@ -125,6 +126,17 @@ def as_text(runs) -> str:
     shown["minutes"] = shown["minutes"].map("{:.1f}".format)
     return shown.astype(object).mask(shown.isna(), "").replace(["nan", "nan%"], "").to_string(
         index=False)
+
+
+def as_markdown(runs) -> str:
+    """The README's table: experiment, what it is, accuracy with interval, folds, seeds, budget."""
+    lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | min |",
+             "|---|---|---|---|---|---|---|"]
+    for row in summary(runs).to_dict("records"):
+        about = EXPERIMENTS.get(row["experiment"], ("",))[0]
+        lines.append(f"| `{row['experiment']}` ({row['profile']}) | {about} | {_interval(row)} | "
+                     f"{row['folds']} | {row['seeds']} | {row['epochs']} | {row['minutes']:.0f} |")
+    return "\n".join(lines) + "\n"
 
 
 def published() -> pd.DataFrame:

@@ -1,0 +1,50 @@
+"""What the texts promise: named notebooks exist, the README's numbers are the committed ones."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from acrnn_lib import report, results
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = sorted((ROOT / "acrnn_lib").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
+def test_notebooks_that_docstrings_name_exist(path):
+    for names in re.findall(r"Notebook:\s+((?:\d\d_\w+(?:,\s+)?)+)", path.read_text()):
+        for name in re.findall(r"\d\d_\w+", names):
+            assert (ROOT / "notebooks" / f"{name}.ipynb").is_file(), f"{path.name} names {name}"
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
+def test_public_names_have_docstrings_and_functions_fit_on_a_screen(path):
+    tree = ast.parse(path.read_text())
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            assert node.name.startswith("_") or ast.get_docstring(node), node.name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 60, f"{path.name}: {node.name}"
+
+
+def test_rooms_import_only_rooms_above_them():
+    """The order in which a clip travels; a cycle or a step back would be found here."""
+    order = ("config paths audio synth datasets gammatone features augment evaluate results store "
+             "segments acrnn device train crossval report predict viz viz_results reproduce "
+             "__init__ __main__").split()
+    for path in LIBRARY:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                rooms = [node.module] if node.module else [a.name for a in node.names]
+                for room in rooms:
+                    assert order.index(room) < order.index(path.stem), f"{path.stem} uses {room}"
+
+
+def test_the_readme_shows_the_committed_results():
+    text = (ROOT / "README.md").read_text()
+    block = text.split("<!-- results: begin -->\n")[1].split("<!-- results: end -->")[0]
+    runs = results.load(ROOT / "results", dataset="esc10")
+    assert block == report.as_markdown(runs)
