@@ -123,13 +123,17 @@ def is_complete(folder) -> bool:
     return (Path(folder) / MANIFEST).is_file()
 
 
-def check_config(folder, config_hash) -> None:
-    """ResultsError if manifest.json or checkpoint.json in `folder` has another config_hash."""
+def check_same(folder, **settings) -> None:
+    """ResultsError if manifest.json or checkpoint.json in `folder` was made with others.
+
+    settings : what must be equal, such as config_hash, train_folds and data_hash.
+    """
     for path in (Path(folder) / MANIFEST, Path(folder) / CHECKPOINT):
-        found = read_json(path).get("config_hash") if path.exists() else config_hash
-        if found != config_hash:
-            raise ResultsError(f"{path}: made with config {found}, this run has {config_hash}; "
-                               "choose another output folder or remove this one")
+        found = read_json(path) if path.exists() else settings
+        for name, value in settings.items():
+            if found.get(name) != value:
+                raise ResultsError(f"{path}: made with {name} {found.get(name)}, this run has "
+                                   f"{value}; choose another output folder or remove this one")
 
 
 def write(folder, predictions, manifest, attention=None) -> Run:
@@ -143,7 +147,7 @@ def write(folder, predictions, manifest, attention=None) -> Run:
     complete or was made with another config: evidence is never overwritten.
     """
     run = Run.at(folder)
-    check_config(folder, manifest["config_hash"])
+    check_same(folder, config_hash=manifest["config_hash"])
     if is_complete(folder):
         raise ResultsError(f"{folder}: this run is complete; remove its folder to run it again")
     manifest = run._named({**run.key, **manifest})

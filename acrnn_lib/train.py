@@ -52,26 +52,28 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     Returns results.Run. Raises TrainingError for a loss that is not finite, ResultsError for a
     folder made with other settings. Notebook: 06_training_on_a_gpu
     """
-    if results.is_complete(folder):
-        results.check_config(folder, config_hash(experiment))
-        return results.Run.at(folder)
-    train_folds = train_folds or sorted(set(table.fold) - {fold})
+    train_folds = train_folds or sorted({int(f) for f in table.fold} - {fold})
     if fold in train_folds:
         raise ValueError(f"train_folds: found {train_folds}, expected folds other than {fold}")
+    same = {"config_hash": config_hash(experiment), "train_folds": train_folds,
+            "data_hash": (extra or {}).get("data_hash")}
+    results.check_same(folder, **same)
+    if results.is_complete(folder):
+        return results.Run.at(folder)
     started = time.time()
     state = State(experiment, table, copies, fold, seed, train_folds, device)
     elapsed = state.resume(folder)
     for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
         row = state.run_epoch(epoch)
         results.append_history(folder, row)
-        state.save(folder, elapsed + time.time() - started)
+        state.save(folder, elapsed + time.time() - started, same)
         if report:
             report(row)
     predictions, attention = state.predict(np.flatnonzero(table.fold == fold))
     state.save_model(folder)
     manifest = {
-        "config": as_dict(experiment), "config_hash": config_hash(experiment),
-        "train_folds": train_folds, "parameters": state.parameters, "classes": state.classes,
+        "config": as_dict(experiment), **same,
+        "parameters": state.parameters, "classes": state.classes,
         **machine(state.device, state.precision), **(extra or {}),
         "wall_seconds": round(elapsed + time.time() - started, 1),
         "segments_per_second": round(float(results.read_history(folder)
@@ -238,14 +240,17 @@ class State:
                     found[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
         return {k: v.detach().cpu().contiguous() for k, v in found.items()}
 
-    def save(self, folder, seconds):
-        """Write a checkpoint; its JSON, written last, names the tensors and makes it valid."""
+    def save(self, folder, seconds, same):
+        """Write a checkpoint; its JSON, written last, names the tensors and makes it valid.
+
+        seconds : spent so far; same : what a run that resumes it must agree in
+        """
         folder = Path(folder)
         data = save(self.tensors())
         name = f"checkpoint-{self.epoch}.safetensors"
         results.write_bytes(folder / name, data)
         note = {
-            "config_hash": config_hash(self.experiment), "epoch": self.epoch, "file": name,
+            **same, "epoch": self.epoch, "file": name,
             "sha256": hashlib.sha256(data).hexdigest(), "precision": self.precision,
             "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
         }
@@ -257,7 +262,6 @@ class State:
     def resume(self, folder):
         """Load the folder's checkpoint, if it has one; returns the seconds spent before it."""
         folder = Path(folder)
-        results.check_config(folder, config_hash(self.experiment))
         if not (folder / CHECKPOINT).exists():
             results.truncate_history(folder, 0)
             return 0.0

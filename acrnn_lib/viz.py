@@ -142,7 +142,7 @@ def layer_costs(table, ax=None, title=None):
     shares = table[["layer", *columns]].rename(columns=columns).melt("layer", value_name="share",
                                                                      var_name="of all")
     shares["share"] /= shares.groupby("of all")["share"].transform("sum") / 100
-    shown = shares.groupby("layer")["share"].transform("max") > 0.05
+    shown = shares.groupby("layer")["share"].transform("max") > 0.5
     sns.barplot(shares[shown], x="layer", y="share", hue="of all", palette="colorblind", ax=ax)
     ax.set(xlabel="layer", ylabel="share (%)", title=title)
     return fig, ax

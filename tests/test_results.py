@@ -196,13 +196,13 @@ def test_a_run_in_another_runs_place_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["manifest.json", "checkpoint.json"])
 def test_another_config_is_refused(tmp_path, name):
     folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
-    results.check_config(folder, "c0")
+    results.check_same(folder, config_hash="c0")
     folder.mkdir(parents=True)
     (folder / name).write_text(json.dumps({"config_hash": "c1"}))
-    results.check_config(folder, "c1")
-    with pytest.raises(ResultsError, match=f"{name}: made with config c1, this run has c0"):
-        results.check_config(folder, "c0")
-    with pytest.raises(ResultsError, match="made with config c1"):
+    results.check_same(folder, config_hash="c1")
+    with pytest.raises(ResultsError, match=f"{name}: made with config_hash c1, this run has c0"):
+        results.check_same(folder, config_hash="c0")
+    with pytest.raises(ResultsError, match="made with config_hash c1"):
         results.write(folder, table(), {"config_hash": "c0"})
 
 

@@ -1,5 +1,6 @@
 """Training: the same seed gives the same numbers, killed or not; nothing leaks; recipes as said."""
 
+import contextlib
 import json
 import math
 import os
@@ -92,6 +93,28 @@ def test_an_interrupted_run_keeps_a_checkpoint_and_a_changed_one_is_refused(tmp_
 def test_a_finished_run_is_loaded_not_trained(uninterrupted, monkeypatch):
     monkeypatch.setattr(train, "State", lambda *_: pytest.fail("trained again"))
     assert tiny.fit(uninterrupted.folder).predictions.equals(uninterrupted.predictions)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_run_of_the_other_protocol_or_data_is_never_taken_over(tmp_path, finished):
+    """An inner run in the same folder must not pass for a test run, nor other data for these."""
+    folder = folder_of(tmp_path)
+
+    def fit(train_folds, data, report=None):
+        train.fit(tiny.settings(**{"train.epochs": 2}), *tiny.task(), 1, 0, folder, device="cpu",
+                  train_folds=train_folds, extra={"data_hash": data}, report=report)
+
+    def stop(row):
+        if not finished:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        fit([3, 4, 5], "a", stop)
+    assert results.is_complete(folder) == finished
+    with pytest.raises(results.ResultsError, match="train_folds"):
+        fit([2, 3, 4, 5], "a")
+    with pytest.raises(results.ResultsError, match="data_hash"):
+        fit([3, 4, 5], "b")
 
 
 def test_test_clips_change_nothing_in_training(tmp_path):
