@@ -1,0 +1,65 @@
+"""What every notebook keeps to, checked without running it (``make reproduce`` runs them)."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def test_the_notebooks_are_numbered_without_a_gap():
+    assert [int(path.name[:2]) for path in NOTEBOOKS] == list(range(len(NOTEBOOKS)))
+    assert len(NOTEBOOKS) >= 10
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_form(path):
+    cells = read(path)
+    assert source(cells[0]).startswith("# "), "a notebook starts with its title"
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    first = code[0]
+    assert first["metadata"].get("tags") == ["parameters"]
+    assert [line.split(" = ")[0] for line in source(first).splitlines() if " = " in line] == [
+        "DATASET", "PROFILE", "DATA"]
+    for cell in code:
+        assert len(source(cell).splitlines()) <= 25, source(cell)[:200]
+    identifiers = [cell.get("id") for cell in cells]
+    assert None not in identifiers and len(set(identifiers)) == len(cells)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_teaching(path):
+    prose = "\n".join(source(cell) for cell in read(path) if cell["cell_type"] == "markdown")
+    assert re.search(r"you will be able to do", prose, re.I)
+    assert re.search(r"before you run this", prose, re.I), "a question to predict"
+    assert re.search(r"^## Summary|summary", prose, re.I | re.M)
+    assert re.search(r"where to go next", prose, re.I)
+    assert len(prose.split()) > 600
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_figure_has_an_alternative_text(path):
+    for cell in read(path):
+        if cell["cell_type"] == "code" and re.search(r"\bviz(_results)?\.\w+\(|plt\.subplots\(",
+                                                     source(cell)):
+            alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(alt) > 20, source(cell)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nothing_personal_or_absolute(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"/home/|/root/|/tmp/|/work/|C:\\\\", text)
+    assert not re.search(r"1-40730-A|2-96460-A", text) or "never" in text or "not embed" in text
