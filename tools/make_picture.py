@@ -1,0 +1,32 @@
+"""Draw the README's picture from a committed run: a spectrogram and the attention paid to it.
+
+python tools/make_picture.py results/esc10/lite/acrnn-plus/seed0/fold1 dog
+"""
+
+import sys
+from pathlib import Path
+
+from acrnn_lib import datasets, results, viz
+
+TARGET = Path("book/images/attention.png")
+
+
+def main(folder, category):
+    run = results.Run.at(folder)
+    maps = run.attention
+    k = run.manifest["classes"].index(category)
+    clip_id = str(maps["clip_id"][k])
+    low, high = maps["log_range"]
+    static = maps["log_gammatone"][k] / 255 * (high - low) + low
+    fig, _ = viz.attention_map(
+        static, maps["attention"][k], maps["segment_starts"],
+        title=f"What does the network attend to? {category}, ESC-10 clip {clip_id}, test fold "
+              f"{run.fold}, {run.experiment} ({run.profile})")
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    fig.savefig(TARGET, dpi=110)
+    credits = datasets.esc10_clips().set_index("clip_id").loc[clip_id]
+    print(f"{TARGET}: {clip_id}, {credits.author}, {credits.licence}, {credits.url}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
