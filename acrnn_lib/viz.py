@@ -1,10 +1,12 @@
-"""Figures of sounds, features, the network and its attention.
+"""Figures of sounds, features, the network and its attention; and a player with its credit.
 
-Every function takes ``ax`` (a new figure without it) and returns (fig, ax); times are in seconds,
+Every figure takes ``ax`` (a new figure without it) and returns (fig, ax); times are in seconds,
 frequencies in Hz; colour maps read well without colour vision and in grey.
 
 Notebook: 01_listen_and_look, 02_gammatone_features, 09_seeing_attention
 """
+
+from html import escape
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,6 +17,7 @@ from .audio import SAMPLE_RATE
 from .config import FeatureConfig
 from .features import frame_times
 
+CLOSED = ("NC", "Sampling+")  # licences whose sounds are credited but stay out of pages
 PALETTE = sns.color_palette("colorblind")
 HERTZ = (100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
@@ -24,6 +27,28 @@ def axes(ax=None, size=(8, 3)):
     if ax is not None:
         return ax.figure, ax
     return plt.subplots(figsize=size, layout="constrained")
+
+
+def player(clip, wave=None, change=None, rate=22050):
+    """A sound with its author, licence and link, for display in a notebook.
+
+    clip : row of the clip table; wave : (N,) float32 at 44.1 kHz, all of the clip's file when None;
+    change : what was done to the sound, which licences ask to say; rate : Hz of the copy embedded.
+    Sounds under a licence of CLOSED are not embedded, as a notebook may become a public page.
+    Notebook: 01_listen_and_look
+    """
+    from IPython.display import HTML, Audio
+    from scipy.signal import resample_poly
+
+    from . import audio
+
+    credit = f"{clip.category}, clip {clip.clip_id}, by {clip.author}, {clip.licence}"
+    page = f' (<a href="{escape(clip.url)}">link</a>)' if clip.url else ""
+    text = f"<div>{escape(credit)}{page}{escape(f'; {change}' if change else '')}</div>"
+    if any(mark in clip.licence for mark in CLOSED):
+        return HTML(f"{text}<div>Not embedded, as its licence is not open: play the file.</div>")
+    wave = audio.read(clip.path) if wave is None else wave
+    return HTML(text + Audio(resample_poly(wave, rate, SAMPLE_RATE), rate=rate)._repr_html_())
 
 
 def waveform(wave, ax=None, sample_rate=SAMPLE_RATE, events=None, title=None):

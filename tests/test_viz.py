@@ -52,6 +52,36 @@ def test_every_figure_has_labelled_axes_and_takes_an_ax(name):
     plt.close("all")
 
 
+def test_every_figure_takes_a_title():
+    titled = {
+        "waveform": STATIC[0], "stft": STATIC.ravel()[:9000], "gammatonegram": STATIC,
+        "filter_responses": [1000.0], "layer_costs": layer_table(), "learning_curves": HISTORY,
+        "attention_bars": WEIGHTS[0],
+    }
+    for name, first in titled.items():
+        assert getattr(viz, name)(first, title="why?")[1].get_title() == "why?", name
+    assert viz.band_widths(title="why?")[1].get_title() == "why?"
+    assert viz.segments(STATIC, STARTS, STARTS < 9, title="why?")[1].get_title() == "why?"
+    assert viz.attention_map(STATIC, WEIGHTS, STARTS, title="why?")[1].get_title() == "why?"
+    plt.close("all")
+
+
+CLIP = pd.Series({"category": "dog", "clip_id": "1-2-A", "author": "A <b>", "licence": "CC0",
+                  "url": "https://example.org/s/2/"})
+
+
+def test_a_player_credits_its_sound_and_says_what_was_changed():
+    html = viz.player(CLIP, STATIC[0], "slower").data
+    assert "<audio" in html and "A &lt;b&gt;" in html and "CC0" in html and "slower" in html
+    assert 'href="https://example.org/s/2/"' in html
+
+
+@pytest.mark.parametrize("licence", ["CC Sampling+ 1.0", "CC BY-NC 3.0 (collection)"])
+def test_sounds_that_are_not_open_are_never_embedded(licence):
+    html = viz.player(pd.concat([CLIP.drop("licence"), pd.Series({"licence": licence})])).data
+    assert "<audio" not in html and licence in html and "not embedded" in html.lower()
+
+
 def test_ticks_of_bands_stand_at_their_frequencies():
     _, ax = viz.gammatonegram(STATIC)
     centres = gammatone.centre_frequencies()
