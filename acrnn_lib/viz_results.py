@@ -1,0 +1,136 @@
+"""Figures of results: accuracies with intervals, differences, confusions, recalls, folds.
+
+Every function takes ``ax`` and returns (fig, ax), like those of ``viz``.
+
+Notebook: 07_result_tables, 08_confusion_matrices
+"""
+
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from . import evaluate, results
+from .viz import PALETTE, axes
+
+
+def published_recall():
+    """Recalls by class that others published (verified): system, dataset, category, recall, source.
+
+    Notebook: 08_confusion_matrices
+    """
+    with (files("acrnn_lib") / "data" / "published_recall.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+def accuracies(summary, ax=None, published=None, title=None):
+    """Accuracy of each experiment with its 95 % interval, in percent.
+
+    summary : DataFrame of ``report.summary``; published : {label: share}, drawn as vertical lines.
+    Notebook: 07_result_tables
+    """
+    fig, ax = axes(ax, (8, 1.2 + 0.5 * len(summary)))
+    rows = np.arange(len(summary))[::-1]
+    values = 100 * summary[["accuracy", "lo", "hi"]].to_numpy(float)
+    ax.errorbar(values[:, 0], rows, xerr=np.abs(values[:, 1:] - values[:, :1]).T, fmt="o",
+                color=PALETTE[0], capsize=4)
+    names = [f"{r.experiment} ({r.dataset}, {r.profile}, {r.folds} of 5 folds)"
+             for r in summary.itertuples()]
+    ax.set_yticks(rows, names)
+    for k, (label, share) in enumerate((published or {}).items()):
+        ax.axvline(100 * share, color=PALETTE[1 + k % 8], linestyle=("--", ":", "-.")[k % 3],
+                   label=label)
+    if published:
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    ax.set(xlabel="accuracy (%)", ylim=(-0.6, len(summary) - 0.4), title=title)
+    ax.grid(axis="x", alpha=0.3)
+    return fig, ax
+
+
+def differences(table, ax=None, title=None):
+    """Differences of ``report.comparisons`` in percentage points, with 95 % intervals and zero.
+
+    Notebook: 07_result_tables
+    """
+    fig, ax = axes(ax, (8, 1.2 + 0.5 * len(table)))
+    rows = np.arange(len(table))[::-1]
+    values = 100 * table[["difference", "lo", "hi"]].to_numpy(float)
+    ax.errorbar(values[:, 0], rows, xerr=np.abs(values[:, 1:] - values[:, :1]).T, fmt="s",
+                color=PALETTE[2], capsize=4)
+    ax.axvline(0, color="0.3", linewidth=1)
+    ax.set_yticks(rows, [f"{r.a} minus {r.b}" for r in table.itertuples()])
+    ax.set(xlabel="difference in accuracy (percentage points)", ylim=(-0.6, len(table) - 0.4),
+           title=title)
+    ax.grid(axis="x", alpha=0.3)
+    return fig, ax
+
+
+def confusion(frame, ax=None, title=None):
+    """Counts of ``report.confusion`` as a heat map: rows truth, columns prediction.
+
+    Notebook: 08_confusion_matrices
+    """
+    fig, ax = axes(ax, (0.62 * len(frame) + 2, 0.55 * len(frame) + 1.4))
+    sns.heatmap(frame, annot=len(frame) <= 20, fmt="d", cmap="cividis", linewidths=0.5, ax=ax,
+                cbar_kws={"label": "clips"})
+    ax.set(xlabel="predicted", ylabel="true class", title=title)
+    ax.tick_params(axis="x", rotation=45)
+    for label in ax.get_xticklabels():
+        label.set_ha("right")
+    return fig, ax
+
+
+def recalls(frame, ax=None, title=None):
+    """Recall by class in percent, a marker per column of ``report.recall``.
+
+    Notebook: 08_confusion_matrices
+    """
+    fig, ax = axes(ax, (8, 0.4 * len(frame) + 1.4))
+    long = (100 * frame).rename_axis("class").reset_index().melt(
+        "class", value_name="recall", var_name="system")
+    sns.stripplot(long, x="recall", y="class", hue="system", palette="colorblind", size=8,
+                  jitter=False, dodge=False, alpha=0.8, ax=ax)
+    ax.set(xlabel="recall (%)", ylabel="", title=title, xlim=(-3, 103))
+    ax.grid(alpha=0.3)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), title=None)
+    return fig, ax
+
+
+def fold_spread(runs, ax=None, title=None):
+    """Accuracy of every fold in percent, a point per fold and seed, a row per experiment.
+
+    Notebook: 07_result_tables
+    """
+    long = results.predictions(runs)
+    table = long.groupby(["experiment", "seed", "fold"])["correct"].mean().mul(100).reset_index()
+    fig, ax = axes(ax, (8, 1.4 + 0.5 * table.experiment.nunique()))
+    sns.stripplot(table, x="correct", y="experiment", hue="fold", palette="viridis", size=9,
+                  jitter=False, ax=ax)
+    ax.set(xlabel="accuracy of a fold (%)", ylabel="", title=title)
+    ax.grid(axis="x", alpha=0.3)
+    ax.legend(title="fold", loc="upper left", bbox_to_anchor=(1, 1))
+    return fig, ax
+
+
+def resolution(source, accuracy, ax=None, title=None, sizes=(0.5, 1, 2, 3, 5, 8)):
+    """How wide a 95 % interval is for clips with these recordings at this accuracy.
+
+    source : (n,) recording of each clip. Answers are drawn per recording, as clips of one recording
+    tend to be right or wrong together; the figure holds differences of ``sizes`` percentage points
+    against the half-width. Notebook: 07_result_tables
+    """
+    fig, ax = axes(ax, (8, 2.6))
+    names, index = np.unique(source, return_inverse=True)
+    halves = []
+    for seed in range(20):
+        right = np.random.default_rng(seed).random(len(names)) < accuracy
+        _, low, high = evaluate.accuracy_interval(right[index], source, draws=2000)
+        halves.append(50 * (high - low))
+    width = float(np.median(halves))
+    colours = [PALETTE[2] if size > width else "0.7" for size in sizes]
+    ax.bar([str(size) for size in sizes], sizes, color=colours)
+    ax.axhline(width, color=PALETTE[1], linestyle="--", label=f"half an interval, {width:.1f}")
+    ax.set(xlabel="difference (percentage points)", ylabel="points", title=title)
+    ax.legend()
+    return fig, ax

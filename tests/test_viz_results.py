@@ -1,0 +1,68 @@
+"""Figures of results on a few runs made up for the test."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from acrnn_lib import report, results, viz_results
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root, made = tmp_path_factory.mktemp("runs"), []
+    rng = np.random.default_rng(0)
+    for experiment in ("acrnn", "crnn"):
+        for fold in (1, 2):
+            n = 20
+            chances = rng.dirichlet(np.ones(3), n).round(6)
+            chances[:, 2] = 1 - chances[:, 0] - chances[:, 1]
+            table = pd.DataFrame({"filename": [f"{k}.wav" for k in range(n)],
+                                  "clip_id": [f"{fold}-{k // 2}-{'AB'[k % 2]}" for k in range(n)],
+                                  "fold": fold, "target": rng.integers(0, 3, n)})
+            for k in range(3):
+                table[f"p_{k}"] = chances[:, k]
+            folder = results.run_folder(root, "esc10", "lite", experiment, 0, fold)
+            results.append_history(folder, {"epoch": 1, "loss": 1.0})
+            made.append(results.write(folder, table, {"config_hash": experiment,
+                                                      "classes": ["a", "b", "c"]}))
+    return made
+
+
+def test_figures_are_drawn_on_the_ax_given(runs):
+    summary, crnn = report.summary(runs), [r for r in runs if r.experiment == "crnn"]
+    drawings = {
+        "accuracy (%)": lambda ax: viz_results.accuracies(summary, ax, {"the paper": 0.937}),
+        "difference in accuracy (percentage points)":
+            lambda ax: viz_results.differences(report.comparisons(runs), ax),
+        "predicted": lambda ax: viz_results.confusion(report.confusion(crnn), ax),
+        "recall (%)": lambda ax: viz_results.recalls(report.recall(runs), ax),
+        "accuracy of a fold (%)": lambda ax: viz_results.fold_spread(runs, ax),
+        "difference (percentage points)":
+            lambda ax: viz_results.resolution(np.arange(40) // 2, 0.9, ax),
+    }
+    for label, draw in drawings.items():
+        _, given = plt.subplots()
+        fig, ax = draw(given)
+        assert ax is given and ax.get_xlabel() == label
+        fig.canvas.draw()
+        plt.close("all")
+
+
+def test_points_stand_at_the_counted_values(runs):
+    summary = report.summary(runs)
+    _, ax = viz_results.accuracies(summary)
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), 100 * summary.accuracy)
+    plt.close("all")
+
+
+def test_published_recalls_cover_the_classes_and_average_to_the_published_accuracy():
+    from acrnn_lib import synth
+
+    table = viz_results.published_recall()
+    assert set(table.category) == set(synth.CLASSES)
+    assert table.recall.mean() == pytest.approx(0.8025, abs=0.002)
