@@ -134,7 +134,8 @@ def attention_curve(starts, weights, segment_frames=128):
     """One attention curve over the input frames of a clip, from overlapping segments.
 
     starts : (S,) first frame of each segment; weights : (S, T'), each row summing to 1. Returns
-    (frames,): the mean over the segments that cover a frame of T' x weight, so that 1 is uniform.
+    (frames,): the mean over the segments that cover a frame of T' x weight, so that 1 is uniform;
+    NaN where no segment is.
     Frame t of the T' covers input frames [18 t, 18 t + 18); what reaches it through convolutions
     and GRU is wider, so read times as blunt. Notebook: 09_seeing_attention
     """
@@ -147,7 +148,7 @@ def attention_curve(starts, weights, segment_frames=128):
                        mode="edge")
         total[start : start + segment_frames] += steps
         count[start : start + segment_frames] += 1
-    return total / np.maximum(count, 1)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def command(paths, checkpoint=None, as_json=False):

@@ -213,8 +213,8 @@ def _same_folds(runs):
     folds = {seed: [run.fold for run in group]
              for seed, group in groupby(runs, lambda run: run.seed)}
     best = max(folds.values(), key=len)
-    notes = [f"folds {','.join(map(str, best))} of {FOLDS}"] if len(best) < FOLDS else []
-    notes += [f"seed {seed} left out: folds {','.join(map(str, found))} of {FOLDS}"
+    notes = [f"only folds {','.join(map(str, best))}"] if len(best) < FOLDS else []
+    notes += [f"seed {seed} left out: only folds {','.join(map(str, found))}"
               for seed, found in folds.items() if found != best]
     return [run for run in runs if folds[run.seed] == best], "; ".join(notes) or "complete"
 

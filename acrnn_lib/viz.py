@@ -19,7 +19,7 @@ from .features import frame_times
 
 CLOSED = ("NC", "Sampling+")  # licences whose sounds are credited but stay out of pages
 PALETTE = sns.color_palette("colorblind")
-HERTZ = (100, 200, 500, 1000, 2000, 5000, 10000, 20000)
+HERTZ = (100, 300, 1000, 3000, 10000)
 
 
 def axes(ax=None, size=(8, 3)):
@@ -153,7 +153,7 @@ def segments(static, starts, kept, ax=None, config=None, title=None):
         ax.plot([start * hop, (start + config.segment_frames) * hop], [height] * 2,
                 color=PALETTE[0] if keep else "0.6", linewidth=4 if keep else 2,
                 linestyle="-" if keep else ":", solid_capstyle="butt")
-    ax.set_ylim(-0.5, top + 26)
+    ax.set(ylim=(-0.5, top + 26), xlim=(0, static.shape[1] * hop))
     return fig, ax
 
 

@@ -74,7 +74,7 @@ def confusion(frame, ax=None, title=None):
     fig, ax = axes(ax, (0.62 * len(frame) + 2, 0.55 * len(frame) + 1.4))
     sns.heatmap(frame, annot=len(frame) <= 20, fmt="d", cmap="cividis", linewidths=0.5, ax=ax,
                 cbar_kws={"label": "clips"})
-    ax.set(xlabel="predicted", ylabel="true class", title=title)
+    ax.set(xlabel="predicted", ylabel=frame.index.name or "truth", title=title)
     ax.tick_params(axis="x", rotation=45)
     for label in ax.get_xticklabels():
         label.set_ha("right")

@@ -97,7 +97,7 @@ def test_a_run_from_files_to_report(capsys, tmp_path, esc10_root):
                  "--set", "bank.copies=0", "--device", "cpu"]
     assert main(arguments) == 0
     printed = capsys.readouterr()
-    assert "segments/s" in printed.err and "folds 1 of 5" in printed.out
+    assert "segments/s" in printed.err and "only folds 1" in printed.out
     run, = results.load(tmp_path)
     assert run.experiment == "acrnn-plus+train.epochs=1+bank.copies=0" and run.fold == 1
     assert len(run.predictions) == 30 and run.manifest["protocol"] == "test"

@@ -63,15 +63,15 @@ def test_summary_of_hand_counted_runs(root):
 def test_missing_folds_are_named_and_never_averaged_as_complete(root):
     noaug = row(report.summary(results.load(root)), "acrnn-noaug")
     assert (noaug["folds"], noaug["clips"], noaug["accuracy"]) == (2, 8, 7 / 8)
-    assert noaug["coverage"] == "folds 1,2 of 5"
+    assert noaug["coverage"] == "only folds 1,2"
     shutil.rmtree(results.run_folder(root, "esc10", "lite", "acrnn", 1, 4))
     runs = results.load(root)
     acrnn = row(report.summary(runs), "acrnn")
     assert (acrnn["seeds"], acrnn["accuracy"]) == (1, 17 / 20)
-    assert acrnn["coverage"] == "seed 1 left out: folds 1,2,3,5 of 5"
-    assert "folds 1,2 of 5" in report.as_text(runs)
+    assert acrnn["coverage"] == "seed 1 left out: only folds 1,2,3,5"
+    assert "only folds 1,2" in report.as_text(runs)
     assert report.confusion(results.load(root, experiment="acrnn")).to_numpy().sum() == 20
-    assert "acrnn-noaug (folds 1,2 of 5)" in report.recall(runs)
+    assert "acrnn-noaug (only folds 1,2)" in report.recall(runs)
 
 
 def test_a_manifest_that_says_little_leaves_blanks(tmp_path):
@@ -118,7 +118,7 @@ def test_compare_hand_counted_pairs(root):
     assert back["difference"] == pytest.approx(-found["difference"])
     part = report.compare(results.load(root), "acrnn", "acrnn-noaug").iloc[0]
     assert part["clips"] == 8
-    assert part["coverage"] == "acrnn: complete; acrnn-noaug: folds 1,2 of 5"
+    assert part["coverage"] == "acrnn: complete; acrnn-noaug: only folds 1,2"
     with pytest.raises(ResultsError, match="no complete runs of cnn"):
         report.compare(results.load(root), "acrnn", "cnn")
 
@@ -199,7 +199,7 @@ def test_rebuild_notices_one_changed_prediction(root, tmp_path):
     assert any("predictions.csv: changed since it was written" in line for line in problems)
     assert any("esc10/lite/crnn/seed0/fold4: found None" in line for line in problems)
     assert row(pd.read_csv(tmp_path / "out" / "accuracies.csv"), "crnn")["coverage"] == (
-        "folds 1,2,3,5 of 5")
+        "only folds 1,2,3,5")
 
 
 def test_rebuild_notices_a_changed_file_that_no_table_uses(root, tmp_path):
