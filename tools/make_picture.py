@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from acrnn_lib import datasets, results, viz
+from acrnn_lib.config import FeatureConfig
+from acrnn_lib.features import audible, segment_starts
 
 TARGET = Path("book/images/attention.png")
 
@@ -18,10 +20,12 @@ def main(folder, category):
     clip_id = str(maps["clip_id"][k])
     low, high = maps["log_range"]
     static = maps["log_gammatone"][k] / 255 * (high - low) + low
+    config = FeatureConfig()
+    heard = audible(static, config).numpy()[segment_starts(static.shape[1], config)]
     fig, _ = viz.attention_map(
-        static, maps["attention"][k], maps["segment_starts"],
-        title=f"What does the network attend to? {category}, ESC-10 clip {clip_id}, test fold "
-              f"{run.fold}, {run.experiment} ({run.profile})")
+        static, maps["attention"][k][heard], maps["segment_starts"][heard],
+        title=f"Where does it listen? {category} {clip_id}, ESC-10 test fold {run.fold}, "
+              f"{run.experiment} ({run.profile})")
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(TARGET, dpi=110)
     credits = datasets.esc10_clips().set_index("clip_id").loc[clip_id]
