@@ -10,8 +10,9 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from scipy.stats import binom
 
-from . import evaluate, results
+from . import results
 from .viz import PALETTE, axes
 
 
@@ -113,24 +114,57 @@ def fold_spread(runs, ax=None, title=None):
     return fig, ax
 
 
-def resolution(source, accuracy, ax=None, title=None, sizes=(0.5, 1, 2, 3, 5, 8)):
-    """How wide a 95 % interval is for clips with these recordings at this accuracy.
+def siblings(long, ax=None, title=None):
+    """Recordings with several clips, a column each, a square per clip: right or wrong.
 
-    source : (n,) recording of each clip. Answers are drawn per recording, as clips of one recording
-    tend to be right or wrong together; the figure holds differences of ``sizes`` percentage points
-    against the half-width. Notebook: 07_result_tables
+    long : ``results.predictions`` of one experiment and seed. Columns are sorted by the share that
+    was right, so that the mixed ones stand in the middle. Notebook: 07_result_tables
     """
-    fig, ax = axes(ax, (8, 2.6))
-    names, index = np.unique(source, return_inverse=True)
-    halves = []
-    for seed in range(20):
-        right = np.random.default_rng(seed).random(len(names)) < accuracy
-        _, low, high = evaluate.accuracy_interval(right[index], source, draws=2000)
-        halves.append(50 * (high - low))
-    width = float(np.median(halves))
-    colours = [PALETTE[2] if size > width else "0.7" for size in sizes]
-    ax.bar([str(size) for size in sizes], sizes, color=colours)
-    ax.axhline(width, color=PALETTE[1], linestyle="--", label=f"half an interval, {width:.1f}")
-    ax.set(xlabel="difference (percentage points)", ylabel="points", title=title)
-    ax.legend()
+    fig, ax = axes(ax, (9, 2.6))
+    families = [group["correct"].to_numpy(bool) for _, group in long.groupby("source")
+                if len(group) > 1]
+    families.sort(key=lambda family: (family.mean(), -len(family)))
+    for marker, colour, answer in (("s", PALETTE[0], True), ("X", PALETTE[3], False)):
+        spots = [(x, y) for x, family in enumerate(families)
+                 for y, right in enumerate(np.sort(family), 1) if right == answer]
+        ax.scatter(*np.reshape(spots, (-1, 2)).T, marker=marker, color=colour, s=36,
+                   label="right" if answer else "wrong")
+    ax.set(xlabel="recordings with more than one clip", ylabel="clips of it", title=title,
+           xticks=[], yticks=range(1, 1 + max(map(len, families), default=1)))
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return fig, ax
+
+
+def chance_to_notice(clips, difference, disagree, level=0.05):
+    """Chance that the exact McNemar test finds a true difference between two systems.
+
+    clips : how many independent ones; difference : true difference of the accuracies, a share;
+    disagree : share of clips that only one of the two gets right, at least ``difference``.
+    Summed over all counts of such clips. Notebook: 07_result_tables
+    """
+    counts = np.arange(clips + 1)
+    critical = binom.ppf(level / 2, counts, 0.5) - 1  # the most wins of a loser who is noticed
+    critical += 2 * binom.cdf(critical + 1, counts, 0.5) <= level
+    share = (1 + difference / disagree) / 2
+    found = binom.cdf(critical, counts, share) + binom.cdf(critical, counts, 1 - share)
+    return float(binom.pmf(counts, clips, disagree) @ found)
+
+
+def resolution(sizes, disagree, ax=None, title=None, largest=0.1):
+    """Which difference a test on so many clips would notice, and how often.
+
+    sizes : {label: number of independent clips}; disagree : as in ``chance_to_notice``.
+    Notebook: 07_result_tables
+    """
+    fig, ax = axes(ax, (8, 3.4))
+    differences = np.linspace(0, min(largest, disagree), 41)
+    for k, (label, clips) in enumerate(sizes.items()):
+        chances = [chance_to_notice(clips, difference, disagree) for difference in differences]
+        ax.plot(100 * differences, 100 * np.array(chances), label=label, color=PALETTE[k],
+                linestyle=("-", "--", ":")[k % 3])
+    ax.axhline(80, color="0.5", linewidth=1)
+    ax.set(xlabel="true difference (percentage points)", ylabel="noticed (% of tries)",
+           ylim=(0, 102), title=title)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    ax.grid(alpha=0.3)
     return fig, ax

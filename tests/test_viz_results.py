@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from acrnn_lib import report, results, viz_results
+from acrnn_lib import evaluate, report, results, viz_results
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,10 @@ def test_figures_are_drawn_on_the_ax_given(runs):
         "predicted": lambda ax: viz_results.confusion(report.confusion(crnn), ax),
         "recall (%)": lambda ax: viz_results.recalls(report.recall(runs), ax),
         "accuracy of a fold (%)": lambda ax: viz_results.fold_spread(runs, ax),
-        "difference (percentage points)":
-            lambda ax: viz_results.resolution(np.arange(40) // 2, 0.9, ax),
+        "recordings with more than one clip":
+            lambda ax: viz_results.siblings(results.predictions(crnn), ax),
+        "true difference (percentage points)":
+            lambda ax: viz_results.resolution({"40 clips": 40, "90 clips": 90}, 0.2, ax),
     }
     for label, draw in drawings.items():
         _, given = plt.subplots()
@@ -66,3 +68,24 @@ def test_published_recalls_cover_the_classes_and_average_to_the_published_accura
     table = viz_results.published_recall()
     assert set(table.category) == set(synth.CLASSES)
     assert table.recall.mean() == pytest.approx(0.8025, abs=0.002)
+
+
+def test_siblings_are_drawn_once_each_and_single_clips_not_at_all():
+    long = pd.DataFrame({"source": list("aabbbc"), "correct": [1, 0, 1, 1, 1, 0]})
+    _, ax = viz_results.siblings(long)
+    right, wrong = (spots.get_offsets().tolist() for spots in ax.collections)
+    assert wrong == [[0, 1]] and right == [[0, 2], [1, 1], [1, 2], [1, 3]]
+    _, ax = viz_results.siblings(long.iloc[5:])  # nobody has a sibling
+    assert not any(len(spots.get_offsets()) for spots in ax.collections)
+    plt.close("all")
+
+
+def test_chance_to_notice_is_how_often_mcnemar_notices():
+    rng, clips, difference, disagree = np.random.default_rng(0), 60, 0.15, 0.3
+    draws = rng.multinomial(clips, [0.225, 0.075, 0.7], 2000)
+    found = [evaluate.mcnemar(np.arange(a + b) < a, np.arange(a + b) >= a)[0] <= 0.05
+             for a, b, _ in draws]
+    chance = viz_results.chance_to_notice(clips, difference, disagree)
+    assert chance == pytest.approx(np.mean(found), abs=0.035)
+    assert viz_results.chance_to_notice(clips, 0, disagree) < 0.05
+    assert viz_results.chance_to_notice(10 * clips, difference, disagree) > 0.99
