@@ -93,7 +93,7 @@ def dog(s, r, n):
 
 def rain(s, r, n):
     """Very many small drops: a steady hiss and, nearer, single drops that ping."""
-    tilt, rate, near = s.uniform(-1, 5), 10 ** s.uniform(2, 3.2), s.uniform(0.1, 0.5)
+    tilt, rate, near = s.uniform(-1, 5), 10 ** s.uniform(2, 3), s.uniform(0.2, 0.8)
     drop = ping(s, s.uniform(5e-4, 2e-3), s.uniform(900, 6000, 2))
     drops = hits(r, n, rate, 0.6, drop)
     hiss = noise(r, n, tilt, s.uniform(80, 600)) * (1 + 0.06 * wander(r, n, 2))
@@ -128,7 +128,7 @@ def crying_baby(s, r, n):
 
 def clock_tick(s, r, n):
     """An escapement: tick, tock, at exactly equal steps, each two small knocks of the case."""
-    period, swing = s.uniform(0.22, 0.9), s.uniform(0, 0.06)
+    period, swing = s.uniform(0.2, 0.7), s.uniform(0, 0.06)
     case = s.uniform(600, 7000, 3)
     decay, echo = 10 ** s.uniform(-2.9, -2.0), int(s.uniform(0.008, 0.03) * SAMPLE_RATE)
     knocks = [ping(s, decay, case), ping(s, decay, case * s.uniform(0.75, 1.1))]
