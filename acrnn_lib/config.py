@@ -24,8 +24,8 @@ class FeatureConfig:
     n_bands: int = 128
     f_min: float = 50.0  # Hz; not in the paper: below lies mostly wind and handling noise
     f_max: float = 22050.0  # Hz; not in the paper: up to the Nyquist frequency, nothing left out
-    log_floor: float = 1e-6  # not in the paper: 109 dB under a full-scale sine, 15 dB over the
-    # rounding noise of 16-bit audio, so that neither noise nor digital silence dominates the log
+    log_floor: float = 1e-6  # not in the paper: about the rounding noise of 16-bit audio in the
+    # highest bands, over it in the others, so that neither it nor digital silence rules the log
     delta_width: int = 9  # frames; not in the paper: librosa's default, 0.1 s of context
     segment_frames: int = 128  # frames, 1.49 s
     segment_hop: int = 64  # frames, 50 % overlap
