@@ -42,13 +42,23 @@ def keep_freed_memory():
             libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
 
 
+def processor_name():
+    """The processor as the system names it; Python itself knows it on few systems only."""
+    if sys.platform == "linux":
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
 def machine(device, precision):
     """What the run was made on, for its manifest."""
     peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
             else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else processor_name()
     return {
-        "device": device.type, "device_name": name or platform.machine(), "precision": precision,
+        "device": device.type, "device_name": name, "precision": precision,
         "layout": str(LAYOUT).removeprefix("torch."), "threads": torch.get_num_threads(),
         "compile": False, "peak_memory_mib": round(peak / 2**20),
         "versions": {"python": platform.python_version(), "torch": torch.__version__,

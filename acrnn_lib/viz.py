@@ -19,6 +19,7 @@ from .features import frame_times
 
 CLOSED = ("NC", "Sampling+")  # licences whose sounds are credited but stay out of pages
 PALETTE = sns.color_palette("colorblind")
+DYNAMIC_RANGE = 18  # in the natural logarithm of energy
 HERTZ = (100, 300, 1000, 3000, 10000)
 
 
@@ -87,11 +88,13 @@ def gammatonegram(static, ax=None, config=None, title=None, label="log energy", 
                   cmap="magma", **limits):
     """Band values (n_bands, frames) over time, bands marked by their centre frequencies in Hz.
 
-    ``limits`` are vmin and vmax. Notebook: 02_gammatone_features
+    ``limits`` are vmin and vmax; without them what lies 78 dB (18 in the log) under the loudest
+    value is as dark as silence, which would else take all contrast. Notebook: 02_gammatone_features
     """
     config = config or FeatureConfig()
     fig, ax = axes(ax)
     static = np.asarray(static, dtype=np.float32)
+    limits.setdefault("vmin", max(static.min(), static.max() - DYNAMIC_RANGE))
     end = frame_times(static.shape[1], config)[-1]
     image = ax.imshow(static, origin="lower", aspect="auto", cmap=cmap, interpolation="nearest",
                       extent=(0, end, -0.5, len(static) - 0.5), **limits)
