@@ -31,21 +31,15 @@ def accuracies(summary, ax=None, published=None, title=None):
     summary : DataFrame of ``report.summary``; published : {label: share}, drawn as vertical lines.
     Notebook: 07_result_tables
     """
-    fig, ax = axes(ax, (8, 1.2 + 0.5 * len(summary)))
-    rows = np.arange(len(summary))[::-1]
-    values = 100 * summary[["accuracy", "lo", "hi"]].to_numpy(float)
-    ax.errorbar(values[:, 0], rows, xerr=np.abs(values[:, 1:] - values[:, :1]).T, fmt="o",
-                color=PALETTE[0], capsize=4)
     names = [f"{r.experiment} ({r.dataset}, {r.profile}, {r.folds} of 5 folds)"
              for r in summary.itertuples()]
-    ax.set_yticks(rows, names)
+    fig, ax = _intervals(summary[["accuracy", "lo", "hi"]], names, ax, "o", PALETTE[0])
     for k, (label, share) in enumerate((published or {}).items()):
         ax.axvline(100 * share, color=PALETTE[1 + k % 8], linestyle=("--", ":", "-.")[k % 3],
                    label=label)
     if published:
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    ax.set(xlabel="accuracy (%)", ylim=(-0.6, len(summary) - 0.4), title=title)
-    ax.grid(axis="x", alpha=0.3)
+    ax.set(xlabel="accuracy (%)", title=title)
     return fig, ax
 
 
@@ -54,15 +48,21 @@ def differences(table, ax=None, title=None):
 
     Notebook: 07_result_tables
     """
-    fig, ax = axes(ax, (8, 1.2 + 0.5 * len(table)))
-    rows = np.arange(len(table))[::-1]
-    values = 100 * table[["difference", "lo", "hi"]].to_numpy(float)
-    ax.errorbar(values[:, 0], rows, xerr=np.abs(values[:, 1:] - values[:, :1]).T, fmt="s",
-                color=PALETTE[2], capsize=4)
+    names = [f"{r.a} minus {r.b}" for r in table.itertuples()]
+    fig, ax = _intervals(table[["difference", "lo", "hi"]], names, ax, "s", PALETTE[2])
     ax.axvline(0, color="0.3", linewidth=1)
-    ax.set_yticks(rows, [f"{r.a} minus {r.b}" for r in table.itertuples()])
-    ax.set(xlabel="difference in accuracy (percentage points)", ylim=(-0.6, len(table) - 0.4),
-           title=title)
+    ax.set(xlabel="difference in accuracy (percentage points)", title=title)
+    return fig, ax
+
+
+def _intervals(columns, names, ax, marker, colour):
+    """A row per name, from the top down: value, lower and upper end, shares drawn as percent."""
+    fig, ax = axes(ax, (8, 1.2 + 0.5 * len(names)))
+    rows, values = np.arange(len(names))[::-1], 100 * columns.to_numpy(float)
+    ax.errorbar(values[:, 0], rows, xerr=np.abs(values[:, 1:] - values[:, :1]).T, fmt=marker,
+                color=colour, capsize=4)
+    ax.set_yticks(rows, names)
+    ax.set_ylim(-0.6, len(names) - 0.4)
     ax.grid(axis="x", alpha=0.3)
     return fig, ax
 
