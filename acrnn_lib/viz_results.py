@@ -107,7 +107,7 @@ def fold_spread(runs, ax=None, title=None):
     table = long.groupby(["experiment", "seed", "fold"])["correct"].mean().mul(100).reset_index()
     fig, ax = axes(ax, (8, 1.4 + 0.5 * table.experiment.nunique()))
     sns.stripplot(table, x="correct", y="experiment", hue="fold", palette="viridis", size=9,
-                  jitter=False, ax=ax)
+                  jitter=False, dodge=table.fold.nunique() > 1, ax=ax)  # equal folds stay visible
     ax.set(xlabel="accuracy of a fold (%)", ylabel="", title=title)
     ax.grid(axis="x", alpha=0.3)
     ax.legend(title="fold", loc="upper left", bbox_to_anchor=(1, 1))
