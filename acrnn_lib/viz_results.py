@@ -76,9 +76,7 @@ def confusion(frame, ax=None, title=None):
     sns.heatmap(frame, annot=len(frame) <= 20, fmt="d", cmap="cividis", linewidths=0.5, ax=ax,
                 cbar_kws={"label": "clips"})
     ax.set(xlabel="predicted", ylabel=frame.index.name or "truth", title=title)
-    ax.tick_params(axis="x", rotation=45)
-    for label in ax.get_xticklabels():
-        label.set_ha("right")
+    ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
     return fig, ax
 
 
@@ -105,17 +103,19 @@ def fold_spread(runs, ax=None, title=None):
     """
     long = results.predictions(runs)
     table = long.groupby(["experiment", "seed", "fold"])["correct"].mean().mul(100).reset_index()
-    fig, ax = axes(ax, (8, 1.4 + 0.5 * table.experiment.nunique()))
+    fig, ax = axes(ax, (8, 1.4 + 0.6 * table.experiment.nunique()))
     sns.stripplot(table, x="correct", y="experiment", hue="fold", palette="viridis", size=9,
                   jitter=False, dodge=table.fold.nunique() > 1, ax=ax)  # equal folds stay visible
     ax.set(xlabel="accuracy of a fold (%)", ylabel="", title=title)
+    for row in range(1, table.experiment.nunique()):
+        ax.axhline(row - 0.5, color="0.85", linewidth=1)
     ax.grid(axis="x", alpha=0.3)
     ax.legend(title="fold", loc="upper left", bbox_to_anchor=(1, 1))
     return fig, ax
 
 
 def siblings(long, ax=None, title=None):
-    """Recordings with several clips, a column each, a square per clip: right or wrong.
+    """Recordings with several clips, a column each, a mark per clip: right or wrong.
 
     long : ``results.predictions`` of one experiment and seed. Columns are sorted by the share that
     was right, so that the mixed ones stand in the middle. Notebook: 07_result_tables
