@@ -48,7 +48,7 @@ def differences(table, ax=None, title=None):
 
     Notebook: 07_result_tables
     """
-    names = [f"{r.a} minus {r.b}" for r in table.itertuples()]
+    names = [f"{r.a} minus {r.b} ({r.dataset}, {r.profile})" for r in table.itertuples()]
     fig, ax = _intervals(table[["difference", "lo", "hi"]], names, ax, "s", PALETTE[2])
     ax.axvline(0, color="0.3", linewidth=1)
     ax.set(xlabel="difference in accuracy (percentage points)", title=title)
