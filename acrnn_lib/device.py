@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import torch
 
-LAYOUT = torch.channels_last
+LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
 def pick_device(name="auto"):
@@ -34,6 +34,16 @@ def pick_precision(device):
     return "float32"
 
 
+def pick_layout(precision, early_pooling=False):
+    """How maps lie in memory: channels_last where matrix units work in bf16, else contiguous.
+
+    Plain float32 kernels of a CPU take twice as long for the weight gradient of a big map with
+    its channels last: contiguous trains the whole network 1.1 to 1.2 times as fast there. With
+    early pooling no map is big, and channels_last is slightly ahead.
+    """
+    return "channels_last" if precision == "bf16" or early_pooling else "contiguous"
+
+
 def keep_freed_memory():
     """Ask glibc to keep freed memory: big maps are otherwise faulted in anew at every step."""
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
@@ -52,14 +62,14 @@ def processor_name():
     return platform.processor() or platform.machine()
 
 
-def machine(device, precision):
+def machine(device, precision, layout):
     """What the run was made on, for its manifest."""
     peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
             else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     name = torch.cuda.get_device_name() if device.type == "cuda" else processor_name()
     return {
         "device": device.type, "device_name": name, "precision": precision,
-        "layout": str(LAYOUT).removeprefix("torch."), "threads": torch.get_num_threads(),
+        "layout": layout, "threads": torch.get_num_threads(),
         "compile": False, "peak_memory_mib": round(peak / 2**20),
         "versions": {"python": platform.python_version(), "torch": torch.__version__,
                      "numpy": np.__version__, "soundfile": soundfile.__version__},

@@ -22,7 +22,7 @@ from . import augment, evaluate, results
 from .acrnn import ACRNN, parameter_count
 from .config import as_dict, config_hash
 from .datasets import class_names
-from .device import LAYOUT, keep_freed_memory, machine, pick_device, pick_precision
+from .device import LAYOUTS, keep_freed_memory, machine, pick_device, pick_layout, pick_precision
 from .features import segment_starts
 from .results import CHECKPOINT
 from .segments import Segments
@@ -74,7 +74,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     manifest = {
         "config": as_dict(experiment), **same,
         "parameters": state.parameters, "classes": state.classes,
-        **machine(state.device, state.precision), **(extra or {}),
+        **machine(state.device, state.precision, state.layout), **(extra or {}),
         "wall_seconds": round(elapsed + time.time() - started, 1),
         "segments_per_second": round(float(results.read_history(folder)
                                            ["segments_per_second"].median()), 1),
@@ -103,13 +103,21 @@ class State:
         self.mean, self.std = (m.to(self.device) for m in self.segments.moments())
         torch.manual_seed(stable_seed(seed, fold, 0))
         model = ACRNN(experiment.model, self.n_classes)
-        self.model = model.to(self.device, memory_format=LAYOUT)
+        self.model = model.to(self.device)
         self.parameters = parameter_count(model)
         recipe = experiment.train
         average = moving_average(recipe.average)
         self.average = (AveragedModel(self.model, avg_fn=average, use_buffers=True)
                         if recipe.average else None)
         self.optimizer = make_optimizer(self.model, recipe)
+        self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
+
+    def use_layout(self, name):
+        """Keep kernels, like the maps, as ``lay`` gives them to the network."""
+        self.layout = name
+        for model in (self.model, self.average):
+            if model is not None:
+                model.to(memory_format=LAYOUTS[name])
 
     # -- one epoch ---------------------------------------------------------------------------
 
@@ -156,7 +164,7 @@ class State:
         if recipe.freq_mask or recipe.time_mask:
             x = augment.mask(x, recipe.freq_mask, recipe.time_mask, rng)
         with self.autocast():
-            logits = self.model(x.contiguous(memory_format=LAYOUT))
+            logits = self.model(self.lay(x))
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
         if not torch.isfinite(loss):
             clips = ", ".join(sorted(set(self.clip_ids[batch[:, 0]]))[:5])
@@ -171,6 +179,9 @@ class State:
 
     def normalise(self, x):
         return (x - self.mean.view(1, 2, 1, 1)) / self.std.view(1, 2, 1, 1)
+
+    def lay(self, x):
+        return x.contiguous(memory_format=LAYOUTS[self.layout])
 
     def autocast(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
@@ -203,7 +214,7 @@ class State:
                 static = segments.static_of(batch, self.device)
                 x = self.normalise(segments.with_delta(static))
                 with self.autocast():
-                    logits, attention = model(x.contiguous(memory_format=LAYOUT), True)
+                    logits, attention = model(self.lay(x), True)
                 chances.append(logits.double().softmax(1).cpu())
                 weights.append(attention.double().cpu())
         return torch.cat(chances).numpy(), torch.cat(weights).numpy()
@@ -252,6 +263,7 @@ class State:
         note = {
             **same, "epoch": self.epoch, "file": name,
             "sha256": hashlib.sha256(data).hexdigest(), "precision": self.precision,
+            "layout": self.layout,
             "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
         }
         results.write_bytes(folder / CHECKPOINT, json.dumps(note, indent=1).encode())
@@ -271,6 +283,9 @@ class State:
             raise results.ResultsError(f"{path}: changed since it was written; remove it and "
                                        f"{CHECKPOINT} to train this fold from the start")
         tensors = load_file(path)
+        self.precision = note["precision"]
+        self.use_layout(note["layout"])
+        torch.set_num_threads(note["threads"])  # sums in another order would end elsewhere
 
         def part(prefix):
             return {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}
@@ -281,10 +296,10 @@ class State:
         for name, parameter in self.model.named_parameters():
             stored = part(f"optimizer.{name}.")
             self.optimizer.state[parameter] = {
-                key: value if key == "step" else value.to(self.device).to(memory_format=LAYOUT)
-                if value.dim() == 4 else value.to(self.device) for key, value in stored.items()
+                key: value if key == "step" else torch.empty_like(parameter).copy_(value)
+                for key, value in stored.items()
             }
-        self.epoch, self.precision = note["epoch"], note["precision"]
+        self.epoch = note["epoch"]
         results.truncate_history(folder, self.epoch)
         return note["seconds"]
 
