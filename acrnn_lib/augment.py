@@ -3,6 +3,7 @@
 Notebook: 03_augmentation
 """
 
+import functools
 import math
 import zlib
 
@@ -46,10 +47,14 @@ def stretch_and_shift(wave, rate, semitones):
     """
     ratio = 2.0 ** (semitones / 12)
     _check(wave, rate=rate / ratio)
+    if semitones == 0:
+        return time_stretch(wave, rate)
+    sizes = _transform_sizes(round(wave.shape[-1] * ratio / rate), 1 / ratio)
+    ratio = sizes[0] / sizes[1]
 
     def apply(x):
         stretched = _vocoder(x, rate / ratio, round(x.shape[-1] * ratio / rate))
-        return _resample(stretched, round(x.shape[-1] / rate))
+        return _resample(stretched, round(x.shape[-1] / rate), sizes)
 
     return _as_given(wave, apply)
 
@@ -63,7 +68,9 @@ def _check(wave, rate):
 
 def _as_given(wave, function):
     x = torch.as_tensor(wave).float()
-    result = function(x if x.dim() == 2 else x[None])
+    # one by one, clips stay in the cache of a CPU; a GPU wants them all at once
+    parts = x.reshape(-1, x.shape[-1]).split(1 if x.device.type == "cpu" else len(x))
+    result = torch.cat([function(part) for part in parts])
     result = result if x.dim() == 2 else result[0]
     return result.numpy() if isinstance(wave, np.ndarray) else result
 
@@ -73,43 +80,91 @@ def _vocoder(x, rate, length):
         return x
     window = torch.hann_window(N_FFT, device=x.device)
     x = torch.nn.functional.pad(x, (0, max(0, N_FFT - x.shape[-1])))  # reflection needs a window
-    spectrum = torch.stft(x, N_FFT, HOP, window=window, return_complex=True)
+    spectrum = torch.stft(x, N_FFT, HOP, window=window, return_complex=True).transpose(1, 2)
     n_out = 1 + math.ceil(length / HOP)
     position = torch.arange(n_out, device=x.device, dtype=torch.float64) * rate
-    left = position.floor().long().clamp(max=spectrum.shape[-1] - 2)
-    share = (position - left).clamp(0, 1).float()
-    before, after = spectrum[..., left], spectrum[..., left + 1]
-    magnitude = torch.lerp(before.abs(), after.abs(), share)
+    left = position.floor().long().clamp(max=spectrum.shape[1] - 2)
+    share = (position - left).clamp(0, 1).float()[:, None]
+    magnitude = _magnitude(spectrum)
+    phasor = _phasor(spectrum, magnitude)
+    magnitude = torch.lerp(magnitude[:, left], magnitude[:, left + 1], share)
 
     # Frames are as far apart in the result as in the source, so each bin's phase advances from
-    # one to the next by what it did at the matching place of the source. Summed in float64, as
-    # hundreds of frames add up.
-    advance = (after.angle() - before.angle()).double()
-    phase = torch.cumsum(advance, dim=-1) - advance + before[..., :1].angle()
-    rotated = torch.polar(magnitude, torch.remainder(phase, 2 * math.pi).float())
+    # one to the next by what it did at the matching place of the source. As complex numbers of
+    # length 1, phases add up in a product, and no arc tangent or sine is ever taken.
+    advance = phasor[:, left + 1] * phasor[:, left].conj()
+    rotated = _scale(torch.cat([phasor[:, :1], advance[:, :-1]], 1).cumprod(1), magnitude)
 
     # A partial fills several bins, whose phases alternate in sign. Summed up one by one they drift
     # apart and cancel; so each bin takes the phase of what it and its neighbours say together
     # (Puckette 1995), which is that of the strongest.
     locked = rotated.clone()
-    locked[:, 1:] -= rotated[:, :-1]
-    locked[:, :-1] -= rotated[:, 1:]
-    spectrum = torch.polar(magnitude, locked.angle())
-    return torch.istft(spectrum, N_FFT, HOP, window=window, length=length)
+    locked[..., 1:] -= rotated[..., :-1]
+    locked[..., :-1] -= rotated[..., 1:]
+    locked = _phasor(locked, _magnitude(locked))
+    return _overlap_add(_scale(locked, magnitude), window, length)
 
 
-def _resample(x, length):
+# Complex numbers times and over real ones, by parts: torch would make complex numbers of both.
+
+def _magnitude(spectrum):
+    return spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag).sqrt_()
+
+
+def _scale(spectrum, gain):
+    return torch.complex(spectrum.real * gain, spectrum.imag * gain)
+
+
+def _phasor(spectrum, magnitude):
+    """Complex numbers of length 1 with the phases of a spectrum, 1 where it is nothing."""
+    unit = _scale(spectrum, magnitude.clamp_min(1e-20).reciprocal_())
+    return unit.masked_fill_(magnitude < 1e-20, 1)
+
+
+def _overlap_add(spectrum, window, length):
+    """The inverse of the centred STFT, (B, frames, bins) -> (B, length)."""
+    parts = N_FFT // HOP
+
+    def add(frames):
+        out = frames.new_zeros(len(frames), frames.shape[1] + parts - 1, HOP)
+        for k in range(parts):
+            out[:, k : k + frames.shape[1]] += frames[..., k * HOP : (k + 1) * HOP]
+        return out.flatten(1)[:, N_FFT // 2 :][:, :length]
+
+    frames = torch.fft.irfft(spectrum, N_FFT).mul_(window)
+    return add(frames) / add(window.square().expand(1, frames.shape[1], -1))
+
+
+def _resample(x, length, sizes):
     """Band-limited resampling to ``length`` samples: cut or extend the spectrum.
 
-    The ends are padded before, as the Fourier transform would let them leak into each other.
+    sizes : of the two transforms; the first leaves room behind the sound, as the Fourier transform
+    would let its ends leak into each other.
     """
-    n = x.shape[-1]
-    if n == length:
-        return x
-    padded = n + N_FFT
-    target = round(padded * length / n)
+    padded, target = sizes
     spectrum = torch.fft.rfft(x, padded)
     return torch.fft.irfft(spectrum, target)[..., :length] * (target / padded)
+
+
+@functools.lru_cache
+def _transform_sizes(n, ratio):
+    """Sizes (a, b) of fast transforms, n + N_FFT <= a, with b / a within half a cent of a ratio
+    (waves shorter than a second: within one cent).
+
+    A transform of 222,553 samples, a prime, takes six times as long as one of 225,000.
+    """
+    least = n + N_FFT
+    largest = (2 * least + 50_000) * max(1, ratio)
+    smooth = np.array([4])
+    for prime in (2, 3, 5, 7, 11):
+        powers = prime ** np.arange(int(math.log(largest, prime)) + 1)
+        smooth = np.outer(smooth, powers).ravel()
+        smooth = smooth[smooth <= largest]
+    smooth = np.unique(smooth)
+    first = smooth[(smooth >= least) & (smooth * ratio <= largest)]
+    cents = 1200 * np.abs(np.log2(smooth / first[:, None] / ratio))
+    a, b = np.argwhere(cents <= max(0.5, cents.min()))[0]  # the smallest
+    return int(first[a]), int(smooth[b])
 
 
 def rng_for(*key):

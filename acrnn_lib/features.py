@@ -44,13 +44,17 @@ class LogGammatone(nn.Module):
             waves.float(), c.n_fft, c.hop_length, window=self.window, center=True,
             pad_mode="reflect", return_complex=True,
         )
-        power = torch.view_as_real(spectrum).square().sum(-1)
-        return self.power_weights @ power
+        return self.power_weights @ spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
 
     def forward(self, waves):
+        # a few clips at a time stay in the cache of a CPU; a GPU wants them all at once
+        blocks = waves.split(4 if waves.device.type == "cpu" else max(1, len(waves)))
         with torch.autocast(waves.device.type, enabled=False):
-            static = torch.log(self.energies(waves) + self.config.log_floor)
-            return torch.stack([static, delta(static, self.config.delta_width)], dim=1)
+            return torch.cat([self._features(block) for block in blocks])
+
+    def _features(self, waves):
+        static = torch.log(self.energies(waves) + self.config.log_floor)
+        return torch.stack([static, delta(static, self.config.delta_width)], dim=1)
 
 
 def delta(static, width=9):
