@@ -171,7 +171,7 @@ def _esc50(folder, only_esc10=False):
         path=[str(folder / "audio" / file) for file in clips["filename"]],
         source=clips["src_file"],
         licence="CC BY-NC 3.0 (collection)",
-        author="see link",
+        author="its recordist at Freesound",
         url=[f"https://freesound.org/s/{source}/" for source in clips["src_file"]],
     )
     for path in clips["path"]:

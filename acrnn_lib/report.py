@@ -30,7 +30,8 @@ def summary(runs) -> pd.DataFrame:
 
     seeds, folds, clips : how many stand behind the row; accuracy, lo, hi : shares, with the 95 %
     interval over recordings; fold_std : standard deviation over folds; epochs, parameters : from
-    the manifests; minutes : wall time of all folds, mean over seeds; coverage : "complete", or
+    the manifests; minutes : wall times of all folds, added up although some
+    ran side by side, mean over seeds; coverage : "complete", or
     which folds there are and which seeds were left out because they tested fewer.
     """
     rows = []
@@ -130,7 +131,7 @@ def as_text(runs) -> str:
 
 def as_markdown(runs) -> str:
     """The README's table: experiment, what it is, accuracy with interval, folds, seeds, budget."""
-    lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | min |",
+    lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | minutes, all folds |",
              "|---|---|---|---|---|---|---|"]
     for row in summary(runs).to_dict("records"):
         about = EXPERIMENTS.get(row["experiment"], ("",))[0]
@@ -241,10 +242,12 @@ def _mark(coverage):
 
 
 def _verdict(paper, row):
-    if row is None or row["folds"] < FOLDS:
-        return "not attempted" if row is None else "incomplete"
+    if row is None:
+        return "not attempted"
     if paper is None or np.isnan(paper):
         return ""
+    if row["folds"] < FOLDS:
+        return "incomplete"
     return "not matched" if row["hi"] < paper else "exceeded" if row["lo"] > paper else "matched"
 
 
