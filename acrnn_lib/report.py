@@ -131,7 +131,8 @@ def as_text(runs) -> str:
 
 def as_markdown(runs) -> str:
     """The README's table: experiment, what it is, accuracy with interval, folds, seeds, budget."""
-    lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | minutes, all folds |",
+    lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | "
+             "minutes, all folds |",
              "|---|---|---|---|---|---|---|"]
     for row in summary(runs).to_dict("records"):
         about = EXPERIMENTS.get(row["experiment"], ("",))[0]

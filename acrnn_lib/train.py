@@ -222,11 +222,11 @@ class State:
     def attention_maps(self, segments, clips):
         """The first clip of each class: attention of all its segments, over its spectrogram."""
         first = clips.drop_duplicates("target").sort_values("target")
-        starts = segment_starts(segments.static[0].shape[-1] - 2 * segments.half, segments.config)
+        starts = segment_starts(segments.n_frames, segments.config)
         drawn = np.array([(clip, 0, start) for clip in first.index for start in starts])
         chances, weights = self.probabilities(segments, drawn)
         shape = (len(first), len(starts))
-        static = segments.static[0][first.index][..., segments.half : -segments.half].float()
+        static = torch.from_numpy(segments.copies[0][segments.rows[first.index]]).float()
         low, high = static.min().item(), static.max().item()
         image = ((static - low) / (high - low) * 255).round().to(torch.uint8).numpy()
         hop = segments.config.hop_length / segments.config.sample_rate
