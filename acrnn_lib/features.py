@@ -65,12 +65,13 @@ def delta(static, width=9):
     """
     if width < 3 or width % 2 == 0:
         raise ValueError(f"width: found {width}, expected an odd number of at least 3")
-    half = width // 2
-    n = torch.arange(-half, half + 1, dtype=static.dtype, device=static.device)
-    kernel = (n / n.square().sum()).view(1, 1, -1)
-    rows = static.reshape(-1, 1, static.shape[-1])
-    slopes = F.conv1d(F.pad(rows, (half, half), mode="replicate"), kernel)
-    return slopes.view(static.shape)
+    half, n_frames = width // 2, static.shape[-1]
+    rows = F.pad(static.reshape(1, -1, n_frames), (half, half), mode="replicate")
+    slopes = torch.zeros_like(rows[..., :n_frames])
+    for n in range(1, half + 1):
+        slopes.add_(rows[..., half + n :][..., :n_frames], alpha=n)
+        slopes.sub_(rows[..., half - n :][..., :n_frames], alpha=n)
+    return slopes.div_(2 * sum(n * n for n in range(1, half + 1))).view(static.shape)
 
 
 def frame_times(n_frames, config=None):

@@ -1,0 +1,70 @@
+"""What a user waits for: starting, naming a sound, the data within a training step."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from .common import clips, in_turn, rows
+
+
+def run(repeats):
+    """Rows of starting up, of one prediction and of the data pipeline."""
+    yield from start(repeats)
+    yield from prediction(repeats)
+    yield from pipeline(repeats)
+
+
+def start(repeats):
+    """Python itself, importing the package, and the help of the command line."""
+    commands = {"python -c pass": ["-c", "pass"], "import acrnn_lib": ["-c", "import acrnn_lib"],
+                "python -m acrnn_lib --help": ["-m", "acrnn_lib", "--help"]}
+    times = in_turn({name: lambda words=words: subprocess.run(
+        [sys.executable, *words], check=True, capture_output=True)
+        for name, words in commands.items()}, repeats)
+    bare = times["python -c pass"]
+    for name, target in (("import acrnn_lib", 200), ("python -m acrnn_lib --help", 400)):
+        yield {"stage": "start, over bare Python's", "way": name,
+               "ms": f"{1e3 * (times[name] - bare):.0f}", "ours is faster by": "",
+               "target": f"{target} ms", "notes": ""}
+
+
+def prediction(repeats):
+    """One file of five seconds to its classes, the network loaded."""
+    from acrnn_lib.predict import Predictor
+
+    sound, table = clips(1)
+    predictor = Predictor()
+    took = in_turn({"ours": lambda: predictor.file(table.path[0])}, repeats)
+    yield from rows(f"one file to its classes ({sound})", {"ours": (took["ours"], 1)},
+                    targets={"ours": "60 ms"})
+
+
+def pipeline(repeats):
+    """Drawing, cutting, delta, normalising: their share of a step on batches of 32."""
+    from acrnn_lib import config, store, train
+
+    sound, table = clips(100)
+    for name in ("acrnn", "acrnn-plus"):
+        chosen = config.experiment(name, "lite", {"bank.copies": 1})
+        copies = store.load(table, chosen.features, chosen.bank, progress=False)
+        folds = sorted({int(f) for f in table.fold} - {1})
+        state = train.State(chosen, table, copies, 1, 0, folds, "auto")
+        rng = np.random.default_rng(0)
+        state.model.train()
+        rows_drawn = state.segments.draw(chosen.train.segments, rng)[:32]
+
+        def data(state=state, rows_drawn=rows_drawn):
+            static = state.segments.static_of(rows_drawn, state.device)
+            return state.normalise(state.segments.with_delta(static))
+
+        times = in_turn({"data": data, "step": lambda state=state, rows_drawn=rows_drawn:
+                         state.step(rows_drawn, np.random.default_rng(0), "benchmark")}, repeats)
+        started = time.perf_counter()
+        state.segments.draw(chosen.train.segments, rng)
+        drawing = (time.perf_counter() - started) / len(folds) / 20 * 32 / chosen.train.segments
+        share = (times["data"] + drawing) / times["step"]
+        yield {"stage": f"data in a training step of {name} ({sound})", "way": "ours",
+               "ms": f"{1e3 * (times['data'] + drawing) / 32:.2f}", "ours is faster by": "",
+               "target": "5 %", "notes": f"{share:.1%} of the step"}
