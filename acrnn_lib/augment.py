@@ -12,6 +12,7 @@ import torch
 
 N_FFT = 2048  # samples, 46 ms: resolves the partials of voiced sounds
 HOP = N_FFT // 4
+JUMP, JUMPING = 4.0, 0.3  # an onset: this share of bins is so many times as loud as just before
 
 
 def time_stretch(wave, rate):
@@ -87,13 +88,21 @@ def _vocoder(x, rate, length):
     share = (position - left).clamp(0, 1).float()[:, None]
     magnitude = _magnitude(spectrum)
     phasor = _phasor(spectrum, magnitude)
-    magnitude = torch.lerp(magnitude[:, left], magnitude[:, left + 1], share)
 
     # Frames are as far apart in the result as in the source, so each bin's phase advances from
     # one to the next by what it did at the matching place of the source. As complex numbers of
     # length 1, phases add up in a product, and no arc tangent or sine is ever taken.
     advance = phasor[:, left + 1] * phasor[:, left].conj()
-    rotated = _scale(torch.cat([phasor[:, :1], advance[:, :-1]], 1).cumprod(1), magnitude)
+    turned = torch.cat([phasor[:, :1], advance[:, :-1]], 1).cumprod(1)
+
+    # What was summed up before an onset says nothing about what begins there: a frame in which
+    # many bins jump takes its phases from the recording, so that clicks stay clicks.
+    jumps = (magnitude[:, 1:] > JUMP * magnitude[:, :-1]).float().mean(dim=-1) > JUMPING
+    onsets = torch.nn.functional.pad(jumps, (1, 0))[:, left]
+    since = (onsets * torch.arange(n_out, device=x.device)).cummax(dim=1).values
+    turned *= (phasor[:, left] * turned.conj())[torch.arange(len(x))[:, None], since]
+    magnitude = torch.lerp(magnitude[:, left], magnitude[:, left + 1], share)
+    rotated = _scale(turned, magnitude)
 
     # A partial fills several bins, whose phases alternate in sign. Summed up one by one they drift
     # apart and cancel; so each bin takes the phase of what it and its neighbours say together

@@ -41,6 +41,7 @@ class BankConfig:
     stretch: tuple[float, float] = (0.8, 1.3)  # rate, uniform; over 1 is faster
     shift: tuple[float, float] = (-3.5, 3.5)  # semitones, uniform
     seed: int = 0
+    vocoder: int = 2  # counts the changes of augment.py that can be heard
 
 
 @dataclass(frozen=True)

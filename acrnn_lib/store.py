@@ -61,7 +61,7 @@ def _path(data_hash, features, bank, copy):
     front_end = {k: v for k, v in as_dict(features).items()
                  if not k.startswith("segment_") and k not in ("silence_db", "delta_width")}
     ranges = {k: v for k, v in as_dict(bank).items() if k != "copies"} if copy else {}
-    key = json.dumps([3, data_hash, front_end, ranges, copy], sort_keys=True)
+    key = json.dumps([2, data_hash, front_end, ranges, copy], sort_keys=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     return paths.cache_dir() / "features" / f"{name}.npy"
 

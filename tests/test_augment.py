@@ -71,6 +71,15 @@ def test_a_click_stays_in_its_place():
     assert abs(int(np.abs(augment.pitch_shift(wave, 3)).argmax()) - 20000) < 600
 
 
+@pytest.mark.parametrize("rate", [0.8, 0.9, 1.2])
+def test_a_click_in_faint_noise_keeps_its_height(rate):
+    wave = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32) * 1e-3
+    wave[RATE] = 1.0
+    stretched = augment.time_stretch(wave, rate)
+    assert np.abs(stretched).max() > 0.7
+    assert abs(int(np.abs(stretched).argmax()) - round(RATE / rate)) < 600
+
+
 def test_nothing_changes_at_rate_one_and_no_shift():
     wave = np.random.default_rng(0).standard_normal(10000).astype(np.float32)
     np.testing.assert_array_equal(augment.time_stretch(wave, 1.0), wave)
