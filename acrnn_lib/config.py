@@ -126,7 +126,7 @@ PROFILES = {
     ),
     "lite": Profile(
         "a laptop: all clips, a short schedule",
-        changes={"train.epochs": 40, "train.batch_size": 32, "train.segments": 3},
+        changes={"train.epochs": 20, "train.batch_size": 32, "train.segments": 3},
     ),
     "paper": Profile("a GPU: the paper's recipe and epochs"),
 }
@@ -156,7 +156,7 @@ EXPERIMENTS = {
             "train.gain_db": 6.0,
             "train.average": 0.99,
         },
-        {},
+        {"lite": {"train.epochs": 40}},
     ),
 }
 

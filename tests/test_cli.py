@@ -78,7 +78,7 @@ def test_changes_make_another_experiment():
     plain, changed = experiment("acrnn"), experiment("acrnn", changes={"train.epochs": "7"})
     assert changed.train.epochs == 7 and changed.name == "acrnn+train.epochs=7"
     assert config_hash(plain) != config_hash(changed)
-    assert config_hash(experiment("acrnn", changes={"train.epochs": 40})) == config_hash(plain)
+    assert config_hash(experiment("acrnn", changes={"train.epochs": 20})) == config_hash(plain)
     assert experiment("crnn").model.attention == "none"
     assert experiment("acrnn", "paper").train.epochs == 300
 
