@@ -11,12 +11,12 @@ from importlib.resources import files
 import numpy as np
 import torch
 from safetensors import safe_open
-from tqdm import tqdm
 
 from . import audio
 from .acrnn import ACRNN
 from .config import FeatureConfig, ModelConfig
 from .features import LogGammatone, segment_starts
+from .progress import bar
 from .results import ResultsError
 
 BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
@@ -105,7 +105,7 @@ class Predictor:
         length = step + (c.segment_frames - c.segment_hop) * c.hop_length / c.sample_rate
         count = max(1, math.ceil((seconds - (length - step)) / step))
         silent = not progress or count < 3
-        for k in tqdm(range(count), desc=str(path), unit="block", disable=silent):
+        for k in bar(range(count), label=str(path), total=count, unit="block", show=not silent):
             last = k == count - 1
             wave = audio.read(path, None if last else length, start=k * step)
             shortest = (c.segment_frames - 1) * c.hop_length

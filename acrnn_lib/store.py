@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from . import audio, datasets, paths
 from .augment import augmented_copy
 from .config import as_dict
 from .features import LogGammatone, delta
+from .progress import bar
 from .results import write_bytes
 
 BLOCK = 32  # clips between two notes of progress on disk
@@ -89,14 +89,13 @@ def _build(path, table, features, bank, copy, workers, progress):
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers or os.cpu_count(), initializer=torch.set_num_threads,
                               initargs=(1,))
-    with pool, tqdm(total=len(clips), initial=done, desc=label, unit="clip", disable=not progress,
-                    mininterval=1) as bar:
+    with pool, bar(label=label, total=len(clips), unit="clip", done=done, show=progress) as shown:
         for start in range(done, len(clips), BLOCK):
             block = clips[start : start + BLOCK]
             array[start : start + len(block)] = list(pool.map(compute, block))
             array.flush()
             write_bytes(note, json.dumps({"done": start + len(block)}).encode())
-            bar.update(len(block))
+            shown.update(len(block))
     torch.set_num_threads(threads)
     os.replace(partial, path)
     note.unlink()

@@ -9,17 +9,16 @@ Notebook: 01_listen_and_look
 """
 
 import functools
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.fft import rfft
-from tqdm import tqdm
 
 from .audio import SAMPLE_RATE
 from .paths import arriving
+from .progress import bar
 from .synth_sounds import GRID, VOICES, filtered, noise, ping, pulses
 
 VERSION = 1
@@ -156,7 +155,8 @@ def write(folder):
     if folder.exists():
         folder.rmdir()
     with arriving(folder) as new, ThreadPoolExecutor() as pool:  # NumPy's loops run side by side
-        found = _progress(pool.map(functools.partial(_save, new), clips["clip_id"]), len(clips))
+        found = bar(pool.map(functools.partial(_save, new), clips["clip_id"]), label="synth",
+                    total=len(clips), unit="clip")
         rows = [(clip, *event) for clip, events in zip(clips["clip_id"], found, strict=True)
                 for event in events]
         columns = ["clip_id", "onset", "offset"]
@@ -183,14 +183,3 @@ def _save(folder, clip_id):
 def to_pcm(wave):
     """Round a wave to 16 bits, as its file holds it: int16."""
     return np.round(wave * 32768.0).astype(np.int16)
-
-
-def _progress(parts, total):
-    """A bar on a terminal, a few plain lines elsewhere."""
-    if sys.stderr.isatty():
-        yield from tqdm(parts, "synth", total, unit="clip")
-        return
-    for k, part in enumerate(parts, 1):
-        if not k % 100:
-            print(f"synth: {k} of {total} clips", file=sys.stderr, flush=True)
-        yield part

@@ -189,8 +189,3 @@ def test_write_touches_no_folder_with_something_in_it(few, tmp_path):
     with pytest.raises(OSError, match="not empty"):
         synth.write(tmp_path)
     assert os.listdir(tmp_path) == ["mine.txt"]
-
-
-def test_progress_in_plain_lines(capsys):
-    assert list(synth._progress(iter(range(250)), 250)) == list(range(250))
-    assert capsys.readouterr().err == "synth: 100 of 250 clips\nsynth: 200 of 250 clips\n"
