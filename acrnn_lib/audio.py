@@ -56,7 +56,7 @@ def read(path, seconds=None, start=0.0):
         raise AudioError(f"{path}: holds no samples")
     if not np.isfinite(wave).all():
         raise AudioError(f"{path}: holds NaN or infinite samples")
-    wave = wave.mean(axis=1)
+    wave = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
     if rate != SAMPLE_RATE:
         from scipy.signal import resample_poly
 

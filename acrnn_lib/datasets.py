@@ -15,6 +15,7 @@ import re
 import stat
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -69,8 +70,8 @@ def class_names(table):
 
 def data_hash(table):
     """Return one SHA-256 (hex) over the clip ids and the contents of their files, in any order."""
-    clips = sorted(zip(table["clip_id"], table["path"], strict=True))
-    lines = "".join(f"{clip_id} {_sha256(path)}\n" for clip_id, path in clips)
+    clips = sorted(zip(table["clip_id"], _digests(table["path"]), strict=True))
+    lines = "".join(f"{clip_id} {digest}\n" for clip_id, digest in clips)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
@@ -137,7 +138,7 @@ def _esc10(folder):
     found = [f"{name}/{path.name}" for name in classes for path in (folder / name).glob("*.ogg")]
     _same(folder, clips["file"], found, "files named fold-id-take.ogg")
     clips["path"] = [str(folder / file) for file in clips["file"]]
-    changed = clips[[_sha256(path) for path in clips["path"]] != clips["sha256"]]
+    changed = clips[_digests(clips["path"]) != clips["sha256"]]
     if len(changed):
         first, n = changed["path"].iloc[0], len(changed)
         found = f"its {os.path.getsize(first)} bytes have another SHA-256 (truncated or replaced?)"
@@ -233,6 +234,11 @@ def _wrong(folder, expected):
 
 def _list(names, n):
     return ", ".join(sorted(names)[:n]) + (", ..." if len(names) > n else "")
+
+
+def _digests(paths):
+    with ThreadPoolExecutor() as pool:  # hashing and reading release Python's lock
+        return list(pool.map(_sha256, paths))
 
 
 def _sha256(path):

@@ -72,9 +72,6 @@ def _build(path, table, features, bank, copy, workers, progress):
     frames = 1 + round(features.clip_seconds * features.sample_rate) // features.hop_length
     shape = (len(table), features.n_bands, frames)
     done = json.loads(note.read_text())["done"] if note.exists() and partial.exists() else 0
-    array = np.lib.format.open_memmap(
-        partial, mode="r+" if done else "w+", dtype=np.float16, shape=None if done else shape
-    )
     front_end = LogGammatone(features).eval()
     clips = list(zip(table.clip_id, table.path, strict=True))
 
@@ -89,11 +86,16 @@ def _build(path, table, features, bank, copy, workers, progress):
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers or os.cpu_count(), initializer=torch.set_num_threads,
                               initargs=(1,))
-    with pool, bar(label=label, total=len(clips), unit="clip", done=done, show=progress) as shown:
+    shown = bar(label=label, total=len(clips), unit="clip", done=done, show=progress)
+    with open(partial, "r+b" if done else "wb") as file, pool, shown:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+        file.seek(done * 2 * shape[1] * shape[2], os.SEEK_CUR)
         for start in range(done, len(clips), BLOCK):
             block = clips[start : start + BLOCK]
-            array[start : start + len(block)] = list(pool.map(compute, block))
-            array.flush()
+            for static in pool.map(compute, block):
+                file.write(static.astype("<f2").tobytes())
+            file.flush()
             write_bytes(note, json.dumps({"done": start + len(block)}).encode())
             shown.update(len(block))
     torch.set_num_threads(threads)

@@ -81,17 +81,17 @@ def grow(count):
             os.link(table.path[0], path)
         started = time.perf_counter()
         copies = store.load(table, FeatureConfig(), BankConfig(copies=0), progress=False)
-        seconds = time.perf_counter() - started
+        seconds, memory = time.perf_counter() - started, peak_memory()
         segments = Segments(copies, np.arange(count), FeatureConfig())
         started = time.perf_counter()
         drawn = segments.draw(3, rng)
         for batch in np.array_split(drawn, len(drawn) // 32):
             segments.with_delta(segments.static_of(batch, "cpu"))
-        print(seconds, peak_memory(), time.perf_counter() - started)
+        print(seconds, memory, time.perf_counter() - started)
 
 
 def peak_memory():
-    """Largest memory of this process so far, MiB; pages of mapped files count while they stay."""
+    """Largest memory of this process so far, MiB."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
