@@ -100,7 +100,7 @@ def test_makefile_calls_programs_that_exist():
     programs = set(re.findall(r"\$\(BIN\)/([\w-]+)", MAKEFILE))
     assert programs == {"python", "jupyter"}
     modules = set(re.findall(r"-m ([\w.]+)", MAKEFILE))
-    assert modules <= {"venv", "pip", "ipykernel", "pytest", "acrnn_lib"}
+    assert modules <= {"venv", "pip", "ipykernel", "pytest", "acrnn_lib", "benchmarks"}
     targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     assert targets == set(phony.split())
