@@ -18,6 +18,7 @@ import torch
 from . import audio, datasets, paths
 from .augment import augmented_copy
 from .config import as_dict
+from .device import keep_freed_memory
 from .features import LogGammatone, delta
 from .progress import bar
 from .results import write_bytes
@@ -67,6 +68,7 @@ def _path(data_hash, features, bank, copy):
 
 
 def _build(path, table, features, bank, copy, workers, progress):
+    keep_freed_memory()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, note = path.with_suffix(".partial"), path.with_suffix(".json")
     frames = 1 + round(features.clip_seconds * features.sample_rate) // features.hop_length
