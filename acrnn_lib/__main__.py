@@ -65,6 +65,7 @@ def build_parser():
     sub.add_argument("--profile", default="smoke", choices=PROFILES)
     sub.add_argument("--data", metavar="DIR")
     sub.add_argument("--only", type=_names, metavar="02,08", help="only these notebooks")
+    sub.add_argument("--force", action="store_true", help="execute unchanged notebooks again")
     return parser
 
 
@@ -156,7 +157,8 @@ def reproduce(options):
     """Run everything again."""
     from . import reproduce
 
-    return reproduce.run(options.dataset, options.profile, options.data, options.only)
+    return reproduce.run(options.dataset, options.profile, options.data, options.only,
+                         options.force)
 
 
 if __name__ == "__main__":
