@@ -151,3 +151,17 @@ def test_masks_are_as_wide_as_allowed_and_no_wider():
     assert set(result.unique().tolist()) == {0.0, 1.0}
     untouched = augment.mask(torch.ones(4, 2, 8, 8), 0, 0, np.random.default_rng(0))
     assert untouched.all()
+
+
+@pytest.mark.parametrize("samples", [44100, 220500, 300000])
+@pytest.mark.parametrize("semitones", [-3.5, -1.23, -0.01, 0.37, 2, 3.5])
+def test_transform_sizes_factor_well_and_keep_the_ratio(samples, semitones):
+    ratio = 2 ** (-semitones / 12)
+    first, second = augment._transform_sizes(samples, ratio)
+    assert first >= samples + augment.N_FFT
+    assert abs(1200 * np.log2(second / first / ratio)) <= 0.5  # cents
+    for size in (first, second):
+        for prime in (2, 3, 5, 7, 11):
+            while size % prime == 0:
+                size //= prime
+        assert size == 1
