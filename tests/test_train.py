@@ -204,6 +204,32 @@ def test_moments_are_those_of_the_clips_and_their_delta():
     assert abs(mean[1].item()) < 1e-3
 
 
+def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_path):
+    """A checkpoint goes on as it began, though another machine would have chosen otherwise."""
+    class Interrupted(Exception):
+        pass
+
+    def stop(row):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        tiny.fit(tmp_path, report=stop)
+    path, threads = tmp_path / results.CHECKPOINT, torch.get_num_threads()
+    note = json.loads(path.read_text())
+    assert (note["layout"], note["threads"]) == ("channels_last", threads)
+    chosen = {"precision": "bf16", "layout": "contiguous", "threads": threads + 1}
+    path.write_text(json.dumps(note | chosen))
+    state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
+    state.resume(tmp_path)
+    found = {"precision": state.precision, "layout": state.layout,
+             "threads": torch.get_num_threads()}
+    torch.set_num_threads(threads)
+    assert found == chosen and state.epoch == 1
+    kernel = state.model.cnn["l3"][0].weight
+    momentum = state.optimizer.state[kernel]["exp_avg"]
+    assert kernel.is_contiguous() and momentum.is_contiguous()
+
+
 @pytest.mark.parametrize("progress, expected", [(0, 0.01), (0.33, 0.01), (0.34, 1e-3),
                                                 (0.99, 1e-4)])
 def test_the_papers_schedule_drops_twice(progress, expected):
