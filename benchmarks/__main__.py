@@ -39,6 +39,7 @@ def main():
     if not options.stages:
         name = re.sub(r"\W+", "-", f"{device} {cores} cores").strip("-").lower()
         path = common.ROOT / "benchmarks" / "results" / f"{name}.md"
+        path.parent.mkdir(exist_ok=True)
         path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
         print(f"\nwritten to {path}")
 
