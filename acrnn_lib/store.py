@@ -19,7 +19,7 @@ from . import audio, datasets, paths
 from .augment import augmented_copy
 from .config import as_dict
 from .device import keep_freed_memory
-from .features import LogGammatone, delta
+from .features import LogGammatone
 from .progress import bar
 from .results import write_bytes
 
@@ -38,7 +38,7 @@ def load(table, features, bank, workers=None, progress=True):
     progress : show a bar
 
     Returns a list of read-only memory maps, float16 (clips, n_bands, frames): log energies of
-    each clip in the table's order; the delta follows from them (``with_delta``). Rounding to
+    each clip in the table's order; the delta follows from them (``features.delta``). Rounding to
     float16 changes a value by at most 0.4 % of a factor e. Raises AudioError naming the clip that
     cannot be read; what was built before stays. Notebook: 03_augmentation
     """
@@ -50,12 +50,6 @@ def load(table, features, bank, workers=None, progress=True):
             _build(path, table, features, bank, copy, workers, progress)
         copies.append(np.load(path, mmap_mode="r", allow_pickle=False))
     return copies
-
-
-def with_delta(static, features):
-    """(..., n_bands, frames) log energies -> float32 (..., 2, n_bands, frames) with their delta."""
-    static = torch.from_numpy(np.array(static, dtype=np.float32))
-    return torch.stack([static, delta(static, features.delta_width)], dim=-3)
 
 
 def _path(data_hash, features, bank, copy):
