@@ -110,18 +110,20 @@ class MapAttention(nn.Module):
 
     A convolution scores every point; the scores are averaged over frequency (averaging over
     channels is a sum of kernels, so one output channel says the same); each frame of the map is
-    multiplied by frames x weight, so that uniform weights leave the map as it was.
+    multiplied by frames x weight, so that uniform weights leave the map as it was (or, without
+    ``keep_scale``, by the weight alone, which divides the map by its frames on average).
     Notebook: 05_attention_from_scratch
     """
 
-    def __init__(self, channels, scaling):
+    def __init__(self, channels, config):
         super().__init__()
         self.score = nn.Conv2d(channels, 1, (3, 3), padding="same")
-        self.scaling = scaling
+        self.scaling, self.keep_scale = config.scaling, config.keep_scale
 
     def forward(self, x):
         weights = scale_scores(self.score(x).mean(dim=(1, 2)), self.scaling)
-        gain = (x.shape[-1] * weights).to(x.dtype)
+        scale = x.shape[-1] if self.keep_scale else 1
+        gain = (scale * weights).to(x.dtype)
         return x * gain[:, None, None, :], weights
 
 
@@ -158,7 +160,7 @@ class ACRNN(nn.Module):
                     pool = EARLY_POOL
                 self.cnn[f"{name}_pool"] = nn.MaxPool2d(pool)
                 if config.attention == name:
-                    self.cnn[f"{name}_attention"] = MapAttention(channels, config.scaling)
+                    self.cnn[f"{name}_attention"] = MapAttention(channels, config)
         self.l9 = RecurrentLayer(channels * height, config)
         self.l10 = RecurrentLayer(self.l9.size, config)
         self.dropout = nn.Dropout(config.dropout)
@@ -191,9 +193,12 @@ class ACRNN(nn.Module):
         logits = self.classifier(summary)
         if not return_attention:
             return logits
-        if weights is None:
-            weights = hidden.new_full(hidden.shape[:2], 1 / hidden.shape[1])
-        return logits, weights.float()
+        return logits, uniform_weights(hidden) if weights is None else weights.float()
+
+
+def uniform_weights(hidden):
+    """What averaging states (batch, frames, features) over their frames means: 1 / frames each."""
+    return torch.full(hidden.shape[:2], 1 / hidden.shape[1], device=hidden.device)
 
 
 def parameter_count(module):

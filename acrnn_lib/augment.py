@@ -195,6 +195,8 @@ def augmented_copy(wave, clip_id, copy, bank):
         return wave
     rng = rng_for(bank.seed, clip_id, copy)
     rate, semitones = rng.uniform(*bank.stretch), rng.uniform(*bank.shift)
+    if bank.combine == "either":
+        rate, semitones = (1.0, semitones) if rng.integers(2) else (rate, 0.0)
     result = stretch_and_shift(wave, rate, semitones)
     n = len(wave)
     start = int(rng.integers(0, max(len(result) - n, 0) + 1))

@@ -12,6 +12,10 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
+# A setting marked so came after runs were published: it counts in hashes only where it is not at
+# its default, so that those runs keep theirs.
+LATER = {"later": True}
+
 
 @dataclass(frozen=True)
 class FeatureConfig:
@@ -31,6 +35,10 @@ class FeatureConfig:
     segment_hop: int = 64  # frames, 50 % overlap
     silence_db: float = 60.0  # dB; not in the paper: a segment whose loudest frame lies this far
     # under the clip's loudest frame is silent; relative to the clip, so never all of a clip
+    scale: str = field(default="gammatone", metadata=LATER)  # of the filters; or mel
+
+    def __post_init__(self):
+        _one_of("scale", self.scale, ("gammatone", "mel"))
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,17 @@ class BankConfig:
     shift: tuple[float, float] = (-3.5, 3.5)  # semitones, uniform
     seed: int = 0
     vocoder: int = 2  # counts the changes of augment.py that can be heard
+    combine: str = field(default="both", metadata=LATER)  # on each copy; or either, by the toss
+    # of a coin; the paper does not say
+
+    def __post_init__(self):
+        _one_of("combine", self.combine, ("both", "either"))
+
+
+# what can stand in the network's place, and in which notebook's terms: 11_six_systems
+NETWORKS = ("acrnn", "mfcc-rnn", "rgb-cnn", "parallel", "attention-rnn")
+CLASSICAL = ("mfcc-gmm", "knn", "svm", "forest")
+SYSTEMS = NETWORKS + CLASSICAL
 
 
 @dataclass(frozen=True)
@@ -56,8 +75,12 @@ class ModelConfig:
     dropout: float = 0.5
     early_pooling: bool = False  # not the paper's: see acrnn.EARLY_STRIDE
     init_std: float = 0.05  # weights from N(0, std), an assumption; 0 keeps PyTorch's defaults
+    network: str = field(default="acrnn", metadata=LATER)  # one of SYSTEMS
+    keep_scale: bool = field(default=True, metadata=LATER)  # attention in the CNN multiplies by
+    # frames x weight, so that uniform weights change nothing; False: by the weight alone
 
     def __post_init__(self):
+        _one_of("network", self.network, SYSTEMS)
         _one_of("attention", self.attention, ("none", "l2", "l4", "l6", "l8", "l10"))
         _one_of("scaling", self.scaling, ("softmax", "sigmoid"))
         _one_of("rnn", self.rnn, ("gru", "lstm"))
@@ -85,8 +108,13 @@ class TrainConfig:
     gain_db: float = 0.0  # dB, widest random change of level
     label_smoothing: float = 0.0
     average: float = 0.0  # decay per step of the averaged weights; 0: the last weights
+    normalise: str = field(default="channel", metadata=LATER)  # mean and deviation per channel;
+    # or band: per channel and band
+    vote: str = field(default="mean", metadata=LATER)  # of the segments' probabilities; or majority
 
     def __post_init__(self):
+        _one_of("normalise", self.normalise, ("channel", "band"))
+        _one_of("vote", self.vote, ("mean", "majority"))
         _one_of("optimizer", self.optimizer, ("sgd", "adamw"))
         _one_of("schedule", self.schedule, ("step", "onecycle"))
         for name in ("epochs", "batch_size"):
@@ -131,6 +159,17 @@ PROFILES = {
     "paper": Profile("a GPU: the paper's recipe and epochs"),
 }
 
+# what has become usual since the paper
+MODERN = {
+    "model.init_std": 0.0,
+    "train.optimizer": "adamw",
+    "train.learning_rate": 2e-3,
+    "train.weight_decay": 0.05,
+    "train.schedule": "onecycle",
+}
+# systems without a network learn in one step, from the clips alone
+ONE_STEP = {"features.scale": "mel", "bank.copies": 0, "train.epochs": 1}
+
 # name: what it is, its differences from the base, further differences by profile
 EXPERIMENTS = {
     "acrnn": ("the paper's network and recipe", {}, {}),
@@ -144,12 +183,8 @@ EXPERIMENTS = {
     "acrnn-plus": (
         "pooling moved into the first layer, a modern recipe",
         {
+            **MODERN,
             "model.early_pooling": True,
-            "model.init_std": 0.0,
-            "train.optimizer": "adamw",
-            "train.learning_rate": 2e-3,
-            "train.weight_decay": 0.05,
-            "train.schedule": "onecycle",
             "train.mix_alpha": 0.2,
             "train.freq_mask": 8,
             "train.time_mask": 8,
@@ -158,6 +193,43 @@ EXPERIMENTS = {
         },
         {"lite": {"train.epochs": 40}},
     ),
+    # the field's line: what came before
+    "mfcc-gmm": ("a Gaussian mixture per class on cepstral frames",
+                 {**ONE_STEP, "model.network": "mfcc-gmm"}, {}),
+    "mfcc-rnn": ("two recurrent layers on cepstral frames",
+                 {**MODERN, "features.scale": "mel", "model.network": "mfcc-rnn"}, {}),
+    "rgb-cnn": ("a log-mel spectrogram as a coloured picture, five convolutions",
+                {**MODERN, "features.scale": "mel", "model.network": "rgb-cnn"}, {}),
+    "parallel": ("recurrent layers beside convolutions",
+                 {**MODERN, "model.network": "parallel"}, {}),
+    "attention-rnn": ("recurrent layers and attention, no convolutions",
+                      {**MODERN, "model.network": "attention-rnn"}, {}),
+    "knn": ("nearest neighbours on statistics of cepstra",
+            {**ONE_STEP, "model.network": "knn"}, {}),
+    "svm": ("linear support vectors on the same", {**ONE_STEP, "model.network": "svm"}, {}),
+    "forest": ("500 trees on the same", {**ONE_STEP, "model.network": "forest"}, {}),
+    # where attention acts, how it is scaled, which cells
+    **{f"att-{layer}": (f"attention after the pool of {layer}", {"model.attention": layer}, {})
+       for layer in ("l2", "l4", "l6", "l8")},
+    "sigmoid": ("attention at l10, scaled by sigmoids", {"model.scaling": "sigmoid"}, {}),
+    "lstm": ("LSTM cells in place of GRU", {"model.rnn": "lstm"}, {}),
+    # one open detail of the paper each, for the ambiguity register
+    "open-concat": ("directions concatenated", {"model.directions": "concat"}, {}),
+    "open-range": ("filters up to 16 kHz only", {"features.f_max": 16000.0}, {}),
+    "open-floor": ("a log floor of 1e-10", {"features.log_floor": 1e-10}, {}),
+    "open-delta": ("delta over 3 frames", {"features.delta_width": 3}, {}),
+    "open-silence": ("silent segments kept", {"features.silence_db": 1e9}, {}),
+    "open-band": ("each band normalised by itself", {"train.normalise": "band"}, {}),
+    "open-copies": ("one augmented copy for four", {"bank.copies": 1}, {}),
+    "open-either": ("a copy is stretched or shifted, not both", {"bank.combine": "either"}, {}),
+    "open-vote": ("segments vote by majority", {"train.vote": "majority"}, {}),
+    "open-adamw": ("AdamW, one cycle, the usual first weights", MODERN, {}),
+    "open-epochs": ("twice the epochs", {}, {"lite": {"train.epochs": 40},
+                                             "paper": {"train.epochs": 600},
+                                             "smoke": {"train.epochs": 8}}),
+    "open-decay": ("half the weight decay", {"train.weight_decay": 1e-4}, {}),
+    "open-gain": ("attention after l6 multiplies by the weight alone",
+                  {"model.attention": "l6", "model.keep_scale": False}, {}),
 }
 
 
@@ -208,9 +280,16 @@ def as_dict(config):
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
+def hashed(config):
+    """The settings that count in a hash, as nested dicts: see LATER."""
+    kept = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)
+            if not (f.metadata.get("later") and getattr(config, f.name) == f.default)}
+    return {k: hashed(v) if dataclasses.is_dataclass(v) else v for k, v in kept.items()}
+
+
 def config_hash(config):
     """Twelve hex digits that change with any setting; an experiment's name does not count."""
-    settings = {k: v for k, v in as_dict(config).items() if k not in ("name", "profile", "about")}
+    settings = {k: v for k, v in hashed(config).items() if k not in ("name", "profile", "about")}
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

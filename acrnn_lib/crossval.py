@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from . import datasets, store, train
-from .config import PROFILES, experiment, known
+from .config import CLASSICAL, PROFILES, experiment, known
 from .results import ResultsError, run_folder
 
 FOLDS = (1, 2, 3, 4, 5)
@@ -52,9 +52,18 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
         folder = run_folder(out, dataset, profile, task.name, seed, tested)
         label = f"[{number}/{len(tasks)}] {task.name} seed {seed} fold {tested}"
         with Progress(label, task.train.epochs, progress) as report:
-            runs.append(train.fit(task, table, copies, tested, seed, folder, train_folds=learnt,
+            runs.append(fit_of(task)(task, table, copies, tested, seed, folder, train_folds=learnt,
                                   device=device, report=report, extra=shared))
     return runs
+
+
+def fit_of(experiment):
+    """What fits an experiment: ``train.fit``, or ``classical.fit`` where there is no network."""
+    if experiment.model.network not in CLASSICAL:
+        return train.fit
+    from . import classical  # scikit-learn, which training a network can do without
+
+    return classical.fit
 
 
 def protocol(fold, inner=False):
@@ -96,7 +105,8 @@ class Progress:
 
     @staticmethod
     def _numbers(row):
-        return (f"loss {row['loss']:.3f}, accuracy {row['accuracy']:.3f}, "
+        loss = f"loss {row['loss']:.3f}, " if "loss" in row else ""
+        return (f"{loss}accuracy {row['accuracy']:.3f}, "
                 f"{row['segments_per_second']:.0f} segments/s")
 
 

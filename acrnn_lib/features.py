@@ -3,6 +3,8 @@
 Notebook: 02_gammatone_features
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
@@ -28,9 +30,13 @@ class LogGammatone(nn.Module):
     def __init__(self, config=None):
         super().__init__()
         self.config = c = config or FeatureConfig()
-        weights = fft_weights(c.n_fft, c.sample_rate, c.n_bands, c.f_min, c.f_max)
-        self.register_buffer("power_weights", torch.tensor(weights**2, dtype=torch.float32))
+        self.register_buffer("power_weights", torch.tensor(self.filters(), dtype=torch.float32))
         self.register_buffer("window", torch.hamming_window(c.n_fft, periodic=True))
+
+    def filters(self):
+        """What each band (n_bands) takes of the power in each bin (1 + n_fft // 2)."""
+        c = self.config
+        return fft_weights(c.n_fft, c.sample_rate, c.n_bands, c.f_min, c.f_max) ** 2
 
     def energies(self, waves):
         """Band energies before the log, float32 (B, n_bands, frames)."""
@@ -55,6 +61,57 @@ class LogGammatone(nn.Module):
     def _features(self, waves):
         static = torch.log(self.energies(waves) + self.config.log_floor)
         return torch.stack([static, delta(static, self.config.delta_width)], dim=1)
+
+
+class LogMel(LogGammatone):
+    """The same with triangles on the mel scale, each of height 1: the front end of other systems.
+
+    Shapes, units and errors as for LogGammatone. Notebook: 11_six_systems
+    """
+
+    def filters(self):
+        from librosa.filters import mel
+
+        c = self.config
+        return mel(sr=c.sample_rate, n_fft=c.n_fft, n_mels=c.n_bands, fmin=c.f_min, fmax=c.f_max,
+                   norm=None)
+
+
+def front_end(config):
+    """The transform that a FeatureConfig asks for by its ``scale``. Notebook: 11_six_systems"""
+    return {"gammatone": LogGammatone, "mel": LogMel}[config.scale](config)
+
+
+def mfcc(static, n_mfcc=20):
+    """Mel-frequency cepstral coefficients: the orthonormal DCT-II of log-mel energies.
+
+    static : (..., n_bands, frames) float. Returns (..., n_mfcc, frames); coefficient 0 is the
+    level. Source: Davis and Mermelstein 1980. Notebook: 11_six_systems
+    """
+    static = torch.as_tensor(static)
+    basis = dct_basis(n_mfcc, static.shape[-2]).to(static)
+    return basis @ static
+
+
+def dct_basis(n_coefficients, n_bands):
+    """First rows of the orthonormal DCT-II, float64 (n_coefficients, n_bands)."""
+    k, b = torch.arange(n_coefficients)[:, None], torch.arange(n_bands)[None]
+    basis = torch.cos(math.pi / n_bands * (b.double() + 0.5) * k) * math.sqrt(2 / n_bands)
+    basis[0] /= math.sqrt(2)
+    return basis
+
+
+def rgb(level):
+    """A spectrogram as the picture that a plotting program would make of it.
+
+    level : (...), 0 (quiet) to 1 (loud), cut there. Returns (..., 3): red, green and blue from 0
+    to 1, three overlapping trapezoids along the level, as in the classical "jet" colours. Nothing
+    is in the picture that was not in the level: each colour answers to one range of it.
+    Notebook: 11_six_systems
+    """
+    level = torch.as_tensor(level).clamp(0, 1)[..., None]
+    centres = torch.tensor([3.0, 2.0, 1.0], device=level.device)
+    return (1.5 - (4 * level - centres).abs()).clamp(0, 1)
 
 
 def delta(static, width=9):

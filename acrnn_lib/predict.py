@@ -13,9 +13,9 @@ import torch
 from safetensors import safe_open
 
 from . import audio
-from .acrnn import ACRNN
+from .baselines import network
 from .config import FeatureConfig, ModelConfig
-from .features import LogGammatone, segment_starts
+from .features import front_end, segment_starts
 from .progress import bar
 from .results import ResultsError
 
@@ -36,7 +36,7 @@ def load_model(path):
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}
     except Exception as error:  # safetensors raises its own kinds for damaged files
         raise ResultsError(f"{path}: not a checkpoint of this kit ({error})") from error
-    model = ACRNN(ModelConfig(**note["experiment"]["model"]), len(note["classes"]))
+    model = network(ModelConfig(**note["experiment"]["model"]), len(note["classes"]))
     mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
     model.load_state_dict(tensors)
     note["features"] = FeatureConfig(**note["experiment"]["features"])
@@ -53,9 +53,9 @@ class Predictor:
     def __init__(self, checkpoint=None):
         path = checkpoint or files("acrnn_lib") / "data" / "acrnn.safetensors"
         self.model, mean, std, note = load_model(path)
-        self.mean, self.std = mean.view(1, 2, 1, 1), std.view(1, 2, 1, 1)
+        self.mean, self.std = mean.view(1, 2, -1, 1), std.view(1, 2, -1, 1)
         self.classes, self.config = note["classes"], note["features"]
-        self.front_end = LogGammatone(self.config)
+        self.front_end = front_end(self.config)
 
     def file(self, path, top=3, progress=False):
         """Predict one audio file of any length, read in blocks.

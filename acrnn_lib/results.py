@@ -167,6 +167,13 @@ def write(folder, predictions, manifest, attention=None) -> Run:
     return run
 
 
+def prediction_table(clips, probabilities) -> pd.DataFrame:
+    """predictions.csv as a table, from rows of the clip table and probabilities (clips, C)."""
+    table = clips[COLUMNS[1:]].reset_index(drop=True)
+    table.insert(0, "filename", [Path(path).name for path in clips.path])
+    return table.assign(**{f"p_{k}": chances for k, chances in enumerate(probabilities.T)})
+
+
 def write_bytes(path, data) -> None:
     """Write a file so that a reader, or a crash, finds the old or the new one, never half of it."""
     path = Path(path)

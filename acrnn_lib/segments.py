@@ -75,13 +75,17 @@ class Segments:
         both = torch.stack([static, delta(static, self.config.delta_width)], dim=1)
         return both[..., self.half : both.shape[-1] - self.half]
 
-    def moments(self):
-        """Mean and standard deviation of each channel over all frames of the clips themselves."""
-        sums = torch.zeros(2, 2, dtype=torch.float64)
+    def moments(self, per_band=False):
+        """Mean and standard deviation over all frames of the clips themselves, float32.
+
+        (2,), of each channel; or (2, n_bands), of each channel and band.
+        """
+        over = (0, 3) if per_band else (0, 2, 3)
+        sums = 0
         for clips in self._clips(self.copies[0]):
             static = clips.float()
             both = torch.stack([static, delta(static, self.config.delta_width)], 1).double()
-            sums += torch.stack([both.sum((0, 2, 3)), both.square().sum((0, 2, 3))])
-        count = len(self.rows) * self.copies[0][0].size
+            sums = sums + torch.stack([both.sum(over), both.square().sum(over)])
+        count = len(self.rows) * self.copies[0][0].size / (sums[0].numel() // 2)
         mean = sums[0] / count
         return mean.float(), (sums[1] / count - mean**2).sqrt().float()

@@ -17,9 +17,9 @@ import torch
 
 from . import audio, datasets, paths
 from .augment import augmented_copy
-from .config import as_dict
+from .config import hashed
 from .device import keep_freed_memory
-from .features import LogGammatone
+from .features import front_end
 from .progress import bar
 from .results import write_bytes
 
@@ -53,10 +53,10 @@ def load(table, features, bank, workers=None, progress=True):
 
 
 def _path(data_hash, features, bank, copy):
-    front_end = {k: v for k, v in as_dict(features).items()
-                 if not k.startswith("segment_") and k not in ("silence_db", "delta_width")}
-    ranges = {k: v for k, v in as_dict(bank).items() if k != "copies"} if copy else {}
-    key = json.dumps([2, data_hash, front_end, ranges, copy], sort_keys=True)
+    settings = {k: v for k, v in hashed(features).items()
+                if not k.startswith("segment_") and k not in ("silence_db", "delta_width")}
+    ranges = {k: v for k, v in hashed(bank).items() if k != "copies"} if copy else {}
+    key = json.dumps([2, data_hash, settings, ranges, copy], sort_keys=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     return paths.cache_dir() / "features" / f"{name}.npy"
 
@@ -68,7 +68,7 @@ def _build(path, table, features, bank, copy, workers, progress):
     frames = 1 + round(features.clip_seconds * features.sample_rate) // features.hop_length
     shape = (len(table), features.n_bands, frames)
     done = json.loads(note.read_text())["done"] if note.exists() and partial.exists() else 0
-    front_end = LogGammatone(features).eval()
+    transform = front_end(features).eval()
     clips = list(zip(table.clip_id, table.path, strict=True))
 
     def compute(clip):
@@ -76,7 +76,7 @@ def _build(path, table, features, bank, copy, workers, progress):
         wave = audio.read(file, features.clip_seconds)
         wave = augmented_copy(wave, clip_id, copy, bank)
         with torch.inference_mode():
-            return front_end(torch.from_numpy(wave)[None])[0, 0].numpy()
+            return transform(torch.from_numpy(wave)[None])[0, 0].numpy()
 
     label = f"features, copy {copy}" if copy else "features"
     threads = torch.get_num_threads()

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from . import augment, evaluate, results
-from .acrnn import ACRNN, parameter_count
+from .acrnn import parameter_count
+from .baselines import network
 from .config import as_dict, config_hash
 from .datasets import class_names
 from .device import LAYOUTS, keep_freed_memory, machine, pick_device, pick_layout, pick_precision
@@ -52,11 +53,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     Returns results.Run. Raises TrainingError for a loss that is not finite, ResultsError for a
     folder made with other settings. Notebook: 06_training_on_a_gpu
     """
-    train_folds = train_folds or sorted({int(f) for f in table.fold} - {fold})
-    if fold in train_folds:
-        raise ValueError(f"train_folds: found {train_folds}, expected folds other than {fold}")
-    same = {"config_hash": config_hash(experiment), "train_folds": train_folds,
-            "data_hash": (extra or {}).get("data_hash")}
+    train_folds, same = agreed(experiment, table, fold, train_folds, extra)
     results.check_same(folder, **same)
     if results.is_complete(folder):
         return results.Run.at(folder)
@@ -85,6 +82,18 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     return run
 
 
+def agreed(experiment, table, fold, train_folds=None, extra=None):
+    """(folds to learn from, what every file of the run must agree in).
+
+    Raises ValueError where the fold to predict is among those to learn from.
+    """
+    train_folds = train_folds or sorted({int(f) for f in table.fold} - {fold})
+    if fold in train_folds:
+        raise ValueError(f"train_folds: found {train_folds}, expected folds other than {fold}")
+    return train_folds, {"config_hash": config_hash(experiment), "train_folds": train_folds,
+                         "data_hash": (extra or {}).get("data_hash")}
+
+
 class State:
     """Everything that changes while one fold is trained, and how it is stored."""
 
@@ -100,9 +109,10 @@ class State:
         self.classes = class_names(table)
         self.n_classes = len(self.classes)
         self.segments = Segments(copies, rows, experiment.features)
-        self.mean, self.std = (m.to(self.device) for m in self.segments.moments())
+        per_band = experiment.train.normalise == "band"
+        self.mean, self.std = (m.to(self.device) for m in self.segments.moments(per_band))
         torch.manual_seed(stable_seed(seed, fold, 0))
-        model = ACRNN(experiment.model, self.n_classes)
+        model = network(experiment.model, self.n_classes)
         self.model = model.to(self.device)
         self.parameters = parameter_count(model)
         recipe = experiment.train
@@ -178,7 +188,7 @@ class State:
         return loss.item(), (logits.argmax(1) == targets.argmax(1)).sum().item()
 
     def normalise(self, x):
-        return (x - self.mean.view(1, 2, 1, 1)) / self.std.view(1, 2, 1, 1)
+        return (x - self.mean.view(1, 2, -1, 1)) / self.std.view(1, 2, -1, 1)
 
     def lay(self, x):
         return x.contiguous(memory_format=LAYOUTS[self.layout])
@@ -197,13 +207,10 @@ class State:
         segments = Segments(self.copies[:1], rows, config)
         drawn = segments.all()
         chances = self.probabilities(segments, drawn)[0]
-        chances = evaluate.vote(chances, drawn[:, 0])
+        majority = self.experiment.train.vote == "majority"
+        chances = evaluate.vote(chances, drawn[:, 0], majority)
         clips = self.table.iloc[rows].reset_index(drop=True)
-        predictions = clips[["clip_id", "fold", "target"]].copy()
-        predictions.insert(0, "filename", [Path(p).name for p in clips.path])
-        for k in range(self.n_classes):
-            predictions[f"p_{k}"] = chances[:, k]
-        return predictions, self.attention_maps(segments, clips)
+        return results.prediction_table(clips, chances), self.attention_maps(segments, clips)
 
     def probabilities(self, segments, drawn):
         """Softmax (S, C) and attention (S, T') of drawn segments, float64."""
