@@ -85,7 +85,10 @@ class Run:
 
     @cached_property
     def attention(self) -> dict[str, np.ndarray] | None:
-        """Attention maps by name; None where the run kept none."""
+        """Attention by name, None for a system without: of every test segment all_clips (S,),
+        all_starts (S,) s, all_weights and all_energy (S, T'), which sum to 1 over T'; fold 1 also
+        has pictures of one clip per class, with `log_gammatone` and `attention` among the names.
+        """
         if ATTENTION not in self.manifest["sha256"] and not (self.folder / ATTENTION).exists():
             return None
         with np.load(io.BytesIO(self._verified(ATTENTION)), allow_pickle=False) as arrays:

@@ -76,7 +76,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
         "segments_per_second": round(float(results.read_history(folder)
                                            ["segments_per_second"].median()), 1),
     }
-    run = results.write(folder, predictions, manifest, attention if fold == 1 else None)
+    run = results.write(folder, predictions, manifest, attention)
     for path in Path(folder).glob("checkpoint*"):
         path.unlink()
     return run
@@ -202,15 +202,20 @@ class State:
         return self.average.module if self.average else self.model
 
     def predict(self, rows):
-        """Probabilities of clips after the vote, and attention maps of one clip per class."""
+        """Probabilities of clips after the vote, and attention as ``results.Run`` keeps it."""
         config = self.experiment.features
         segments = Segments(self.copies[:1], rows, config)
         drawn = segments.all()
-        chances = self.probabilities(segments, drawn)[0]
+        chances, weights = self.probabilities(segments, drawn)
         majority = self.experiment.train.vote == "majority"
         chances = evaluate.vote(chances, drawn[:, 0], majority)
         clips = self.table.iloc[rows].reset_index(drop=True)
-        return results.prediction_table(clips, chances), self.attention_maps(segments, clips)
+        attention = None
+        if self.model_attends():
+            attention = self.all_attention(segments, clips, drawn, weights)
+            if self.fold == 1:  # pictures are large: one fold keeps them
+                attention |= self.attention_maps(segments, clips)
+        return results.prediction_table(clips, chances), attention
 
     def probabilities(self, segments, drawn):
         """Softmax (S, C) and attention (S, T') of drawn segments, float64."""
@@ -225,6 +230,19 @@ class State:
                 chances.append(logits.double().softmax(1).cpu())
                 weights.append(attention.double().cpu())
         return torch.cat(chances).numpy(), torch.cat(weights).numpy()
+
+    def model_attends(self):
+        """False for systems whose weights over frames say nothing; the mean is a control."""
+        return self.experiment.model.network in ("acrnn", "attention-rnn")
+
+    def all_attention(self, segments, clips, drawn, weights):
+        """Attention of every test segment, and its frames' energy as a weight to compare with."""
+        energy = [frame_energy(segments.static_of(rows, "cpu"), weights.shape[1], segments)
+                  for rows in np.array_split(drawn, math.ceil(len(drawn) / EVAL_BATCH))]
+        hop = segments.config.hop_length / segments.config.sample_rate
+        return {"all_clips": clips.clip_id.to_numpy(dtype=str)[drawn[:, 0]],
+                "all_starts": drawn[:, 2] * hop, "all_weights": weights.astype(np.float32),
+                "all_energy": np.concatenate(energy), "hop_seconds": np.float64(hop)}
 
     def attention_maps(self, segments, clips):
         """The first clip of each class: attention of all its segments, over its spectrogram."""
@@ -319,6 +337,17 @@ class State:
                 "fold": self.fold, "seed": self.seed}
         metadata = {"acrnn": json.dumps(note)}
         results.write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
+
+
+def frame_energy(static, n_weights, segments):
+    """Energy under each attention weight, float32 (B, n_weights), each row summing to 1.
+
+    Weight t stands for the input frames [t span, (t + 1) span), span = frames // n_weights.
+    """
+    frames = segments.config.segment_frames
+    static = static[..., segments.half : segments.half + frames // n_weights * n_weights]
+    power = static.exp().sum(dim=1).unflatten(1, (n_weights, -1)).sum(dim=-1)
+    return (power / power.sum(dim=1, keepdim=True)).numpy()
 
 
 def make_optimizer(model, recipe):

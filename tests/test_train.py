@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from acrnn_lib import crossval, predict, results, train
-from acrnn_lib.config import TrainConfig, config_hash
+from acrnn_lib.config import FeatureConfig, TrainConfig, config_hash
 from acrnn_lib.segments import Segments
 from tests import tiny
 
@@ -48,6 +48,10 @@ def test_a_run_learns_and_tells_how_it_was_made(uninterrupted):
     maps = uninterrupted.attention
     assert maps["attention"].shape == (3, 3, 7)
     np.testing.assert_allclose(maps["attention"].sum(-1), 1, rtol=1e-5)
+    assert set(maps["all_clips"]) == set(uninterrupted.predictions.clip_id)
+    for name in ("all_weights", "all_energy"):
+        assert maps[name].shape == (len(maps["all_starts"]), 7)
+        np.testing.assert_allclose(maps[name].sum(-1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -266,3 +270,12 @@ def test_the_average_forgets_where_it_started():
         averaged = update(averaged, torch.tensor(1.0), torch.tensor(step))
     assert averaged.item() == pytest.approx(1.0, abs=1e-3)
     assert update(torch.tensor(3), torch.tensor(5), 1).item() == 5
+
+
+def test_frame_energy_is_the_energy_under_each_weight():
+    table, copies = tiny.task()
+    segments = Segments(copies, np.arange(3), FeatureConfig())
+    drawn = np.array([[0, 0, 10], [2, 0, 40]])
+    found = train.frame_energy(segments.static_of(drawn, "cpu"), 7, segments)
+    clip = np.exp(copies[0][2][:, 40:166].astype(np.float64)).sum(0).reshape(7, 18).sum(1)
+    np.testing.assert_allclose(found[1], clip / clip.sum(), rtol=1e-3)
