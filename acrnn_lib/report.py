@@ -6,11 +6,8 @@ Experiments with missing folds are named as such; seeds are averaged only over t
 Notebook: 07_result_tables
 """
 
-import hashlib
 import json
-from importlib.resources import files
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -35,7 +32,7 @@ def summary(runs) -> pd.DataFrame:
     which folds there are and which seeds were left out because they tested fewer.
     """
     rows = []
-    for (dataset, profile, experiment), group in _groups(runs).items():
+    for (dataset, profile, experiment), group in by_experiment(runs).items():
         used, coverage = _same_folds(group)
         correct, manifests = _correct(used), [run.manifest for run in used]
         accuracy, lo, hi = evaluate.accuracy_interval(*_arrays(correct))
@@ -58,7 +55,7 @@ def compare(runs, a, b) -> pd.DataFrame:
     mcnemar : exact test per common seed, with the clips that only a and only b got right.
     Raises ResultsError for an experiment that was never run.
     """
-    groups, rows = _groups(runs), []
+    groups, rows = by_experiment(runs), []
     if missing := {a, b} - {run.experiment for run in runs}:
         raise ResultsError(f"no complete runs of {', '.join(sorted(missing))}")
     for place in dict.fromkeys(key[:2] for key in groups if {(*key[:2], a), (*key[:2], b)} <=
@@ -97,15 +94,15 @@ def confusion(runs) -> pd.DataFrame:
     n_classes = long.filter(regex=r"^p_\d+$").shape[1]
     names = list(used[0].manifest.get("classes", range(n_classes)))
     matrix = evaluate.confusion(long["target"], long["predicted"], n_classes)
-    return pd.DataFrame(matrix, pd.Index(names, name="truth" + _mark(coverage)), names)
+    return pd.DataFrame(matrix, pd.Index(names, name="truth" + mark(coverage)), names)
 
 
 def recall(runs) -> pd.DataFrame:
     """Recall by class: a row per class, a column per experiment, of one dataset and profile."""
     columns = {}
-    for (_, _, experiment), group in _groups(runs).items():
+    for (_, _, experiment), group in by_experiment(runs).items():
         matrix = confusion(group)
-        name = experiment + _mark(_same_folds(group)[1])
+        name = experiment + mark(_same_folds(group)[1])
         columns[name] = pd.Series(evaluate.recall(matrix), matrix.columns)
     return pd.DataFrame(columns).rename_axis("class")
 
@@ -122,7 +119,7 @@ def as_text(runs) -> str:
     """The summary as a table for people: percentages, blanks for what a manifest does not say."""
     table = summary(runs)
     shown = table.drop(columns=["accuracy", "lo", "hi", "fold_std"])
-    shown.insert(3, "accuracy", [_interval(row) for row in table.to_dict("records")])
+    shown.insert(3, "accuracy", [interval_text(row) for row in table.to_dict("records")])
     shown.insert(4, "fold_std", [f"{std:.1%}" for std in table["fold_std"]])
     shown["minutes"] = shown["minutes"].map("{:.1f}".format)
     return shown.astype(object).mask(shown.isna(), "").replace(["nan", "nan%"], "").to_string(
@@ -136,76 +133,14 @@ def as_markdown(runs) -> str:
              "|---|---|---|---|---|---|---|"]
     for row in summary(runs).to_dict("records"):
         about = EXPERIMENTS.get(row["experiment"], ("",))[0]
-        lines.append(f"| `{row['experiment']}` ({row['profile']}) | {about} | {_interval(row)} | "
+        lines.append(f"| `{row['experiment']}` ({row['profile']}) | {about} | "
+                     f"{interval_text(row)} | "
                      f"{row['folds']} | {row['seeds']} | {row['epochs']} | {row['minutes']:.0f} |")
     return "\n".join(lines) + "\n"
 
 
-def published() -> pd.DataFrame:
-    """Verified values of the paper and its neighbours: system, experiment (ours, where there is
-    one), dataset, accuracy (share; NaN: printed by the paper, but not verified), source."""
-    with (files("acrnn_lib") / "data" / "published.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
-
-
-def ledger(reference, mine=()) -> pd.DataFrame:
-    """The paper (verified only), the committed reference and this run, side by side.
-
-    The verdict is the reference's: matched where its interval holds the paper's value.
-    """
-    paper = published().dropna(subset="experiment").set_index(["dataset", "experiment"])["accuracy"]
-    theirs, ours = ({(row["dataset"], row["experiment"], row["profile"]): row
-                     for row in (summary(runs).to_dict("records") if runs else [])}
-                    for runs in (reference, mine))
-    run = {key[:2] for key in (*theirs, *ours)}
-    rows = []
-    for key in sorted({*theirs, *ours, *((*key, "") for key in paper.index if key not in run)}):
-        value = paper.get(key[:2])
-        said = ("not in the paper" if value is None else
-                "not verified" if np.isnan(value) else f"{value:.1%}")
-        cells = [_interval(column[key]) + _mark(column[key]["coverage"]) if key in column else
-                 "not run" for column in (theirs, ours)]
-        rows.append([*key, said, *cells, _verdict(value, theirs.get(key))])
-    return pd.DataFrame(rows, columns=["dataset", "experiment", "profile", "the paper",
-                                       "committed reference", "this run", "verdict"])
-
-
-def rebuild(results_dir="results", out_dir="build/tables") -> list[str]:
-    """Recount the committed runs, write every table as CSV and Markdown, and hold the counts
-    against `summary.json`, which says what was accepted.
-
-    Returns the problems, one line each: damaged, missing and unknown runs and changed numbers.
-    """
-    root, out, problems, counts, runs = Path(results_dir), Path(out_dir), [], {}, []
-    path = root / "summary.json"
-    try:
-        accepted = results.read_json(path) if path.exists() else {}
-        if not accepted and not any(root.glob("*/*/*/seed*/fold*")):
-            print(f"{root}: no committed reference runs")
-            _save(pd.DataFrame({"accuracies": ["no committed reference runs"]}), out, "accuracies")
-            return []
-        for run in results.load(root):
-            try:
-                counts[_name(run)] = _count(run)
-                runs.append(run)
-            except ResultsError as error:
-                problems.append(str(error))
-        _tables(runs, out)
-    except ResultsError as error:
-        return [*problems, str(error)]
-    return problems + [f"{root / name}: found {counts.get(name)}, accepted was {accepted.get(name)}"
-                       for name in sorted(accepted.keys() | counts.keys())
-                       if counts.get(name) != accepted.get(name)]
-
-
-def accept(results_dir="results") -> None:
-    """Write `summary.json`: the counts of every committed run, as they are now."""
-    counts = {_name(run): _count(run) for run in results.load(results_dir)}
-    text = json.dumps(counts, indent=1) + "\n"
-    results.write_bytes(Path(results_dir) / "summary.json", text.encode())
-
-
-def _groups(runs) -> dict:
+def by_experiment(runs) -> dict:
+    """Sorted lists of runs by (dataset, profile, experiment)."""
     return {key: list(group) for key, group in groupby(
         sorted(runs), lambda run: (run.dataset, run.profile, run.experiment))}
 
@@ -234,54 +169,11 @@ def _arrays(correct):
     return correct.to_numpy().T, correct.index.get_level_values("source")
 
 
-def _interval(row):
+def interval_text(row):
+    """A row's accuracy with its interval, in percent."""
     return f"{row['accuracy']:.1%} [{row['lo']:.1%}, {row['hi']:.1%}]"
 
 
-def _mark(coverage):
+def mark(coverage):
+    """What stands behind a number that does not rest on all folds."""
     return "" if coverage == "complete" else f" ({coverage})"
-
-
-def _verdict(paper, row):
-    if row is None:
-        return "not attempted"
-    if paper is None or np.isnan(paper):
-        return ""
-    if row["folds"] < FOLDS:
-        return "incomplete"
-    return "not matched" if row["hi"] < paper else "exceeded" if row["lo"] > paper else "matched"
-
-
-def _name(run):
-    return "/".join(run.folder.parts[-5:])
-
-
-def _count(run):
-    run.verify()
-    correct = results.predictions([run])["correct"]
-    # the manifest holds the digest of every other file, so its own stands for the whole run
-    digest = hashlib.sha256((run.folder / results.MANIFEST).read_bytes()).hexdigest()
-    return {"clips": len(correct), "correct": int(correct.sum()), "manifest": digest}
-
-
-def _tables(runs, out):
-    if not runs:
-        return
-    _save(summary(runs), out, "accuracies")
-    _save(ledger(runs), out, "ledger")
-    _save(comparisons(runs), out, "comparisons")
-    for key, group in _groups(runs).items():
-        _save(confusion(group).reset_index(), out, "_".join(["confusion", *key]))
-    for place, group in groupby(sorted(runs), lambda run: (run.dataset, run.profile)):
-        _save(recall(group).reset_index(), out, "_".join(["recall", *place]))
-
-
-def _save(table, out, name):
-    """One table as CSV, every digit, and as Markdown, four digits."""
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / f"{name}.csv", index=False)
-    cells = table.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
-    cells = cells.mask(table.isna(), "")
-    lines = [map(str, table.columns), ["---"] * table.shape[1], *cells.itertuples(index=False)]
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    (out / f"{name}.md").write_text(text, encoding="utf-8")

@@ -163,10 +163,10 @@ def execute_one(path, target, parameters):
 
 def recount(root):
     """Rebuild the ESC-10 tables from the committed predictions; raise if a number differs."""
-    from . import report
+    from . import recount
 
     out = root / "build" / "tables"
-    if problems := report.rebuild(root / "results", out):
+    if problems := recount.rebuild(root / "results", out):
         raise ReproduceError("\n".join(["results/ does not give its own tables again:", *problems]))
     print(f"tables recounted from results/: {out}", flush=True)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from acrnn_lib import evaluate, report, results
+from acrnn_lib import claims, evaluate, recount, report, results
+from acrnn_lib.config import EXPERIMENTS
 from acrnn_lib.results import ResultsError
 
 
@@ -140,31 +141,56 @@ def test_confusion_and_recall_are_counted_over_seeds(root):
 
 
 def test_published_values_are_shares_with_a_source():
-    table = report.published()
+    table = claims.published()
     assert list(table.columns) == ["system", "experiment", "dataset", "accuracy", "source"]
     assert table["source"].str.len().gt(5).all()
     assert table["accuracy"].dropna().between(0.3, 1).all()
     assert not table.duplicated(["system", "dataset"]).any()
     ours = table.dropna(subset="experiment").set_index(["experiment", "dataset"])["accuracy"]
-    assert ours.dropna().to_dict() == {("acrnn", "esc10"): 0.937, ("acrnn", "esc50"): 0.861}
+    assert set(ours.index.get_level_values(0)) <= set(EXPERIMENTS)
+    assert ours["acrnn"].to_dict() == {"esc10": 0.937, "esc50": 0.861}
 
 
 def test_ledger_has_three_columns_and_a_verdict(root):
     make(root, "acrnn-plus", 1)
-    table = report.ledger(results.load(root), results.load(root, experiment="crnn"))
+    table = claims.ledger(results.load(root), results.load(root, experiment="crnn"))
     cells = {(r["dataset"], r["experiment"]): r for r in table.to_dict("records")}
     acrnn, crnn = cells["esc10", "acrnn"], cells["esc10", "crnn"]
-    assert acrnn["the paper"] == "93.7%"
+    assert acrnn["published"] == "93.7%"
     assert acrnn["committed reference"].startswith("90.0% [")
     assert acrnn["this run"] == "not run"
     assert acrnn["verdict"] == "matched"
-    assert crnn["the paper"] == "not verified"
+    assert crnn["published"] == "not verified"
     assert crnn["this run"] == crnn["committed reference"]
     assert crnn["verdict"] == ""
-    assert cells["esc10", "acrnn-plus"]["the paper"] == "not in the paper"
+    assert cells["esc10", "acrnn-plus"]["published"] == "not published"
     assert cells["esc10", "acrnn-noaug"]["verdict"] == ""  # nothing to hold it against
     assert cells["esc50", "acrnn"]["verdict"] == "not attempted"
-    assert len(report.ledger([], [])) == 8
+    assert len(claims.ledger([], [])) == 14
+
+
+def test_paper_tables_keep_their_order_and_show_what_is_missing(root):
+    runs = results.load(root)
+    for title, names in claims.TABLES.items():
+        table = claims.paper_table(title, runs)
+        assert list(dict.fromkeys(table["experiment"])) == list(names)
+        assert set(names) <= set(EXPERIMENTS)
+        done = {run.experiment for run in runs}
+        for row in table.to_dict("records"):
+            assert (row["committed reference"] == "not run") == (row["experiment"] not in done)
+    with pytest.raises(ValueError, match="did you mean models"):
+        claims.paper_table("model", runs)
+
+
+def test_register_has_options_a_choice_and_an_effect_that_is_counted(root):
+    make(root, "open-vote", 1, wrong=[0])
+    table = claims.register(results.load(root)).set_index("detail")
+    assert (table.drop(columns=["experiment"]) != "").all(axis=None)
+    assert set(table["experiment"]) - {""} <= set(EXPERIMENTS)
+    openings = {name for name in EXPERIMENTS if name.startswith("open-")}
+    assert openings <= set(table["experiment"]), "an open detail without its row"
+    assert table["effect"]["log floor"] == "not measured yet"
+    assert "points (lite, 4 clips)" in table["effect"]["vote over segments"]
 
 
 @pytest.mark.parametrize(("wrong", "verdict"), [
@@ -172,13 +198,13 @@ def test_ledger_has_three_columns_and_a_verdict(root):
 def test_verdicts(tmp_path, wrong, verdict):
     for fold in range(1, 6):
         make(tmp_path, "acrnn", fold, wrong if fold == 1 or len(wrong) > 1 else [])
-    assert (report.ledger(results.load(tmp_path))["verdict"] == verdict).sum() == 1
+    assert (claims.ledger(results.load(tmp_path))["verdict"] == verdict).sum() == 1
 
 
 def test_rebuild_writes_every_table_and_finds_nothing(root, tmp_path):
-    report.accept(root)
+    recount.accept(root)
     out = tmp_path / "tables"
-    assert report.rebuild(root, out) == []
+    assert recount.rebuild(root, out) == []
     names = {path.stem for path in out.glob("*.csv")}
     assert names == {path.stem for path in out.glob("*.md")} == {
         "accuracies", "ledger", "comparisons", "recall_esc10_lite",
@@ -192,10 +218,10 @@ def test_rebuild_writes_every_table_and_finds_nothing(root, tmp_path):
 
 
 def test_rebuild_notices_one_changed_prediction(root, tmp_path):
-    report.accept(root)
+    recount.accept(root)
     path = results.run_folder(root, "esc10", "lite", "crnn", 0, 4) / "predictions.csv"
     path.write_text(path.read_text().replace("0.800000,0.200000", "0.200000,0.800000", 1))
-    problems = report.rebuild(root, tmp_path / "out")
+    problems = recount.rebuild(root, tmp_path / "out")
     assert any("predictions.csv: changed since it was written" in line for line in problems)
     assert any("esc10/lite/crnn/seed0/fold4: found None" in line for line in problems)
     assert row(pd.read_csv(tmp_path / "out" / "accuracies.csv"), "crnn")["coverage"] == (
@@ -203,39 +229,39 @@ def test_rebuild_notices_one_changed_prediction(root, tmp_path):
 
 
 def test_rebuild_notices_a_changed_file_that_no_table_uses(root, tmp_path):
-    report.accept(root)
+    recount.accept(root)
     path = results.run_folder(root, "esc10", "lite", "crnn", 0, 4) / "history.jsonl"
     path.write_text(path.read_text().replace("1.0", "0.5"))
-    assert "history.jsonl: changed" in report.rebuild(root, tmp_path / "out")[0]
+    assert "history.jsonl: changed" in recount.rebuild(root, tmp_path / "out")[0]
 
 
 def test_rebuild_notices_a_run_that_was_made_again(root, tmp_path):
-    report.accept(root)
+    recount.accept(root)
     shutil.rmtree(results.run_folder(root, "esc10", "lite", "crnn", 0, 4))
     make(root, "crnn", 4, wrong=[1])  # complete, its digests fit, but it is not what was accepted
-    (problem,) = report.rebuild(root, tmp_path / "out")
+    (problem,) = recount.rebuild(root, tmp_path / "out")
     assert "crnn/seed0/fold4: found {'clips': 4, 'correct': 3" in problem
     assert "accepted was {'clips': 4, 'correct': 4" in problem
 
 
 def test_rebuild_notices_missing_unknown_and_unreadable_runs(root, tmp_path):
-    report.accept(root)
+    recount.accept(root)
     shutil.rmtree(results.run_folder(root, "esc10", "lite", "crnn", 0, 4))
     make(root, "crnn", 1, seed=5)
-    problems = report.rebuild(root, tmp_path / "out")
+    problems = recount.rebuild(root, tmp_path / "out")
     assert len(problems) == 2
     assert "crnn/seed0/fold4: found None" in problems[0]
     assert problems[1].endswith("accepted was None")
     (results.run_folder(root, "esc10", "lite", "crnn", 0, 1) / "manifest.json").write_text("{")
-    assert "manifest.json: " in report.rebuild(root, tmp_path / "out")[0]
+    assert "manifest.json: " in recount.rebuild(root, tmp_path / "out")[0]
     shutil.rmtree(root / "esc10")
-    assert report.rebuild(root, tmp_path / "out") == [f"{root}: no complete runs"]
+    assert recount.rebuild(root, tmp_path / "out") == [f"{root}: no complete runs"]
     (root / "summary.json").write_text("{")
-    assert "summary.json: " in report.rebuild(root, tmp_path / "out")[0]
+    assert "summary.json: " in recount.rebuild(root, tmp_path / "out")[0]
 
 
 def test_rebuild_of_an_empty_folder_says_so(tmp_path, capsys):
     out = tmp_path / "out"
-    assert report.rebuild(tmp_path / "results", out) == []
+    assert recount.rebuild(tmp_path / "results", out) == []
     assert "no committed reference runs" in capsys.readouterr().out
     assert "no committed reference runs" in (out / "accuracies.md").read_text()

@@ -5,13 +5,13 @@ python tools/accept_results.py
 
 from pathlib import Path
 
-from acrnn_lib import report, results
+from acrnn_lib import recount, report, results
 
 README, BEGIN, END = Path("README.md"), "<!-- results: begin -->\n", "<!-- results: end -->"
 
 
 def main():
-    report.accept("results")
+    recount.accept("results")
     before, rest = README.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
     table = report.as_markdown(results.load("results", dataset="esc10"))
