@@ -52,4 +52,4 @@ bench: .venv/.bench
 	touch $@
 
 clean:
-	rm -rf build book/_build book/notebooks .pytest_cache .ruff_cache
+	rm -rf build book/_build book/notebooks book/tables .pytest_cache .ruff_cache

@@ -149,7 +149,7 @@ PROFILES = {
     "smoke": Profile(
         "first contact and tests: a few clips, one fold, minutes",
         folds=(1,),
-        clips=3,
+        clips=2,
         changes={"train.epochs": 4, "train.batch_size": 16, "train.segments": 2, "bank.copies": 1},
     ),
     "lite": Profile(

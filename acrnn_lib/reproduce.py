@@ -184,6 +184,8 @@ def build_book(marks, folder, root):
             message = f"book not built: {path.stem} as it is now has not been executed for"
             raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
         shutil.copy2(folder / path.name, copies)
+    # what the pages of the ledger and the register include
+    shutil.copytree(root / "build" / "tables", root / "book" / "tables", dirs_exist_ok=True)
     log = root / "build" / "book.log"
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", root / "book", "--all", "--warningiserror", "--keep-going"]

@@ -115,6 +115,7 @@ def test_compare_hand_counted_pairs(root):
     assert (found["seeds_a"], found["seeds_b"], found["clips"]) == (2, 1, 20)
     # seed 0: fold 1 acrnn wrong 0,1,2 and crnn wrong 0,1,3; fold 2 crnn alone wrong at three
     assert found["mcnemar"] == "seed 0: 4 to 1, p = 0.375"
+    assert found["cohens_g"] == pytest.approx(4 / 5 - 0.5)
     back = report.compare(results.load(root), "crnn", "acrnn").iloc[0]
     assert back["difference"] == pytest.approx(-found["difference"])
     part = report.compare(results.load(root), "acrnn", "acrnn-noaug").iloc[0]
@@ -207,7 +208,8 @@ def test_rebuild_writes_every_table_and_finds_nothing(root, tmp_path):
     assert recount.rebuild(root, out) == []
     names = {path.stem for path in out.glob("*.csv")}
     assert names == {path.stem for path in out.glob("*.md")} == {
-        "accuracies", "ledger", "comparisons", "recall_esc10_lite",
+        "accuracies", "ledger", "register", "comparisons", "recall_esc10_lite",
+        *(title.replace(" ", "_") for title in claims.TABLES),
         *(f"confusion_esc10_lite_{name}" for name in ("acrnn", "crnn", "acrnn-noaug"))}
     accuracies = pd.read_csv(out / "accuracies.csv")
     assert row(accuracies, "acrnn")["accuracy"] == pytest.approx(0.9)
