@@ -1,0 +1,25 @@
+# %% n06-42
+my_steps = 4 * 80 * 3 // 32 * 20
+
+# %% n06-42 wrong
+my_steps = 5 * 80 * 3 // 32 * 20
+
+# %% n06-42 wrong
+my_steps = 4 * 80 * 3 // 32
+
+# %% n06-45
+my_rate = 0.01 / 10 / 10
+
+# %% n06-45 wrong
+my_rate = 0.001
+
+# %% n06-51
+recipe = config.experiment("acrnn-plus", "lite").train
+places = np.linspace(0, 1, 101)
+my_peak = places[np.argmax([train.learning_rate(recipe, at) for at in places])]
+
+# %% n06-51 wrong
+my_peak = 0.5
+
+# %% n06-51 wrong
+my_peak = 25
