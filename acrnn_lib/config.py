@@ -206,8 +206,10 @@ EXPERIMENTS = {
                       {**MODERN, "model.network": "attention-rnn"}, {}),
     "knn": ("nearest neighbours on statistics of cepstra",
             {**ONE_STEP, "model.network": "knn"}, {}),
-    "svm": ("linear support vectors on statistics of cepstra", {**ONE_STEP, "model.network": "svm"}, {}),
-    "forest": ("500 trees on statistics of cepstra", {**ONE_STEP, "model.network": "forest"}, {}),
+    "svm": ("linear support vectors on statistics of cepstra",
+            {**ONE_STEP, "model.network": "svm"}, {}),
+    "forest": ("500 trees on statistics of cepstra",
+               {**ONE_STEP, "model.network": "forest"}, {}),
     # where attention acts, how it is scaled, which cells
     **{f"att-{layer}": (f"attention after the pool of {layer}", {"model.attention": layer}, {})
        for layer in ("l2", "l4", "l6", "l8")},

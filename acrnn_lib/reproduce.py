@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from . import exercises
+
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
 BOOK = "book"  # the last step's name for `only`
@@ -171,6 +173,25 @@ def recount(root):
     print(f"tables recounted from results/: {out}", flush=True)
 
 
+def with_solutions(executed, notebooks):
+    """An executed notebook as JSON text, a folded solution behind the check of each exercise."""
+    import nbformat
+
+    notebook = nbformat.read(executed, 4)
+    path = notebooks / "solutions" / f"{executed.stem}.py"
+    given = exercises.answers(path) if path.exists() else []
+    right = {answer.cell: answer.code for answer in given if not answer.wrong}
+    cells, waiting = [], None
+    for cell in notebook.cells:
+        cells.append(cell)
+        if waiting and "check" in cell.metadata.get("tags", []):
+            text = f":::{{dropdown}} A solution\n```python\n{waiting}```\n:::"
+            cells.append(nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-solution"))
+        waiting = right.get(cell.id)
+    notebook.cells = cells
+    return nbformat.writes(notebook)
+
+
 def build_book(marks, folder, root):
     """Build the book from the executed copies in `folder`; return its first page's path.
 
@@ -183,7 +204,7 @@ def build_book(marks, folder, root):
         if not finished(folder / path.name, mark):
             message = f"book not built: {path.stem} as it is now has not been executed for"
             raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
-        shutil.copy2(folder / path.name, copies)
+        (copies / path.name).write_text(with_solutions(folder / path.name, path.parent))
     # what the pages of the ledger and the register include
     shutil.copytree(root / "build" / "tables", root / "book" / "tables", dirs_exist_ok=True)
     log = root / "build" / "book.log"

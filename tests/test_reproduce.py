@@ -10,7 +10,7 @@ import time
 import nbformat
 import pytest
 
-from acrnn_lib import report, reproduce
+from acrnn_lib import recount, reproduce
 
 PARAMETERS = 'DATASET = "synth"\nPROFILE = "smoke"\nDATA = None\n'
 LOG = "from pathlib import Path\nlog = Path('../log.txt')\n"  # cwd is the notebooks' folder
@@ -37,7 +37,7 @@ def root(tmp_path, monkeypatch):
     for name in ("notebooks", "acrnn_lib", "results", "book"):
         (tmp_path / name).mkdir()
     (tmp_path / "acrnn_lib" / "sound.py").write_text("RATE = 44100\n")
-    monkeypatch.setattr(report, "rebuild", lambda results_dir, out_dir: [])
+    monkeypatch.setattr(recount, "rebuild", lambda results_dir, out_dir: [])
     monkeypatch.setattr(reproduce, "build_book", lambda *given: "the book")
     monkeypatch.delenv("ACRNN_DATA", raising=False)
     return tmp_path
@@ -135,7 +135,7 @@ def test_unknown_step_names_the_choices(root, capsys):
 
 def test_changed_number_in_committed_results_fails(root, capsys, monkeypatch):
     write_notebook(root, "01_first", writes("first"))
-    monkeypatch.setattr(report, "rebuild", lambda *folders: ["acrnn: found 0.91, accepted 0.92"])
+    monkeypatch.setattr(recount, "rebuild", lambda *folders: ["acrnn: found 0.91, accepted 0.92"])
     assert reproduce.run(root=root, only=["book"]) == 1
     assert "found 0.91, accepted 0.92" in capsys.readouterr().out
 
@@ -188,3 +188,18 @@ def test_book_is_refused_when_a_notebook_was_not_executed_as_it_is(tmp_path):
     (folder / "01_first.json").write_text(json.dumps({"fingerprint": "old", "seconds": 1}))
     with pytest.raises(reproduce.ReproduceError, match="01_first as it is now has not been exec"):
         reproduce.build_book({source: "new"}, folder, tmp_path)
+
+
+def test_the_book_folds_a_solution_behind_each_check(tmp_path):
+    cells = [nbformat.v4.new_code_cell("mine = None", id="e1", metadata={"tags": ["exercise"]}),
+             nbformat.v4.new_code_cell("check(mine)", id="c1", metadata={"tags": ["check"]}),
+             nbformat.v4.new_markdown_cell("end", id="m1")]
+    (tmp_path / "solutions").mkdir()
+    path = tmp_path / "01_first.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    (tmp_path / "solutions" / "01_first.py").write_text(
+        "# %% e1\nmine = 5\n\n# %% e1 wrong\nmine = 6\n")
+    made = json.loads(reproduce.with_solutions(path, tmp_path))["cells"]
+    assert [cell["id"] for cell in made] == ["e1", "c1", "c1-solution", "m1"]
+    text = "".join(made[2]["source"])
+    assert "mine = 5" in text and "mine = 6" not in text and text.startswith(":::{dropdown}")
