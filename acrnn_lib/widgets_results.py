@@ -1,0 +1,189 @@
+"""Explorers of evidence: attention over time, the clips in a cell of a confusion matrix, results.
+
+Notebook: 07_result_tables, 08_confusion_matrices, 09_seeing_attention
+"""
+
+import functools
+from html import escape
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from . import report, results, viz, viz_results
+from .widgets import STATES, Explorer, picture, sound
+
+PAGE = 12  # states of attention on a page; each is a picture of 50 kB
+# moves the line over the picture with the sound: a frame of the screen at a time while it plays
+CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor');(function move() {{"
+          "line.style.left = ({start} + {span} * a.currentTime / {seconds}) + '%';"
+          "if (!a.paused) requestAnimationFrame(move)}})()")
+
+
+def attention(maps, waves=None):
+    """Explorer of attention: a clip, its wave, its spectrogram and the attention of a run.
+
+    maps : {run's label: arrays of ``results.Run.attention`` with the pictures of fold 1}
+    waves : {clip_id: (N,) float32 at 44.1 kHz}, optional; a player with a moving cursor then
+    Runs can be compared by choosing another label. Notebook: 09_seeing_attention
+    """
+    labels = list(maps)
+    clips = {label: dict(zip(maps[label]["clip_id"], range(len(maps[label]["clip_id"])),
+                             strict=True)) for label in labels}
+    shared = [c for c in clips[labels[0]] if all(c in clips[label] for label in labels)]
+    if not shared:
+        shared, labels = list(clips[labels[0]]), labels[:1]
+    controls = {
+        "clip": ipywidgets.Dropdown(options=shared, description="clip"),
+        "run": ipywidgets.Dropdown(options=labels, description="run",
+                                   layout={"width": "32em"}),
+    }
+    states = [{"clip": clip, "run": label} for clip in shared for label in labels][:PAGE]
+
+    def draw(clip, run):
+        return _draw_attention(maps[run], clips[run][clip], clip, run, (waves or {}).get(clip))
+
+    return Explorer(draw, controls, states, "Attention")
+
+
+def _draw_attention(found, row, clip, run, wave):
+    low, high = found["log_range"]
+    static = low + found["log_gammatone"][row] / 255 * (high - low)
+    seconds = static.shape[1] * float(found["hop_seconds"])
+    heights = [1, 2.6] if wave is not None else [2.6]
+    fig, panels = plt.subplots(len(heights), 1, figsize=(10, 1.3 * sum(heights) + 0.4),
+                               sharex=True, layout="constrained", height_ratios=heights,
+                               squeeze=False)
+    if wave is not None:
+        viz.waveform(wave, panels[0, 0])
+        panels[0, 0].set_xlabel("")
+    ax = panels[-1, 0]
+    viz.attention_map(static, found["attention"][row], found["segment_starts"], ax=ax,
+                      colorbar=False)
+    ax.set_xlim(0, seconds)
+    fig.suptitle(f"{clip}: {run}", fontsize=10)
+    fig.canvas.draw()  # the layout is known only afterwards
+    box = ax.get_position()
+    image = picture(fig, f"Spectrogram of clip {clip} with the attention of {run} over it")
+    if wave is None:
+        return image
+    move = CURSOR.format(start=round(100 * box.x0, 2), span=round(100 * box.width, 2),
+                         seconds=round(seconds, 3))
+    line = (f'<div class="cursor" style="position:absolute;top:0;bottom:0;left:{100 * box.x0:.2f}%;'
+            'width:2px;background:#d55e00"></div>')
+    player = sound(wave, attributes=f'onplay="{escape(move)}" onseeked="{escape(move)}"')
+    return (f'<div><div style="position:relative;display:inline-block">{image}{line}</div><br>'
+            f"{player}</div>")
+
+
+def confusion(runs, clip_html=None):
+    """Explorer of a confusion matrix: choose a cell by a click, see and hear the clips in it.
+
+    runs : of one experiment; clip_html : function of a clip_id that returns HTML (a player, a
+    picture) or "", optional. Notebook: 08_confusion_matrices
+    """
+    matrix = report.confusion(runs)
+    names = list(matrix.columns)
+    long = results.predictions(runs)
+    filled = [(t, p) for t in range(len(names)) for p in range(len(names))
+              if matrix.iat[t, p]]
+    wrong = sorted((cell for cell in filled if cell[0] != cell[1]),
+                   key=lambda cell: -matrix.iat[cell])
+    options = {f"{names[t]} called {names[p]}": (t, p)
+               for t in range(len(names)) for p in range(len(names))}
+    chosen = ipywidgets.Dropdown(options=options, description="cell",
+                                 value=(wrong or filled)[0], layout={"width": "28em"})
+
+    def draw(cell):
+        return _draw_cell(long, names, cell, clip_html)
+
+    states = [{"cell": cell} for cell in (wrong or filled)[:STATES]]
+    explorer = Explorer(draw, {"cell": chosen}, states, "Confusions, the fullest cell first")
+    explorer.children = (_grid(matrix, names, chosen), *explorer.children)
+    return explorer
+
+
+def _grid(matrix, names, chosen):
+    """The matrix as buttons, rows truth, columns prediction; the darker, the more clips."""
+    most = max(1, int(matrix.to_numpy().max()))
+
+    def button(t, p):
+        count = int(matrix.iat[t, p])
+        shade = int(255 - 160 * count / most)
+        made = ipywidgets.Button(description=str(count) if count else "",
+                                 tooltip=f"{names[t]} called {names[p]}: {count}",
+                                 layout={"width": "auto", "min_width": "2.2em", "margin": "0"},
+                                 style={"button_color": f"rgb({shade},{shade},255)"})
+        made.on_click(lambda _: setattr(chosen, "value", (t, p)))
+        return made
+
+    def text(name):
+        return ipywidgets.HTML(f'<span title="{escape(name)}">{escape(name[:12])}</span>')
+
+    cells = [text("truth \\ called"), *map(text, names)]
+    for t, name in enumerate(names):
+        cells += [text(name), *(button(t, p) for p in range(len(names)))]
+    columns = f"7em repeat({len(names)}, minmax(2.2em, 5.5em))"
+    return ipywidgets.GridBox(cells, layout={"grid_template_columns": columns,
+                                             "overflow": "auto"})
+
+
+def _draw_cell(long, names, cell, clip_html):
+    truth, called = cell
+    found = long[(long.target == truth) & (long.predicted == called)]
+    rows = []
+    for row in found.sort_values(f"p_{called}", ascending=False).itertuples():
+        chance = getattr(row, f"p_{called}")
+        extra = clip_html(row.clip_id) if clip_html else ""
+        rows.append(f"<li>{escape(row.clip_id)}, fold {row.fold}, seed {row.seed}: "
+                    f"{chance:.2f} for {escape(names[called])} {extra}</li>")
+    title = f"{names[truth]} called {names[called]}: {len(found)}"
+    return f"<p><b>{escape(title)}</b></p><ul>{''.join(rows)}</ul>"
+
+
+def results_of(runs):
+    """Explorer of results: choose experiments; accuracies, intervals and the paired tests.
+
+    runs : of one data set and profile. Notebook: 07_result_tables
+    """
+    names = list(dict.fromkeys(run.experiment for run in sorted(runs)))
+    select = ipywidgets.SelectMultiple(options=names, value=tuple(names[:2]),
+                                       rows=min(len(names), 8), description="experiments")
+
+    @functools.lru_cache(maxsize=256)
+    def row(name):
+        return report.summary([run for run in runs if run.experiment == name])
+
+    @functools.lru_cache(maxsize=1024)
+    def pair(a, b):
+        return report.compare([run for run in runs if run.experiment in (a, b)], a, b)
+
+    def draw(experiments):
+        if not experiments:
+            return "<p>Choose at least one experiment.</p>"
+        fig, _ = viz_results.accuracies(pd.concat([row(name) for name in experiments]))
+        html = picture(fig, "Accuracies with 95 % intervals of " + ", ".join(experiments))
+        first, *others = experiments
+        tables = [pair(other, first) for other in others]
+        if tables:
+            table = pd.concat(tables)[["a", "b", "clips", "difference", "lo", "hi", "p",
+                                       "mcnemar"]]
+            html += table.to_html(index=False, border=0, float_format="{:.3f}".format)
+        return html
+
+    states = [{"experiments": (a, b)} for k, a in enumerate(names) for b in names[k + 1:]]
+    states = states[:STATES] or [{"experiments": tuple(names)}]
+    return Explorer(draw, {"experiments": select}, states, "Results")
+
+
+def waves_of(table, clip_ids):
+    """{clip_id: wave} of those clips whose licence allows a copy in a page, for ``attention``.
+
+    table : clip table of ``datasets.load``. Notebook: 09_seeing_attention
+    """
+    from . import audio
+
+    chosen = table[table.clip_id.isin(clip_ids)]
+    free = chosen[~chosen.licence.astype(str).str.contains("|".join(viz.CLOSED), regex=True)]
+    return {row.clip_id: np.asarray(audio.read(row.path, 5.0)) for row in free.itertuples()}

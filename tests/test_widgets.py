@@ -1,0 +1,129 @@
+"""Explorers: a moved control changes what is seen; a page needs no kernel and hides nothing."""
+
+import re
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+
+from acrnn_lib import results, synth, widgets, widgets_results
+from acrnn_lib.acrnn import ACRNN, layer_table, parameter_count
+
+matplotlib.use("Agg")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wave():
+    return synth.render(synth.plan().clip_id[0])[0]
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return results.load(ROOT / "results", dataset="esc10", profile="lite")
+
+
+def holds(explorer, **values):
+    """Each of these values, set one after the other, must change the view."""
+    for name, value in values.items():
+        before = explorer.view.value
+        explorer.controls[name].value = value
+        assert explorer.view.value != before, f"{name} = {value} changed nothing"
+    page = explorer.page()
+    assert page.count("data-state=") == len(explorer.states) <= widgets.STATES
+    assert page.count(" hidden>") == len(explorer.states) - 1
+    assert not re.search(r'(src|href)="(?!data:)', page), "nothing from elsewhere"
+    assert all(re.findall(r'<img[^>]*alt="[^"]{20,}"', image)
+               for image in re.findall(r"<img[^>]*>", page)), "pictures say what they show"
+    assert "text/html" in explorer._repr_mimebundle_()
+    return explorer
+
+
+def test_filter_bank(wave):
+    explorer = widgets.filter_bank(wave)
+    explorer.states = explorer.states[:2]
+    holds(explorer, scale="mel", bands=256, lowest=20)
+    assert "stay empty" in explorer.view.value
+    explorer.controls["scale"].value = "ERB"
+    assert "stay empty" not in explorer.view.value
+
+
+def test_augmentation(wave):
+    explorer = widgets.augmentation(wave)
+    explorer.states = explorer.states[:2]
+    holds(explorer, rate=1.3, semitones=-3.5)
+    assert explorer.view.value.count("<audio") == 2
+    assert "<audio" not in widgets.augmentation(wave, embed=False).view.value
+
+
+def test_shapes_count_as_the_network_does():
+    table, receptive = widgets.shape_table()
+    assert table["parameters"].sum() == parameter_count(ACRNN())
+    assert table["multiply-adds"].sum() == layer_table()["multiply_adds"].sum()
+    assert receptive == 86
+    outputs = table.set_index("layer")["output"]
+    expected = layer_table().set_index("layer")["output"]
+    assert outputs["l1"] == expected["l1"] and outputs["l8 pool"] == expected["l8_pool"]
+    wider = widgets.shape_table(layer="l1", kernel_width=7)
+    assert wider[1] == receptive + 2
+    assert wider[0]["parameters"].sum() == table["parameters"].sum() + 2 * 32 * 3 * 2
+    holds(widgets.shapes(), layer="l2", frames=256, pool="none", **{"kernel width": 7})
+
+
+def test_attention_with_a_player_whose_cursor_moves(runs, wave):
+    maps = {run.experiment: run.attention for run in runs
+            if run.fold == 1 and run.attention is not None}
+    labels = list(maps)[:2]
+    clip = str(maps[labels[0]]["clip_id"][0])
+    explorer = widgets_results.attention({label: maps[label] for label in labels}, {clip: wave})
+    explorer.states = explorer.states[:2]
+    assert 'class="cursor"' in explorer.view.value and "onplay=" in explorer.view.value
+    holds(explorer, run=labels[1], clip=str(maps[labels[0]]["clip_id"][1]))
+    assert "<audio" not in explorer.view.value, "no sound was given for this clip"
+
+
+def test_confusion_cells_hold_all_mistakes(runs):
+    one = [run for run in runs if run.experiment == "acrnn-plus"]
+    explorer = widgets_results.confusion(one, lambda clip_id: f"<b>{clip_id}</b>")
+    wrong = (~results.predictions(one)["correct"]).sum()
+    assert explorer.page().count("<li>") == wrong
+    grid = explorer.children[0]
+    buttons = [child for child in grid.children if hasattr(child, "click")]
+    assert len(buttons) == 100
+    before = explorer.view.value
+    buttons[0].click()
+    assert explorer.view.value != before and explorer.controls["cell"].value == (0, 0)
+
+
+def test_names_are_shown_and_not_run(runs):
+    long = results.predictions(runs[:1])
+    long["clip_id"] = "<script>alert(1)</script>"
+    row = long.iloc[0]
+    html = widgets_results._draw_cell(long, ["<b>"] * 10, (row.target, row.predicted), None)
+    assert "<script" not in html and "<b>:" not in html.replace("<p><b>", "")
+
+
+def test_results_of_chosen_experiments(runs):
+    names = list(dict.fromkeys(run.experiment for run in runs))
+    explorer = widgets_results.results_of([r for r in runs if r.experiment in names[:3]])
+    explorer.states = explorer.states[:2]
+    holds(explorer, experiments=(names[0], names[2]))
+    assert names[2] in explorer.view.value
+    explorer.controls["experiments"].value = ()
+    assert "at least one" in explorer.view.value
+
+
+def test_a_page_carries_thirty_states_at_most():
+    with pytest.raises(ValueError, match="found 31"):
+        widgets.Explorer(lambda: "", {}, [{}] * 31, "too many")
+
+
+def test_closed_licences_are_not_embedded(tmp_path):
+    import pandas as pd
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(44100), 44100)
+    table = pd.DataFrame({"clip_id": ["1-1-A", "1-2-A"], "path": [tmp_path / "a.wav"] * 2,
+                          "licence": ["CC0", "CC Sampling+"]})
+    assert list(widgets_results.waves_of(table, ["1-1-A", "1-2-A"])) == ["1-1-A"]
