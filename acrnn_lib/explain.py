@@ -5,6 +5,8 @@ Arrays in, numbers out: nothing here trains or draws.
 Notebook: 10_is_attention_right
 """
 
+import copy
+
 import numpy as np
 import pandas as pd
 import torch
@@ -176,13 +178,53 @@ def subset_chances(model, x, target, fill=None, n_steps=7, batch=64):
     sets = (np.arange(2**n_steps)[:, None] >> np.arange(n_steps)) & 1 == 1
     found = np.empty((len(x), len(sets)))
     for k, segment in enumerate(x):
-        for first in range(0, len(sets), batch):
-            hidden = sets[first : first + batch]
-            with torch.inference_mode():
-                versions = hide(segment.expand(len(hidden), *segment.shape), hidden, fill)
-                chances = model(versions).double().softmax(dim=1)[:, target]
-            found[k, first : first + batch] = chances.numpy()
+        with torch.inference_mode():
+            rest, versions = _shared(model, segment, fill, n_steps)
+            for first in range(0, len(sets), batch):
+                chances = rest(versions(sets[first : first + batch])).double().softmax(dim=1)
+                found[k, first : first + batch] = chances[:, target].numpy()
     return found
+
+
+def _shared(model, segment, fill, n_steps):
+    """(rest of the model, function from hidden (B, n_steps) to what the rest gets).
+
+    Hiding a step changes the first layers' columns only around it. As long as a column sees no more
+    than two neighbouring steps, it is one of four: neither hidden, both, the even or the odd one.
+    So the first layers, most of the work, run on four versions of a segment and not on 2^n_steps.
+    """
+    def hidden_versions(hidden):
+        return hide(segment.expand(len(hidden), *segment.shape), hidden, fill)
+
+    layers, frames = list(getattr(model, "cnn", nn.ModuleDict()).items()), segment.shape[-1]
+    owner, first_layers = owners(frames, n_steps), 0
+    for count in range(1, len(layers)):
+        if isinstance(layers[count - 1][1], MapAttention):
+            break
+        done, columns = [layer for _, layer in layers[:count]], frames
+        for size, step, pad in _along_time(done):
+            columns = (columns + 2 * pad - size) // step + 1
+        reach = np.clip(_reach(done, columns), 0, frames)
+        seen = owner[np.stack([reach[:, 0], reach[:, 1] - 1])]
+        if np.any(seen[1] - seen[0] > 1):
+            break
+        first_layers, pair = count, seen
+    if not first_layers:
+        return model, hidden_versions
+    even = np.arange(n_steps) % 2 == 0
+    maps = hidden_versions(np.stack([even & False, even, ~even, even | True]))
+    for _, layer in layers[:first_layers]:
+        maps = layer(maps)
+    maps = maps.permute(0, 3, 1, 2)  # (4, columns, channels, bands)
+    evens, odds = (np.where(pair[0] % 2 == parity, pair[0], pair[1]) for parity in (0, 1))
+
+    def versions(hidden):
+        index = torch.from_numpy(hidden[:, evens] + 2 * hidden[:, odds])
+        return maps[index, torch.arange(maps.shape[1])].permute(0, 2, 3, 1)
+
+    rest = copy.copy(model)  # the same layers and weights, but for those that are done
+    rest._modules = {**model._modules, "cnn": nn.ModuleDict(layers[first_layers:])}
+    return rest, versions
 
 
 def curves(chances, order):
@@ -251,20 +293,23 @@ def receptive_field(model, n_steps=7):
     segment's length mean padding. Left out are attention inside the CNN, whose softmax sees all
     frames, and the recurrent layers, which do as well. Notebook: 10_is_attention_right
     """
-    first, last = np.arange(n_steps), np.arange(n_steps)
-    for layer in reversed(model.cnn.values()):
-        if isinstance(layer, MapAttention):
-            continue
-        for part in layer.modules():
-            if isinstance(part, nn.Conv2d | nn.MaxPool2d):
-                size, step, pad = (_along_time(value) for value in
-                                   (part.kernel_size, part.stride, part.padding))
-                first, last = first * step - pad, last * step - pad + size - 1
+    return _reach(model.cnn.values(), n_steps)
+
+
+def _reach(layers, columns):
+    """Frames that reach each column of the last layer: int (columns, 2), first and last + 1."""
+    first, last = np.arange(columns), np.arange(columns)
+    for size, step, pad in reversed(_along_time(layers)):
+        first, last = first * step - pad, last * step - pad + size - 1
     return np.stack([first, last + 1], axis=1)
 
 
-def _along_time(value):
-    return value[1] if isinstance(value, tuple) else value
+def _along_time(layers):
+    """(size, stride, padding) along time of every convolution and pool, in their order."""
+    parts = [part for layer in layers if not isinstance(layer, MapAttention)
+             for part in layer.modules() if isinstance(part, nn.Conv2d | nn.MaxPool2d)]
+    return [tuple(value[1] if isinstance(value, tuple) else value
+                  for value in (part.kernel_size, part.stride, part.padding)) for part in parts]
 
 
 def sensitivity(model, x, of="weights"):

@@ -37,7 +37,7 @@ class Explorer(ipywidgets.VBox):
     ----------
     draw : function of the controls' values by name, returns HTML
     controls : {name: ipywidget with a ``value``}
-    states : list of {name: value}, at most 30, drawn for pages; missing names keep their value
+    states : list of {name: value}, at most 30, drawn for pages; missing names have their first value
     title : what is explored, for screen readers
 
     Notebook: 02_gammatone_features
@@ -47,6 +47,7 @@ class Explorer(ipywidgets.VBox):
         if not 0 < len(states) <= STATES:
             raise ValueError(f"states: found {len(states)}, expected 1 to {STATES}")
         self.draw, self.controls, self.states, self.title = draw, controls, states, title
+        self.start = self.values()
         self.view = ipywidgets.HTML()
         super().__init__([ipywidgets.HBox(list(controls.values()),
                                           layout={"flex_flow": "row wrap"}), self.view])
@@ -68,7 +69,7 @@ class Explorer(ipywidgets.VBox):
         for k, state in enumerate(self.states):
             label = ", ".join(f"{name} {value}" for name, value in state.items())
             parts.append(f'<div data-state="{escape(label)}"{" hidden" if k else ""}>'
-                         f"{self.draw(**{**self.values(), **state})}</div>")
+                         f"{self.draw(**{**self.start, **state})}</div>")
         first = ", ".join(f"{name} {value}" for name, value in self.states[0].items())
         return (f'<div class="explorer"><label>{escape(self.title)}: <input type="range" min="0" '
                 f'max="{len(parts) - 1}" value="0" aria-label="{escape(self.title)}" '
@@ -124,17 +125,18 @@ def _draw_filters(spectrum, scale, bands, lowest):
     weights, centres = _filters(scale, bands, lowest)
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
     hertz = np.fft.rfftfreq(1024, 1 / SAMPLE_RATE)
-    for row in weights[:: max(1, bands // 12)]:
+    shown = weights[:: max(1, bands // 12)]
+    for row in shown:
         left.semilogx(hertz[1:], 10 * np.log10(np.maximum(row[1:], 1e-8)), linewidth=1)
     left.set(xlim=(20, SAMPLE_RATE / 2), ylim=(-60, 3), xlabel="frequency (Hz)",
-             ylabel="gain (dB)", title=f"every {max(1, bands // 12)}th of {bands} filters")
+             ylabel="gain (dB)", title=f"{len(shown)} of {bands} filters")
     energy = np.log(weights @ spectrum + 1e-6)
     end = 512 * (energy.shape[1] - 1) / SAMPLE_RATE
     right.imshow(energy, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
                  extent=(0, end, -0.5, bands - 0.5), vmin=max(energy.min(),
                                                               energy.max() - DYNAMIC_RANGE))
-    shown = [f for f in HERTZ if centres[0] <= f <= centres[-1]]
-    right.set_yticks(np.interp(shown, centres, np.arange(bands)), shown)
+    ticks = [f for f in HERTZ if centres[0] <= f <= centres[-1]]
+    right.set_yticks(np.interp(ticks, centres, np.arange(bands)), ticks)
     right.set(xlabel="time (s)", ylabel="band centre (Hz)", title=f"the clip, {scale} scale")
     empty = int((weights.max(axis=1) <= 0).sum())
     note = f"<p>{empty} bands lie between two FFT bins and stay empty.</p>" if empty else ""

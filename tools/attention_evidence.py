@@ -39,8 +39,9 @@ def rows_of(predictor, clip, fills, per_clip):
     for fill in fills:
         filling = None
         if fill == "quiet":
-            normal = (predictor.front_end(torch.from_numpy(wave)[None]) - predictor.mean)
-            filling = explain.quiet_frame((normal / predictor.std)[0])
+            normal = (predictor.front_end(torch.from_numpy(wave)[None]) - predictor.mean
+                      ) / predictor.std
+            filling = explain.quiet_frame(normal[0])
         chances = explain.subset_chances(predictor.model, x, clip.target, filling, STEPS)
         found = explain.occlusion(chances, attention=weights, energy=energy,
                                   effect=explain.single_effects(chances))
@@ -56,6 +57,7 @@ def rows_of(predictor, clip, fills, per_clip):
 def main(data, out, fills, per_clip, limit):
     started, note = time.time(), predict.load_model(CHECKPOINT)[-1]
     predictor = predict.Predictor(CHECKPOINT)
+    predictor.model.to(memory_format=torch.channels_last)  # a third faster here
     table = datasets.load("esc10", data)
     if datasets.class_names(table) != note["classes"]:
         raise SystemExit("the checkpoint names other classes than this data set")
@@ -68,7 +70,7 @@ def main(data, out, fills, per_clip, limit):
     manifest = {
         "dataset": "esc10", "data_hash": datasets.data_hash(table), "clips": len(clips),
         "fold": note["fold"], "seed": note["seed"], "experiment": note["experiment"]["name"],
-        "profile": note["experiment"]["profile"],
+        "profile": note["experiment"]["profile"], "classes": note["classes"],
         "checkpoint_sha256": hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest(),
         "segments_per_clip": per_clip or "all", "fills": fills, "quiet_share": explain.QUIET,
         **git_state(), "wall_seconds": round(time.time() - started),
