@@ -37,7 +37,7 @@ class Explorer(ipywidgets.VBox):
     ----------
     draw : function of the controls' values by name, returns HTML
     controls : {name: ipywidget with a ``value``}
-    states : list of {name: value}, at most 30, drawn for pages; missing names have their first value
+    states : list of {name: value}, at most 30, drawn for pages; other names have their first value
     title : what is explored, for screen readers
 
     Notebook: 02_gammatone_features

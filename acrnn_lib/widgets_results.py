@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from . import report, results, viz, viz_results
+from .features import audible
 from .widgets import STATES, Explorer, picture, sound
 
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB
@@ -59,8 +60,10 @@ def _draw_attention(found, row, clip, run, wave):
         viz.waveform(wave, panels[0, 0])
         panels[0, 0].set_xlabel("")
     ax = panels[-1, 0]
-    viz.attention_map(static, found["attention"][row], found["segment_starts"], ax=ax,
-                      colorbar=False)
+    first = np.rint(found["segment_starts"] / found["hop_seconds"]).astype(int)
+    heard = audible(static).numpy()[first]  # silent segments have no vote
+    viz.attention_map(static, found["attention"][row][heard], found["segment_starts"][heard],
+                      ax=ax, colorbar=False)
     ax.set_xlim(0, seconds)
     fig.suptitle(f"{clip}: {run}", fontsize=10)
     fig.canvas.draw()  # the layout is known only afterwards
