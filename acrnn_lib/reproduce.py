@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import exercises
+from . import exercises, pages
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
@@ -173,6 +173,17 @@ def recount(root):
     print(f"tables recounted from results/: {out}", flush=True)
 
 
+def include_parts(marks, folder, root):
+    """Lay out what pages of the book include: tables, the reference, the card of this run."""
+    parts = root / "book" / "tables"
+    shutil.rmtree(parts, ignore_errors=True)
+    shutil.copytree(root / "build" / "tables", parts)
+    shutil.copy2(root / "acrnn_lib" / "data" / "MODEL_CARD.md", parts)
+    records = {path.stem: (folder / path.name).with_suffix(".json") for path in marks}
+    (parts / "reference.md").write_text(pages.reference(root / "acrnn_lib"), encoding="utf-8")
+    (parts / "card.md").write_text(pages.card(records), encoding="utf-8")
+
+
 def with_solutions(executed, notebooks):
     """An executed notebook as JSON text, a folded solution behind the check of each exercise."""
     import nbformat
@@ -205,8 +216,7 @@ def build_book(marks, folder, root):
             message = f"book not built: {path.stem} as it is now has not been executed for"
             raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
         (copies / path.name).write_text(with_solutions(folder / path.name, path.parent))
-    # what the pages of the ledger and the register include
-    shutil.copytree(root / "build" / "tables", root / "book" / "tables", dirs_exist_ok=True)
+    include_parts(marks, folder, root)
     log = root / "build" / "book.log"
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", root / "book", "--all", "--warningiserror", "--keep-going"]
