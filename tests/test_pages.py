@@ -1,4 +1,4 @@
-"""Pages that are made with the book: every public function is on the reference, the card is true."""
+"""Pages made with the book: every public function is on the reference, the card is true."""
 
 import ast
 import json
