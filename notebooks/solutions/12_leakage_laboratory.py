@@ -1,0 +1,30 @@
+# %% n12-32
+my_torn = ["s1"]
+
+# %% n12-32 wrong
+my_torn = ["s1", "s2"]
+
+# %% n12-32 wrong
+my_torn = ["s3"]
+
+# %% n12-35
+def my_split(clips):
+    return leakage.deal(clips.source, clips.target, 0) == 0
+
+# %% n12-35 wrong
+def my_split(clips):
+    return leakage.deal(clips.clip_id, clips.target, 0) == 0
+
+# %% n12-35 wrong
+def my_split(clips):
+    return (clips.target < 2).to_numpy()
+
+# %% n12-38
+tosses = np.random.default_rng(1).binomial(80, 0.5, (5000, 60))
+my_best = 100 * tosses.max(axis=1).mean() / 80
+
+# %% n12-38 wrong
+my_best = 50
+
+# %% n12-38 wrong
+my_best = 100
