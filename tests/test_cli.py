@@ -100,13 +100,13 @@ def test_a_run_from_files_to_report(capsys, tmp_path, esc10_root):
     assert "segments/s" in printed.err and "only folds 1" in printed.out
     run, = results.load(tmp_path)
     assert run.experiment == "acrnn-plus+train.epochs=1+bank.copies=0" and run.fold == 1
-    assert len(run.predictions) == 30 and run.manifest["protocol"] == "test"
+    assert len(run.predictions) == 20 and run.manifest["protocol"] == "test"
     assert main(arguments) == 0
     capsys.readouterr()
     assert main(["report", str(tmp_path), "--json"]) == 0
     row, = json.loads(capsys.readouterr().out)["runs"]
-    assert row["clips"] == 30 and row["folds"] == 1
-    assert row["accuracy"] * 30 == pytest.approx((run.predictions.iloc[:, 4:].to_numpy().argmax(1)
+    assert row["clips"] == 20 and row["folds"] == 1
+    assert row["accuracy"] * 20 == pytest.approx((run.predictions.iloc[:, 4:].to_numpy().argmax(1)
                                                   == run.predictions.target).sum())
 
 
