@@ -13,7 +13,7 @@ REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT)
 # kernels of this environment go before those of the user or the system
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: env reproduce test book lab bench clean
+.PHONY: env reproduce test book pdf lab bench clean
 .DELETE_ON_ERROR:
 
 env: .venv/.done
@@ -38,6 +38,10 @@ test: .venv/.done
 # from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
 book: .venv/.done
 	$(REPRODUCE) --only book
+
+# the same pages in print, by a browser of the Chromium family: build/acrnn-kit.pdf
+pdf: book
+	$(BIN)/python tools/print_book.py $(ARGS)
 
 # on this computer only, with JupyterLab's own token in the address
 lab: .venv/.done
