@@ -186,9 +186,10 @@ def rng_for(*key):
 def augmented_copy(wave, clip_id, copy, bank):
     """Copy number ``copy`` of a clip's bank: stretched and shifted by its own random amounts.
 
-    wave (N,) float32; copy 0 is the clip itself. Rate and semitones are uniform in the bank's
-    ranges and depend on nothing but the bank's seed, the clip and the copy. Returns (N,) float32:
-    a longer result is cut at a random place, a shorter one is zero-padded.
+    wave (N,) float32, NumPy array or tensor; copy 0 is the clip itself. Rate and semitones are
+    uniform in the bank's ranges and depend on nothing but the bank's seed, the clip and the copy.
+    Returns the same kind, on the same device, (N,): a longer result is cut at a random place, a
+    shorter one is zero-padded.
     Source: paper, section on augmentation. Notebook: 03_augmentation
     """
     if copy == 0:
@@ -200,8 +201,9 @@ def augmented_copy(wave, clip_id, copy, bank):
     result = stretch_and_shift(wave, rate, semitones)
     n = len(wave)
     start = int(rng.integers(0, max(len(result) - n, 0) + 1))
-    result = result[start : start + n]
-    return np.pad(result, (0, n - len(result)))
+    result = torch.as_tensor(result)[start : start + n]
+    result = torch.nn.functional.pad(result, (0, n - len(result)))
+    return result.numpy() if isinstance(wave, np.ndarray) else result
 
 
 def mix(static, targets, alpha, generator):

@@ -109,6 +109,9 @@ def test_copies_depend_on_seed_clip_and_number_only():
     assert len(one) == len(wave) and one.dtype == np.float32
     np.testing.assert_array_equal(one, augment.augmented_copy(wave, "1-2-A", 1, bank))
     np.testing.assert_array_equal(wave, augment.augmented_copy(wave, "1-2-A", 0, bank))
+    tensor = augment.augmented_copy(torch.from_numpy(wave), "1-2-A", 1, bank)
+    assert isinstance(tensor, torch.Tensor)  # which may lie on a GPU and stays there
+    np.testing.assert_array_equal(one, tensor.numpy())
     others = [augment.augmented_copy(wave, "1-2-B", 1, bank),
               augment.augmented_copy(wave, "1-2-A", 2, bank),
               augment.augmented_copy(wave, "1-2-A", 1, BankConfig(seed=1))]

@@ -1,4 +1,4 @@
-"""The printed book: what happens without a browser, without pages, and with a browser that fails."""
+"""The printed book: no browser, no pages, and a browser that fails."""
 
 import importlib.util
 from pathlib import Path
