@@ -115,10 +115,10 @@ class MapAttention(nn.Module):
     Notebook: 05_attention_from_scratch
     """
 
-    def __init__(self, channels, config):
+    def __init__(self, channels, scaling, keep_scale=True):
         super().__init__()
         self.score = nn.Conv2d(channels, 1, (3, 3), padding="same")
-        self.scaling, self.keep_scale = config.scaling, config.keep_scale
+        self.scaling, self.keep_scale = scaling, keep_scale
 
     def forward(self, x):
         weights = scale_scores(self.score(x).mean(dim=(1, 2)), self.scaling)
@@ -160,7 +160,8 @@ class ACRNN(nn.Module):
                     pool = EARLY_POOL
                 self.cnn[f"{name}_pool"] = nn.MaxPool2d(pool)
                 if config.attention == name:
-                    self.cnn[f"{name}_attention"] = MapAttention(channels, config)
+                    self.cnn[f"{name}_attention"] = MapAttention(
+                        channels, config.scaling, config.keep_scale)
         self.l9 = RecurrentLayer(channels * height, config)
         self.l10 = RecurrentLayer(self.l9.size, config)
         self.dropout = nn.Dropout(config.dropout)

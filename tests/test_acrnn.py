@@ -83,7 +83,7 @@ def test_frame_attention_is_a_weighted_mean():
 
 
 def test_uniform_map_attention_leaves_the_map_as_it_was():
-    layer = MapAttention(8, ModelConfig())
+    layer = MapAttention(8, "softmax")
     torch.nn.init.zeros_(layer.score.weight)
     x = torch.randn(2, 8, 4, 6, generator=torch.Generator().manual_seed(0))
     result, weights = layer(x)
