@@ -12,6 +12,8 @@ WHAT := --dataset $(DATASET) --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
 REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT)
 # kernels of this environment go before those of the user or the system
 export JUPYTER_PREFER_ENV_PATH = 1
+# threads that wait sleep, instead of keeping other programs from working
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: env reproduce test book pdf lab bench clean
 .DELETE_ON_ERROR:
