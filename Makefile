@@ -1,15 +1,18 @@
 # Each target calls one program. Without make: python -m acrnn_lib --help
 #   make reproduce                                 everything, on synthetic sound, no network
 #   make reproduce DATASET=esc10 PROFILE=lite DATA=/path/to/ESC-10
+#   make reproduce SCHEDULER=tcp://127.0.0.1:8786  cross-validation on Dask workers
 PYTHON  ?= python3
 DATASET ?= synth
 PROFILE ?= smoke
 DATA    ?=
+SCHEDULER ?=
 ARGS    ?=
 
 BIN := .venv/bin
 WHAT := --dataset $(DATASET) --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
-REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT)
+WHERE := $(if $(SCHEDULER),--scheduler "$(SCHEDULER)")
+REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT) $(WHERE)
 # kernels of this environment go before those of the user or the system
 export JUPYTER_PREFER_ENV_PATH = 1
 # threads that wait sleep, instead of keeping other programs from working

@@ -52,6 +52,16 @@ def build_parser():
     sub.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     sub.add_argument("--out", default="runs", metavar="DIR")
     sub.add_argument("--workers", type=_positive, help="threads that compute features")
+    sub.add_argument("--threads", type=_positive, help="threads of a fold's training")
+    where = sub.add_mutually_exclusive_group()
+    where.add_argument("--processes", type=_positive, metavar="N",
+                       help="train so many folds side by side on this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="train on the workers of a Dask "
+                       "scheduler, tcp://host:port or tls://host:port")
+    sub.add_argument("--tls", nargs=3, metavar=("CA", "CERT", "KEY"),
+                     help="certificates and key for a tls:// scheduler")
+    sub.add_argument("--insecure", action="store_true",
+                     help="take a tcp:// scheduler beyond this machine, on a trusted network")
     sub.add_argument("--set", action="append", default=[], type=_setting, metavar="KEY=VALUE",
                      dest="changes", help="change a setting, e.g. train.epochs=10")
     sub.add_argument("--inner", action="store_true", help="validate inside the training folds")
@@ -68,6 +78,8 @@ def build_parser():
     sub.add_argument("--dataset", default="synth", choices=("synth", "esc10", "esc50"))
     sub.add_argument("--profile", default="smoke", choices=PROFILES)
     sub.add_argument("--data", metavar="DIR")
+    sub.add_argument("--scheduler", metavar="ADDRESS", help="cross-validation in the notebooks "
+                     "trains on this Dask scheduler's workers")
     sub.add_argument("--only", type=_names, metavar="02,08", help="only these notebooks")
     sub.add_argument("--force", action="store_true", help="execute unchanged notebooks again")
     return parser
@@ -134,10 +146,14 @@ def crossval(options):
     """Train and test, then print the summary."""
     from . import crossval, report
 
+    away = {name: getattr(options, name) for name in ("scheduler", "processes", "tls", "insecure")}
+    if (options.tls or options.insecure) and not options.scheduler:
+        raise ValueError("--tls, --insecure: found no --scheduler, expected one to be reached so")
     runs = crossval.run(
         options.name, options.experiments, options.profile, options.folds, options.seeds,
         options.device, options.out, options.data, options.workers, dict(options.changes),
-        options.inner,
+        options.inner, threads=options.threads,
+        away=away if options.scheduler or options.processes else None,
     )
     print(report.as_text(runs))
 
@@ -162,7 +178,7 @@ def reproduce(options):
     from . import reproduce
 
     return reproduce.run(options.dataset, options.profile, options.data, options.only,
-                         options.force)
+                         options.force, options.scheduler)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from . import audio, datasets, results
 from .config import as_dict
 from .device import machine
 from .features import delta, mfcc
+from .paths import locked
 from .progress import bar
 from .train import agreed, stable_seed
 
@@ -42,9 +43,15 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, repo
     Notebook: 11_six_systems
     """
     train_folds, same = agreed(experiment, table, fold, train_folds, extra)
-    results.check_same(folder, **same)
-    if results.is_complete(folder):
-        return results.Run.at(folder)
+    with locked(folder):
+        results.check_same(folder, **same)
+        if results.is_complete(folder):
+            return results.Run.at(folder)
+        return _fit(experiment, table, copies, fold, seed, folder, train_folds, report,
+                    extra or {}, same)
+
+
+def _fit(experiment, table, copies, fold, seed, folder, train_folds, report, extra, same):
     started = time.time()
     inputs = (frames(copies[0], experiment.features) if experiment.model.network == "mfcc-gmm"
               else statistics(table, experiment.features))
@@ -65,7 +72,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, repo
     manifest = {
         "config": as_dict(experiment), **same, "parameters": None,
         "classes": datasets.class_names(table), "chosen": search.best_params_,
-        **machine(torch.device("cpu"), "float64", "contiguous"), **(extra or {}),
+        **machine(torch.device("cpu"), "float64", "contiguous"), **extra,
         "wall_seconds": round(time.time() - started, 1),
         "segments_per_second": row["segments_per_second"],
     }

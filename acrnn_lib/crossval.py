@@ -3,21 +3,25 @@
 Notebook: 07_result_tables
 """
 
+import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
-from . import datasets, store, train
-from .config import CLASSICAL, PROFILES, experiment, known
-from .results import ResultsError, run_folder
+from . import cluster, datasets, store, train
+from .config import CLASSICAL, PROFILES, Experiment, experiment, known
+from .results import ResultsError, Run, check_same, is_complete, run_folder
 
 FOLDS = (1, 2, 3, 4, 5)
 
 
 def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="auto", out="runs",
-        data=None, workers=None, changes=None, inner=False, progress=True):
+        data=None, workers=None, changes=None, inner=False, progress=True, threads=None,
+        away=None):
     """Train and test experiments on the official folds.
 
     Parameters
@@ -31,30 +35,101 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     changes : dict of settings, e.g. {"train.epochs": 10}
     inner : compare recipes without the test folds: for each fold f, leave f out altogether, train
         on three folds and predict fold (f mod 5) + 1; the run is filed under the fold predicted
+    threads : of a task's arithmetic; by default torch's own number here, see ``cluster`` for away
+    away : what ``cluster.connect`` is told, such as {"processes": 2}, to train folds side by side;
+        by default {"scheduler": ACRNN_SCHEDULER} where the environment has one
 
     Returns a list of results.Run. Every mistake in the arguments is found before training starts.
     Notebook: 07_result_tables
     """
-    chosen = [experiment(name, profile, changes) for name in experiments]
-    folds = folds or PROFILES[profile].folds
-    for fold in folds:
-        known("fold", fold, FOLDS)
+    if not away and os.environ.get("ACRNN_SCHEDULER"):
+        away = {"scheduler": os.environ["ACRNN_SCHEDULER"]}
+    folds = folds or PROFILES[known("profile", profile, PROFILES)].folds
     if inner and len(folds) > 1 and Path(out).resolve() == Path("results").resolve():
         raise ResultsError(f"{out}: inner validation belongs in a root of its own")
+    here = torch.get_num_threads()
+    threads = threads or (cluster.threads_of_a_task(away, here) if away else here)
+    tasks = plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes,
+                 inner, threads)
+    waiting = [task for task in tasks if not task.finished(out)]
+    if away and waiting:
+        with cluster.connect(**away) as client:
+            cluster.run(client, waiting, out, progress)
+    for number, task in enumerate(waiting if not away else (), 1):
+        label = f"[{number}/{len(waiting)}] {task.label}"
+        with Progress(label, task.experiment.train.epochs, progress) as report:
+            task.run(out, progress, report)
+    return [Run.at(task.folder(out)) for task in tasks]
+
+
+def plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes, inner,
+         threads):
+    """The Tasks of ``run``, whose arguments these are, in the order of training."""
+    chosen = [experiment(name, profile, changes) for name in experiments]
+    for fold in folds:
+        known("fold", fold, FOLDS)
+    data = str(Path(data).expanduser().absolute()) if data else None
     table = subset(datasets.load(dataset, data), PROFILES[profile].clips)
-    tasks = [(e, seed, fold) for e in chosen for seed in seeds for fold in folds]
-    shared = {"data_hash": datasets.data_hash(table), "protocol": "inner" if inner else "test",
-              "clips_per_class_and_fold": PROFILES[profile].clips, **git_state()}
-    runs = []
-    for number, (task, seed, fold) in enumerate(tasks, 1):
-        tested, learnt = protocol(fold, inner)
-        copies = store.load(table, task.features, task.bank, workers, progress)
-        folder = run_folder(out, dataset, profile, task.name, seed, tested)
-        label = f"[{number}/{len(tasks)}] {task.name} seed {seed} fold {tested}"
-        with Progress(label, task.train.epochs, progress) as report:
-            runs.append(fit_of(task)(task, table, copies, tested, seed, folder, train_folds=learnt,
-                                  device=device, report=report, extra=shared))
-    return runs
+    extra = {"data_hash": datasets.data_hash(table), "protocol": "inner" if inner else "test",
+             "clips_per_class_and_fold": PROFILES[profile].clips, **git_state()}
+    return [Task(e, dataset, data, seed, *protocol(fold, inner), device, threads, workers, extra)
+            for e in chosen for seed in seeds for fold in folds]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One experiment, one seed, one fold to predict: all that a process needs to train it.
+
+    The sounds do not travel: they are known by ``extra["data_hash"]``, ``data`` says where to
+    look. Notebook: 07_result_tables
+    """
+
+    experiment: Experiment
+    dataset: str
+    data: str | None
+    seed: int
+    fold: int
+    train_folds: list[int]
+    device: str
+    threads: int
+    workers: int | None
+    extra: dict
+
+    @property
+    def label(self):
+        return f"{self.experiment.name} seed {self.seed} fold {self.fold}"
+
+    def folder(self, root):
+        """Its run folder under a root."""
+        e = self.experiment
+        return run_folder(root, self.dataset, e.profile, e.name, self.seed, self.fold)
+
+    def finished(self, root):
+        """Is it done? ResultsError where its folder holds a run of other settings."""
+        check_same(self.folder(root), **self.same())
+        return is_complete(self.folder(root))
+
+    def same(self):
+        """What every file of its run must agree in."""
+        return train.agreed(self.experiment, None, self.fold, self.train_folds, self.extra)[1]
+
+    def run(self, root, progress=False, report=None):
+        """Train it here, or go on where its folder under ``root`` ends; returns results.Run.
+
+        Raises DatasetError for sounds other than those that are meant, and all that
+        ``store.load`` and ``train.fit`` raise.
+        """
+        table = subset(datasets.load(self.dataset, self.data),
+                       PROFILES[self.experiment.profile].clips)
+        if (found := datasets.data_hash(table)) != self.extra["data_hash"]:
+            raise datasets.DatasetError(f"{Path(table.path[0]).parent}: data hash {found}, "
+                                        f"expected {self.extra['data_hash']}: other sounds")
+        features, bank = self.experiment.features, self.experiment.bank
+        copies = store.load(table, features, bank, self.workers, progress)
+        torch.set_num_threads(self.threads)  # the run before may have gone on with its own number
+        return fit_of(self.experiment)(
+            self.experiment, table, copies, self.fold, self.seed, self.folder(root),
+            train_folds=self.train_folds, device=self.device, report=report, extra=self.extra)
 
 
 def fit_of(experiment):

@@ -3,7 +3,9 @@
 Notebook: 01_listen_and_look
 """
 
+import fcntl
 import os
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,3 +50,23 @@ def arriving(folder):
         yield new
         if not folder.is_dir():  # else another process was faster, with the same content
             os.replace(new, folder)
+
+
+@contextmanager
+def locked(folder):
+    """Hold a folder, made where missing, against other processes: they wait, and say so.
+
+    The system gives it free when the process ends, however it ends; no file is left behind.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: waiting for another process that works here", file=sys.stderr,
+                  flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

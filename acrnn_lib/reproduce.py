@@ -27,11 +27,13 @@ class ReproduceError(RuntimeError):
     """A step failed; the message says which one, why, and where to look."""
 
 
-def run(dataset="synth", profile="smoke", data=None, only=None, force=False, root=ROOT):
+def run(dataset="synth", profile="smoke", data=None, only=None, force=False, scheduler=None,
+        root=ROOT):
     """Execute the notebooks, recount the committed results, build the book; return exit status.
 
     `data` is the data set's folder (else ACRNN_DATA, then the cache). `only` names steps by how
     they begin, such as ``["02", "08", "book"]``. `force` executes unchanged notebooks too.
+    `scheduler` is a Dask scheduler's address, on whose workers cross-validation then trains.
     Executed copies go to ``build/notebooks/<dataset>-<profile>/``.
 
     Returns 0 (done), 1 (a step failed, its reason is printed) or 2 (`only` names no step).
@@ -40,6 +42,8 @@ def run(dataset="synth", profile="smoke", data=None, only=None, force=False, roo
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel before the user's
     if os.environ.get("ACRNN_DATA"):  # made absolute, as notebooks run in their own folder
         os.environ["ACRNN_DATA"] = str(Path(os.environ["ACRNN_DATA"]).expanduser().resolve())
+    if scheduler:
+        os.environ["ACRNN_SCHEDULER"] = scheduler  # which crossval reads, inside the notebooks
     data = str(Path(data).expanduser().resolve()) if data else None
     parameters = {"DATASET": dataset, "PROFILE": profile, "DATA": data}
     folder = root / "build" / "notebooks" / f"{dataset}-{profile}"

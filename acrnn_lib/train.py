@@ -25,6 +25,7 @@ from .config import as_dict, config_hash
 from .datasets import class_names
 from .device import LAYOUTS, keep_freed_memory, machine, pick_device, pick_layout, pick_precision
 from .features import segment_starts
+from .paths import locked
 from .results import CHECKPOINT
 from .segments import Segments
 
@@ -54,25 +55,31 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     folder made with other settings. Notebook: 06_training_on_a_gpu
     """
     train_folds, same = agreed(experiment, table, fold, train_folds, extra)
-    results.check_same(folder, **same)
-    if results.is_complete(folder):
-        return results.Run.at(folder)
-    started = time.time()
-    state = State(experiment, table, copies, fold, seed, train_folds, device)
-    elapsed = state.resume(folder)
-    for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
-        row = state.run_epoch(epoch)
-        results.append_history(folder, row)
-        state.save(folder, elapsed + time.time() - started, same)
-        if report:
-            report(row)
-    predictions, attention = state.predict(np.flatnonzero(table.fold == fold))
+    with locked(folder):
+        results.check_same(folder, **same)
+        if results.is_complete(folder):
+            return results.Run.at(folder)
+        started = time.time()
+        state = State(experiment, table, copies, fold, seed, train_folds, device)
+        elapsed = state.resume(folder)
+        for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
+            row = state.run_epoch(epoch)
+            results.append_history(folder, row)
+            state.save(folder, elapsed + time.time() - started, same)
+            if report:
+                report(row)
+        return finish(state, folder, same, extra, started - elapsed)
+
+
+def finish(state, folder, same, extra, started):
+    """Predict the fold with the trained state and write the run folder; returns results.Run."""
+    predictions, attention = state.predict(np.flatnonzero(state.table.fold == state.fold))
     state.save_model(folder)
     manifest = {
-        "config": as_dict(experiment), **same,
+        "config": as_dict(state.experiment), **same,
         "parameters": state.parameters, "classes": state.classes,
         **machine(state.device, state.precision, state.layout), **(extra or {}),
-        "wall_seconds": round(elapsed + time.time() - started, 1),
+        "wall_seconds": round(time.time() - started, 1),
         "segments_per_second": round(float(results.read_history(folder)
                                            ["segments_per_second"].median()), 1),
     }

@@ -10,10 +10,10 @@ import torch
 from acrnn_lib.crossval import git_state
 from acrnn_lib.device import pick_device, processor_name
 
-from . import augment, common, features, store, training, use
+from . import augment, common, features, scale, store, training, use
 
 STAGES = {"features": features, "augment": augment, "training": training, "use": use,
-          "store": store}
+          "store": store, "scale": scale}
 
 
 def main():

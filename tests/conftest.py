@@ -7,6 +7,25 @@ import pytest
 from acrnn_lib import paths
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="fault tests many times over, minutes")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: only with --long (make faults)")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+@pytest.fixture(scope="session")
+def times(request):
+    """How often a fault is repeated: times(3, 30) is 3, with --long 30."""
+    return lambda short, long: long if request.config.getoption("--long") else short
+
+
 @pytest.fixture(scope="session")
 def esc10_root():
     """Folder of the real ESC-10, from ACRNN_DATA or the cache; the test is skipped without it."""

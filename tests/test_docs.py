@@ -34,8 +34,8 @@ def test_rooms_import_only_rooms_above_them():
     """The order in which a clip travels; a cycle or a step back would be found here."""
     order = ("exercises config paths progress device audio synth_sounds synth datasets cascade "
              "gammatone features augment evaluate results store segments acrnn baselines train "
-             "classical crossval leakage report claims recount predict explain viz viz_results "
-             "widgets widgets_results pages reproduce __init__ __main__").split()
+             "cluster classical crossval leakage report claims recount predict explain viz "
+             "viz_results widgets widgets_results pages reproduce __init__ __main__").split()
     for path in LIBRARY:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level == 1:

@@ -19,7 +19,7 @@ from acrnn_lib import reproduce
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LOCKED = ("notebooks", "book", "dev")  # the extras that `make env` installs
+LOCKED = ("notebooks", "book", "dask", "dev")  # the extras that `make env` installs
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 

@@ -1,0 +1,68 @@
+"""Folds side by side: efficiency from one worker process to two, and the cost of a task itself."""
+
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from acrnn_lib import cluster, crossval, results
+
+CHANGES = {"train.epochs": 2, "train.segments": 1, "bank.copies": 0, "model.early_pooling": True,
+           "model.rnn_cells": 64}
+FOLDS = (1, 2, 3, 4)
+EMPTY = 40  # tasks
+
+
+@dataclass(frozen=True)
+class Empty:
+    """A task that only writes a run folder: all of its time is overhead."""
+
+    seed: int
+    label = property(lambda self: f"empty {self.seed}")
+
+    def folder(self, root):
+        return results.run_folder(root, "tiny", "smoke", "empty", self.seed, 1)
+
+    def run(self, root):
+        results.append_history(self.folder(root), {"epoch": 1})
+        table = results.pd.DataFrame({"filename": ["a"], "clip_id": ["1-1-A"], "fold": [1],
+                                      "target": [0], "p_0": 1, "p_1": 0})
+        results.write(self.folder(root), table, {"config_hash": "1"})
+
+
+def run(repeats):
+    """Rows of four folds on one and two workers, one thread each, and of empty tasks."""
+    seconds = {number: [] for number in (1, 2)}
+    overhead = []
+    with tempfile.TemporaryDirectory() as folder:
+        for repeat in range(repeats):
+            for number, times in seconds.items():
+                with cluster.connect(processes=number) as client:
+                    tasks = plan()
+                    # imports and features come before the clock starts
+                    cluster.run(client, tasks[:2], Path(folder, f"warm{number}-{repeat}"), False)
+                    times.append(timed(client, tasks, Path(folder, f"{number}-{repeat}")))
+                    if number == 1:
+                        empty = [Empty(k) for k in range(EMPTY)]
+                        overhead.append(timed(client, empty, Path(folder, f"empty{repeat}")))
+    one, two = (statistics.median(times) for times in seconds.values())
+    row = {"stage": "four folds of a small ACRNN, one thread each", "way": "", "ms": "",
+           "ours is faster by": "", "target": "", "notes": ""}
+    yield row | {"way": "one worker", "ms": f"{1e3 * one:.0f}"}
+    yield row | {"way": "two workers", "ms": f"{1e3 * two:.0f}",
+                 "notes": f"{one / two:.2f} times as fast, efficiency {one / two / 2:.0%}"}
+    yield row | {"stage": "overhead of a task", "way": "submit, send the files, write them",
+                 "ms": f"{1e3 * statistics.median(overhead) / EMPTY:.1f}"}
+
+
+def plan():
+    """The tasks of ``FOLDS``, from generated sounds."""
+    return crossval.plan("synth", ["acrnn"], "smoke", FOLDS, (0,), "cpu", None, 1, CHANGES, False,
+                         1)
+
+
+def timed(client, tasks, out):
+    started = time.perf_counter()
+    cluster.run(client, tasks, out, progress=False)
+    return time.perf_counter() - started

@@ -1,0 +1,265 @@
+"""Folds on other processes: the same predictions, nothing done twice, nothing open by mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from acrnn_lib import cluster, crossval, paths, results
+from acrnn_lib.__main__ import main
+
+distributed = pytest.importorskip(
+    "distributed", reason="Dask is not installed: pip install 'acrnn-kit[dask]'")
+
+CHANGES = {"train.epochs": 6, "train.segments": 1, "train.batch_size": 80, "bank.copies": 0,
+           "model.rnn_cells": 8}
+FOLDS = (1, 2, 3, 4)
+# what a worker loads to note every epoch that it trains
+NOTES = """
+import os
+from acrnn_lib import train
+def note(epoch_of):
+    def noted(state, epoch):
+        row = epoch_of(state, epoch)
+        with open(os.environ["NOTES"], "a") as file:
+            file.write(f"{state.fold} {epoch} {os.getpid()}\\n")
+        return row
+    return noted
+def dask_setup(worker):
+    train.State.run_epoch = note(train.State.run_epoch)
+"""
+
+
+def crossval_of(out, folds=FOLDS, **options):
+    return crossval.run("synth", ["attention-rnn"], "smoke", folds, device="cpu", out=out,
+                        changes=CHANGES, progress=False, threads=1, **options)
+
+
+def predicted(root):
+    """{fold folder: bytes of its predictions}"""
+    paths = Path(root).glob("synth/*/*/seed0/fold*/predictions.csv")
+    return {path.parent.name: path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory):
+    """The predictions of one process, fold after fold."""
+    out = tmp_path_factory.mktemp("serial")
+    crossval_of(out)
+    return predicted(out)
+
+
+def until(true, seconds=120):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.05)
+
+
+class Processes:
+    """A scheduler, its workers and clients, each a real process that can be killed."""
+
+    def __init__(self, folder):
+        self.folder, self.all = folder, []
+        self.notes, self.file = folder / "notes.txt", folder / "scheduler.json"
+        (folder / "notes.py").write_text(NOTES)
+        # sounds and features as they are, but no task that an earlier test has left
+        (folder / "cache").mkdir()
+        for shared in paths.cache_dir().iterdir():
+            if shared.name != "tasks":
+                (folder / "cache" / shared.name).symlink_to(shared)
+        self.environment = {**os.environ, "NOTES": str(self.notes),
+                            "ACRNN_CACHE": str(folder / "cache")}
+        self.start("scheduler", "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
+                   "--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file",
+                   self.file)
+        until(self.file.exists)
+        self.address = json.loads(self.file.read_text())["address"]
+
+    def start(self, name, *command):
+        with open(self.folder / f"{name}.log", "a") as log:
+            self.all.append(subprocess.Popen([sys.executable, *map(str, command)], stdout=log,
+                                             stderr=log, env=self.environment, cwd=self.folder))
+        return self.all[-1]
+
+    def worker(self):
+        return self.start("worker", "-m", "distributed.cli.dask_worker", self.address,
+                          "--nthreads", "1", "--no-nanny", "--no-dashboard", "--preload",
+                          self.folder / "notes.py")
+
+    def client(self, out):
+        changes = [word for key, value in CHANGES.items() for word in ("--set", f"{key}={value}")]
+        return self.start("client", "-m", "acrnn_lib", "crossval", "synth", "--experiments",
+                          "attention-rnn", "--profile", "smoke", "--folds", "1,2,3,4", "--device",
+                          "cpu", "--out", out, "--threads", 1, "--scheduler", self.address,
+                          *changes)
+
+    def epochs(self):
+        """[(fold, epoch, process)] that workers have trained."""
+        text = self.notes.read_text() if self.notes.exists() else ""
+        return [tuple(map(int, line.split())) for line in text.splitlines()]
+
+    def stop(self):
+        for process in self.all:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def processes(tmp_path):
+    started = Processes(tmp_path)
+    yield started
+    started.stop()
+
+
+def test_a_worker_and_the_client_killed_nothing_is_lost_or_done_twice(serial, processes, tmp_path):
+    workers = [processes.worker() for _ in range(3)]
+    client = processes.client(tmp_path / "out")
+    until(processes.epochs)
+    victim = processes.epochs()[0][2]  # it is in the middle of a task
+    os.kill(victim, signal.SIGKILL)
+    assert victim in {worker.pid for worker in workers}
+    until(lambda: predicted(tmp_path / "out"))
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    before = predicted(tmp_path / "out")
+    assert len(before) < len(FOLDS), "the client was killed too late to show anything"
+    assert processes.client(tmp_path / "out").wait(timeout=300) == 0
+    assert predicted(tmp_path / "out") == serial
+    assert before.items() <= serial.items()
+    trained = [(fold, epoch) for fold, epoch, _ in processes.epochs()]
+    assert set(trained) == {(fold, epoch + 1) for fold in FOLDS for epoch in range(6)}
+    # the kill may have come between an epoch and its checkpoint
+    assert len(trained) <= len(FOLDS) * 6 + 1
+    said = (tmp_path / "client.log").read_text()
+    assert "dashboard http://127.0.0.1:" in said and "done by tcp://127.0.0.1:" in said
+    for run in results.load(tmp_path / "out"):
+        run.verify()
+        assert run.manifest["threads"] == 1
+
+
+@pytest.mark.parametrize("number", [2, pytest.param(1, marks=pytest.mark.long)])
+def test_processes_of_this_machine_predict_the_same(serial, tmp_path, number, capsys):
+    runs = crossval_of(tmp_path, FOLDS[:2], away={"processes": number})
+    assert predicted(tmp_path) == {name: serial[name] for name in ("fold1", "fold2")}
+    assert [run.fold for run in runs] == [1, 2]
+    assert f"{number} workers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address, insecure, words", [
+    ("tcp://192.0.2.1:8786", False, "use tls://, or --insecure"),
+    ("tcp://0.0.0.0:8786", False, "is not on this machine"),
+    ("127.0.0.1", False, "expected tcp://host:port"),
+    ("http://127.0.0.1:8786", False, "expected tcp://host:port"),
+    ("tcp://127.0.0.1:port", False, "expected tcp://host:port"),
+    ("tcp://no-such-host.invalid:8786", False, "no such host"),
+    ("tls://127.0.0.1:9", False, "no scheduler"),
+    ("tcp://127.0.0.1:9", False, "no scheduler"),
+])
+def test_addresses_are_refused_with_a_reason(address, insecure, words, monkeypatch):
+    monkeypatch.setattr(cluster, "ANSWER", 1)
+    with pytest.raises(cluster.ClusterError, match=words) as error, \
+            cluster.connect(address, insecure=insecure):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_insecure_is_the_only_way_past_this_machine_without_tls():
+    assert cluster._allowed("tcp://192.0.2.1:8786", insecure=True) is False
+    assert cluster._allowed("tls://192.0.2.1:8786", insecure=False) is True
+    assert cluster._allowed("tcp://localhost:8786", insecure=False) is False
+
+
+def test_options_that_contradict_each_other(capsys):
+    run = ["crossval", "synth", "--experiments", "acrnn"]
+    assert main([*run, "--insecure"]) == 1
+    assert "expected" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main([*run, "--processes", "2", "--scheduler", "tcp://127.0.0.1:1"])
+    assert stop.value.code == 2 and "not allowed with" in capsys.readouterr().err
+    assert main([*run, "--scheduler", "tls://127.0.0.1:1", "--tls", "a", "b", "c"]) == 1
+    assert "a: no such file" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class Short:
+    """A task that takes no time, or fails."""
+
+    fold: int
+    fails: bool = False
+    label = property(lambda self: f"short fold {self.fold}")
+
+    def folder(self, root):
+        return results.run_folder(root, "tiny", "smoke", "short", 0, self.fold)
+
+    def run(self, root):
+        if self.fails:
+            raise ValueError("no sound today")
+        results.append_history(self.folder(root), {"epoch": 1})
+        table = results.pd.DataFrame({"filename": ["a"], "clip_id": [f"{self.fold}-1-A"],
+                                      "fold": [self.fold], "target": [0], "p_0": 1, "p_1": 0})
+        results.write(self.folder(root), table, {"config_hash": "1"})
+
+
+@pytest.fixture
+def client(tmp_path, monkeypatch):
+    """A scheduler and a worker within this process."""
+    monkeypatch.setenv("ACRNN_CACHE", str(tmp_path / "cache"))
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1,
+                            dashboard_address=None) as found:
+        yield found
+
+
+def test_a_task_that_fails_is_named_and_the_rest_goes_on(client, tmp_path):
+    tasks = [Short(1), Short(2, fails=True), Short(3)]
+    with pytest.raises(cluster.ClusterError, match=r"short fold 2: ValueError on .*: no sound"):
+        cluster.run(client, tasks, tmp_path / "out", progress=False)
+    assert [run.fold for run in results.load(tmp_path / "out")] == [1, 3]
+    assert not list((tmp_path / "cache" / "tasks").glob("*")), "workers keep nothing"
+
+
+def test_workers_with_other_code_or_other_sounds_are_refused(client, tmp_path, monkeypatch):
+    wrong = client.submit(cluster.train_task, Short(1), {}, "other").result()[2]
+    assert "another version of the kit" in wrong
+    monkeypatch.setattr(crossval.datasets, "load", lambda *_: results.pd.DataFrame(
+        {"path": ["/here/1.wav"], "fold": 1, "target": 0, "clip_id": "1-1-A"}))
+    monkeypatch.setattr(crossval.datasets, "data_hash", lambda _: "theirs")
+    task = crossval.Task(crossval.experiment("svm"), "synth", None, 0, 1, [2, 3], "cpu", 1, None,
+                         {"data_hash": "ours"})
+    with pytest.raises(crossval.datasets.DatasetError, match="data hash theirs, expected ours"):
+        task.run(tmp_path)
+
+
+def certificates(folder):
+    """A certificate that is its own authority, for 127.0.0.1, and its key."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+               "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+               "-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    return folder / "cert.pem", folder / "cert.pem", folder / "key.pem"
+
+
+def test_tls_with_its_files_and_not_without(tmp_path):
+    files = certificates(tmp_path)
+    names = ("tls_ca_file", "tls_client_cert", "tls_client_key", "tls_scheduler_cert",
+             "tls_scheduler_key", "tls_worker_cert", "tls_worker_key")
+    security = distributed.Security(
+        require_encryption=True,
+        **dict(zip(names, map(str, (*files, *files[1:], *files[1:])), strict=True)))
+    with distributed.LocalCluster(n_workers=1, processes=False, host="127.0.0.1",
+                                  protocol="tls://", security=security,
+                                  dashboard_address=None) as running:
+        address = running.scheduler_address
+        with cluster.connect(address, tls=files) as client:
+            assert client.submit(sum, [1, 2]).result() == 3
+        with pytest.raises(cluster.ClusterError, match="no scheduler"), cluster.connect(address):
+            pass
