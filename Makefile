@@ -13,7 +13,7 @@ REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT)
 # kernels of this environment go before those of the user or the system
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: env reproduce test book lab bench clean
+.PHONY: env reproduce test book lab app bench clean
 .DELETE_ON_ERROR:
 
 env: .venv/.done
@@ -42,6 +42,10 @@ book: .venv/.done
 # on this computer only, with JupyterLab's own token in the address
 lab: .venv/.done
 	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_start_here.ipynb $(ARGS)
+
+# notebook 13 without its code: play it your own sounds, on this computer only
+app: .venv/.done
+	$(BIN)/python -m acrnn_lib.app $(ARGS)
 
 # beside the peers, which are installed for it: benchmarks/README.md
 bench: .venv/.bench

@@ -35,7 +35,7 @@ def test_rooms_import_only_rooms_above_them():
     order = ("exercises config paths progress device audio synth_sounds synth datasets cascade "
              "gammatone features augment evaluate results store segments acrnn baselines train "
              "classical crossval leakage report claims recount predict explain viz viz_results "
-             "widgets widgets_results widgets_sounds pages reproduce __init__ __main__").split()
+             "widgets widgets_results widgets_sounds pages reproduce app __init__ __main__").split()
     for path in LIBRARY:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level == 1:
