@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 # threads that wait sleep, instead of keeping other programs from working
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: env reproduce test book pdf lab bench clean
+.PHONY: env reproduce test book pdf lab app bench clean
 .DELETE_ON_ERROR:
 
 env: .venv/.done
@@ -51,6 +51,10 @@ pdf: book
 # on this computer only, with JupyterLab's own token in the address
 lab: .venv/.done
 	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_start_here.ipynb $(ARGS)
+
+# notebook 13 without its code: play it your own sounds, on this computer only
+app: .venv/.done
+	$(BIN)/python -m acrnn_lib.app $(ARGS)
 
 # beside the peers, which are installed for it: benchmarks/README.md
 bench: .venv/.bench

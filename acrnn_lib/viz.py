@@ -43,13 +43,21 @@ def player(clip, wave=None, change=None, rate=22050):
 
     from . import audio
 
-    credit = f"{clip.category}, clip {clip.clip_id}, by {clip.author}, {clip.licence}"
-    page = f' (<a href="{escape(clip.url)}">link</a>)' if clip.url else ""
-    text = f"<div>{escape(credit)}{page}{escape(f'; {change}' if change else '')}</div>"
+    text = f"<div>{credit(clip, change)}</div>"
     if any(mark in clip.licence for mark in CLOSED):
         return HTML(f"{text}<div>Not embedded, as its licence is not open: play the file.</div>")
     wave = audio.read(clip.path) if wave is None else wave
     return HTML(text + Audio(resample_poly(wave, rate, SAMPLE_RATE), rate=rate)._repr_html_())
+
+
+def credit(clip, change=None):
+    """Class, author, licence and link of a clip (a row of the clip table) as HTML.
+
+    Notebook: 01_listen_and_look
+    """
+    text = f"{clip.category}, clip {clip.clip_id}, by {clip.author}, {clip.licence}"
+    page = f' (<a href="{escape(clip.url)}">link</a>)' if clip.url else ""
+    return f"{escape(text)}{page}{escape(f'; {change}' if change else '')}"
 
 
 def waveform(wave, ax=None, sample_rate=SAMPLE_RATE, events=None, title=None):

@@ -9,6 +9,7 @@ Notebook: 02_gammatone_features, 03_augmentation, 04_the_model_layer_by_layer
 import base64
 import functools
 import io
+import os
 from html import escape
 
 import ipywidgets
@@ -77,7 +78,10 @@ class Explorer(ipywidgets.VBox):
                 f"{''.join(parts)}</div>")
 
     def _repr_mimebundle_(self, **kwargs):
-        return super()._repr_mimebundle_(**kwargs) | {"text/html": self.page()}
+        live = super()._repr_mimebundle_(**kwargs)
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+            return live  # an app always has a kernel
+        return live | {"text/html": self.page()}
 
 
 def picture(fig, alt):

@@ -35,7 +35,8 @@ def test_rooms_import_only_rooms_above_them():
     order = ("exercises config paths progress device audio synth_sounds synth datasets cascade "
              "gammatone features augment evaluate results store segments acrnn baselines train "
              "cluster classical crossval leakage report claims recount predict explain viz "
-             "viz_results widgets widgets_results pages reproduce __init__ __main__").split()
+             "viz_results widgets widgets_results widgets_sounds pages reproduce app __init__ "
+             "__main__").split()
     for path in LIBRARY:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level == 1:

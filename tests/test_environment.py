@@ -100,16 +100,23 @@ def test_makefile_calls_programs_that_exist():
     programs = set(re.findall(r"\$\(BIN\)/([\w-]+)", MAKEFILE))
     assert programs == {"python", "jupyter"}
     modules = set(re.findall(r"-m ([\w.]+)", MAKEFILE))
-    assert modules <= {"venv", "pip", "ipykernel", "pytest", "acrnn_lib", "benchmarks"}
+    assert modules <= {"venv", "pip", "ipykernel", "pytest", "acrnn_lib", "acrnn_lib.app",
+                       "benchmarks"}
     targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     assert targets == set(phony.split())
 
 
+def test_lab_and_app_are_served_to_this_computer_only():
+    (lab,) = re.findall(r"^\t\$\(BIN\)/jupyter lab (.*)$", MAKEFILE, re.MULTILINE)
+    assert "--ip=127.0.0.1" in lab.split()
+    assert not re.search(r"--\S*(token|password|disable_check_xsrf|allow_origin)", MAKEFILE)
+
+
 def test_environment_is_made_again_when_its_files_change():
     (needs,) = re.findall(r"^\.venv/\.done: (.*)$", MAKEFILE, re.MULTILINE)
     assert set(needs.split()) == {"pyproject.toml", "requirements.lock", "requirements-torch.txt"}
-    for target in ("env", "reproduce", "test", "book", "lab"):
+    for target in ("env", "reproduce", "test", "book", "lab", "app"):
         assert re.search(rf"^{target}: \.venv/\.done$", MAKEFILE, re.MULTILINE), target
 
 

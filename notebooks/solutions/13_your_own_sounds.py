@@ -1,0 +1,50 @@
+# %% n13-24
+my_least = 1 / 10
+
+# %% n13-24 wrong
+my_least = 0
+
+# %% n13-24 wrong
+my_least = 0.5
+
+# %% n13-27
+surest = tested.filter(regex=r"^p_\d+$").max(axis=1)
+my_answered = (surest >= 0.7).mean()
+my_right = tested.correct[surest >= 0.7].mean()
+
+# %% n13-27 wrong
+surest = tested.filter(regex=r"^p_\d+$").max(axis=1)
+my_answered = (surest >= 0.7).mean()
+my_right = ((surest >= 0.7) & tested.correct).mean()
+
+# %% n13-27 wrong
+surest = tested.filter(regex=r"^p_\d+$").max(axis=1)
+my_answered = tested.correct[surest >= 0.7].mean()
+my_right = (surest >= 0.7).mean()
+
+# %% n13-27 wrong
+my_answered, my_right = 0.5, tested.correct.mean()
+
+# %% n13-30
+def my_folds(folder_table):
+    folds = pd.Series(0, index=folder_table.index)
+    for _, clips in folder_table.groupby("category"):
+        filled = dict.fromkeys(range(1, 6), 0)
+        for source, count in clips.source.value_counts().items():
+            fold = min(filled, key=filled.get)
+            filled[fold] += count
+            folds[clips.index[clips.source == source]] = fold
+    return folds
+
+# %% n13-30 wrong
+def my_folds(folder_table):
+    return np.arange(len(folder_table)) % 5 + 1
+
+# %% n13-30 wrong
+def my_folds(folder_table):
+    return folder_table.groupby("category").source.transform(
+        lambda s: pd.factorize(s)[0] % 5 + 1)
+
+# %% n13-30 wrong
+def my_folds(folder_table):
+    return pd.factorize(folder_table.category)[0] + 1
