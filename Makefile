@@ -16,7 +16,7 @@ REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT) $(WHERE)
 # kernels of this environment go before those of the user or the system
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: env reproduce test book lab bench clean
+.PHONY: env reproduce test faults book lab bench clean
 .DELETE_ON_ERROR:
 
 env: .venv/.done
@@ -37,6 +37,10 @@ reproduce: .venv/.done
 
 test: .venv/.done
 	$(BIN)/python -m pytest $(ARGS)
+
+# kills, full disks, flipped bytes and broken input many times over, with counts: half an hour
+faults: .venv/.done
+	$(BIN)/python -m pytest --long -s tests/faults tests/test_cluster.py $(ARGS)
 
 # from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
 book: .venv/.done
