@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 # threads that wait sleep, instead of keeping other programs from working
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: env reproduce test book pdf lab app bench clean
+.PHONY: env reproduce test faults book pdf lab app bench clean
 .DELETE_ON_ERROR:
 
 env: .venv/.done
@@ -39,6 +39,10 @@ reproduce: .venv/.done
 
 test: .venv/.done
 	$(BIN)/python -m pytest $(ARGS)
+
+# kills, full disks, flipped bytes and broken input many times over, with counts: half an hour
+faults: .venv/.done
+	$(BIN)/python -m pytest --long -s tests/faults tests/test_cluster.py $(ARGS)
 
 # from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
 book: .venv/.done

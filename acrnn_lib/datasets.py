@@ -12,9 +12,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +30,8 @@ ARCHIVES = {
     "esc10": "https://github.com/karoldvl/ESC-10/archive/553c8f1743b9dba6b282e1323c3ca8fa76923448.zip",
     "esc50": "https://github.com/karolpiczak/ESC-50/archive/master.zip",
 }
+LARGEST = 2 * 10**9  # bytes; ESC-50 unpacks to half of it
+SUMS = "sha256.json"  # of generated clips, by file name
 ESC50_CLIPS, ESC50_FORMAT = 2000, (44100, 1, 220500)  # Hz, channels, samples per channel
 _META = dict(filename=str, fold=int, target=int, category=str, esc10=bool, src_file=str, take=str)
 
@@ -117,7 +121,8 @@ def download(name):
         try:
             archive = pooch.retrieve(url, None, "archive.zip", new.parent, progressbar=bar)
             _extract(archive, new)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, RuntimeError, EOFError, zlib.error,
+                zipfile.BadZipFile) as error:
             raise DatasetError(f"{url}: cannot be fetched ({error}); see --data DIR") from error
         record = {"url": url, "sha256": pooch.file_hash(archive)}
         (new / "download.json").write_text(json.dumps(record))
@@ -199,9 +204,13 @@ def _generated():
     from . import synth
 
     folder = cache_dir() / f"synth-{synth.VERSION}"
+    if folder.is_dir() and not (folder / SUMS).is_file():
+        shutil.rmtree(folder)  # of an earlier version, which could not be checked
     if not folder.is_dir():
         with arriving(folder) as new:
             synth.write(new)
+            sums = {path.name: file_hash(path) for path in new.glob("*.wav")}
+            (new / SUMS).write_text(json.dumps(sums))
     return folder
 
 
@@ -213,6 +222,16 @@ def _synth(folder):
     found = [path.name for path in folder.glob("*.wav")]
     _same(folder, files, found, f"files of synth {synth.VERSION}")
     path = [str(folder / file) for file in files]
+    try:
+        sums = json.loads((folder / SUMS).read_text())
+        changed = [p for p, digest in zip(path, _digests(path), strict=True)
+                   if sums[Path(p).name] != digest]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{folder / SUMS}: expected the checksums of {folder.name} ({error}); "
+                           "without the folder it is generated again") from error
+    if changed:
+        raise DatasetError(f"{changed[0]}: changed since it was generated ({len(changed)} of "
+                           f"{len(path)} files differ); without {folder} it is generated again")
     return clips.assign(path=path, licence="CC0 (generated)", author="ACRNN kit", url="")
 
 
@@ -238,10 +257,11 @@ def _list(names, n):
 
 def _digests(paths):
     with ThreadPoolExecutor() as pool:  # hashing and reading release Python's lock
-        return list(pool.map(_sha256, paths))
+        return list(pool.map(file_hash, paths))
 
 
-def _sha256(path):
+def file_hash(path):
+    """SHA-256 (hex) of a file, computed once as long as its size and time stay the same."""
     now = os.stat(path)
     return _sha256_of(str(path), now.st_size, now.st_mtime_ns)  # so a changed file is hashed again
 
@@ -255,12 +275,17 @@ def _sha256_of(path, _size, _modified):
 def _extract(archive, folder):
     """Unpack a GitHub archive without its top folder; refuse it whole if a member leaves it."""
     with zipfile.ZipFile(archive) as zipped:
+        size = sum(member.file_size for member in zipped.infolist())
+        if size > LARGEST:
+            raise ValueError(f"the archive unpacks to {size} bytes, expected at most {LARGEST}")
         for member in zipped.infolist():
             parts = PurePosixPath(member.filename).parts
             odd = ".." in parts or re.search(r"^/|\\|:", member.filename)
             if odd or stat.S_ISLNK(member.external_attr >> 16):
                 raise ValueError(f"unsafe name in the archive: {member.filename!r}")
         zipped.extractall(unpacked := folder.parent / "unpacked")
-    (top,) = unpacked.iterdir()
+    top, *others = unpacked.iterdir()
+    if others:
+        raise ValueError(f"the archive holds {top.name!r} and more, expected one folder")
     folder.rmdir()
     top.rename(folder)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from . import exercises, pages
+from .paths import locked
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
@@ -54,10 +55,12 @@ def run(dataset="synth", profile="smoke", data=None, only=None, force=False, sch
             print(f"no step begins with {', '.join(unknown)}; the steps are {', '.join(steps)}")
             return 2
         wanted = [step for step in steps if not only or step.startswith(tuple(only))]
-        execute({p: m for p, m in marks.items() if p.stem in wanted}, folder, parameters, force)
-        recount(root)
-        if BOOK in wanted:
-            print(f"book: {build_book(marks, folder, root)}")
+        with locked(root / "build"):
+            execute({p: m for p, m in marks.items() if p.stem in wanted}, folder, parameters,
+                    force)
+            recount(root)
+            if BOOK in wanted:
+                print(f"book: {build_book(marks, folder, root)}")
     except ReproduceError as error:
         print(error)
         return 1
@@ -121,7 +124,10 @@ def check_parameters(path, cells, parameters):
 def finished(target, mark):
     """Return the record of an executed copy if it was made from exactly `mark`, else None."""
     stamp = target.with_suffix(".json")
-    record = json.loads(stamp.read_text()) if stamp.is_file() and target.is_file() else {}
+    try:
+        record = json.loads(stamp.read_text()) if target.is_file() else {}
+    except (OSError, ValueError):  # missing or damaged: it is executed again
+        return None
     return record if record.get("fingerprint") == mark else None
 
 

@@ -1,15 +1,18 @@
 """The feature store: every clip's features, computed once, memory-mapped afterwards.
 
 One file per copy of the bank (copy 0 is the clips themselves), named by the hash of all that
-decides its content. A file appears under its name only when it is whole; what an interrupted
-build has finished is kept and built upon.
+decides its content. A file appears under its name only when it is whole, and its note, the JSON
+beside it, holds its SHA-256; what an interrupted build has finished is kept and built upon. One
+process builds at a time: it uses all cores, and others wait for what it makes.
 
 Notebook: 03_augmentation
 """
 
 import hashlib
+import io
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,7 +24,7 @@ from .config import hashed
 from .device import keep_freed_memory
 from .features import front_end
 from .progress import bar
-from .results import write_bytes
+from .results import ResultsError, read_json, whole_errors, write_bytes
 
 BLOCK = 32  # clips between two notes of progress on disk
 
@@ -39,17 +42,37 @@ def load(table, features, bank, workers=None, progress=True):
 
     Returns a list of read-only memory maps, float16 (clips, n_bands, frames): log energies of
     each clip in the table's order; the delta follows from them (``features.delta``). Rounding to
-    float16 changes a value by at most 0.4 % of a factor e. Raises AudioError naming the clip that
-    cannot be read; what was built before stays. Notebook: 03_augmentation
+    float16 changes a value by at most 0.4 % of a factor e. A file that changed since it was
+    written is said to have, and built again. Raises AudioError naming the clip that cannot be
+    read; what was built before stays. Notebook: 03_augmentation
     """
     data_hash = datasets.data_hash(table)
-    copies = []
-    for copy in range(bank.copies + 1):
-        path = _path(data_hash, features, bank, copy)
-        if not path.exists():
-            _build(path, table, features, bank, copy, workers, progress)
-        copies.append(np.load(path, mmap_mode="r", allow_pickle=False))
-    return copies
+    wanted = [_path(data_hash, features, bank, copy) for copy in range(bank.copies + 1)]
+    if not all(_is_whole(path) for path in wanted):
+        with paths.locked(paths.cache_dir() / "features"):
+            for copy, path in enumerate(wanted):
+                if not _is_whole(path):  # nor has another process built it meanwhile
+                    _build(path, table, features, bank, copy, workers, progress)
+    return [np.load(path, mmap_mode="r", allow_pickle=False) for path in wanted]
+
+
+def _is_whole(path):
+    """Is the file there, and as its note says it was written?"""
+    if not path.exists():
+        return False
+    if datasets.file_hash(path) == _note(path).get("sha256"):
+        return True
+    print(f"{path}: its SHA-256 is not the one noted beside it; built again", file=sys.stderr,
+          flush=True)
+    return False
+
+
+def _note(path):
+    """{"done": clips written so far, "sha256": of the file up to there}; empty without one."""
+    try:
+        return read_json(path.with_suffix(".json"))
+    except ResultsError:  # missing, or damaged: then nothing is known about the file
+        return {}
 
 
 def _path(data_hash, features, bank, copy):
@@ -64,10 +87,12 @@ def _path(data_hash, features, bank, copy):
 def _build(path, table, features, bank, copy, workers, progress):
     keep_freed_memory()
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
     partial, note = path.with_suffix(".partial"), path.with_suffix(".json")
     frames = 1 + round(features.clip_seconds * features.sample_rate) // features.hop_length
     shape = (len(table), features.n_bands, frames)
-    done = json.loads(note.read_text())["done"] if note.exists() and partial.exists() else 0
+    head = _header(shape)
+    done, written = _resumed(partial, _note(path), len(head), 2 * shape[1] * shape[2])
     transform = front_end(features).eval()
     clips = list(zip(table.clip_id, table.path, strict=True))
 
@@ -83,17 +108,43 @@ def _build(path, table, features, bank, copy, workers, progress):
     pool = ThreadPoolExecutor(workers or os.cpu_count(), initializer=torch.set_num_threads,
                               initargs=(1,))
     shown = bar(label=label, total=len(clips), unit="clip", done=done, show=progress)
-    with open(partial, "r+b" if done else "wb") as file, pool, shown:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f2", "fortran_order": False, "shape": shape})
-        file.seek(done * 2 * shape[1] * shape[2], os.SEEK_CUR)
+    with whole_errors(partial), open(partial, "r+b" if done else "wb") as file, pool, shown:
+        if not done:
+            file.write(head)
+            written.update(head)
+        file.seek(len(head) + done * 2 * shape[1] * shape[2])
         for start in range(done, len(clips), BLOCK):
             block = clips[start : start + BLOCK]
             for static in pool.map(compute, block):
-                file.write(static.astype("<f2").tobytes())
+                data = static.astype("<f2").tobytes()
+                file.write(data)
+                written.update(data)
             file.flush()
-            write_bytes(note, json.dumps({"done": start + len(block)}).encode())
+            done = {"done": start + len(block), "sha256": written.hexdigest()}
+            write_bytes(note, json.dumps(done).encode())
             shown.update(len(block))
     torch.set_num_threads(threads)
     os.replace(partial, path)
-    note.unlink()
+
+
+def _header(shape):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "<f2", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+def _resumed(partial, note, head, clip):
+    """(clips that an interrupted build has finished, SHA-256 object of the file up to there).
+
+    head, clip : their bytes. From the start where the file is not what its note says.
+    """
+    if partial.exists() and isinstance(done := note.get("done"), int):
+        data, size = hashlib.sha256(), head + done * clip
+        with open(partial, "rb") as file:
+            while size and (part := file.read(min(size, 2**20))):
+                data.update(part)
+                size -= len(part)
+        if not size and data.hexdigest() == note.get("sha256"):
+            return done, data
+    return 0, hashlib.sha256()

@@ -63,7 +63,12 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
         state = State(experiment, table, copies, fold, seed, train_folds, device)
         elapsed = state.resume(folder)
         for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
-            row = state.run_epoch(epoch)
+            try:
+                row = state.run_epoch(epoch)
+            except TrainingError as error:
+                kept = Path(folder) / CHECKPOINT
+                last = f"epoch {state.epoch}, in {kept}" if kept.exists() else "none"
+                raise TrainingError(f"{error}; last good epoch: {last}") from None
             results.append_history(folder, row)
             state.save(folder, elapsed + time.time() - started, same)
             if report:
@@ -111,7 +116,7 @@ class State:
         self.device = pick_device(device)
         self.precision = pick_precision(self.device)
         rows = np.flatnonzero(table.fold.isin(train_folds))
-        self.clip_ids = table.clip_id.to_numpy()[rows]
+        self.files = np.array([Path(path).name for path in table.path])[rows]
         self.targets = torch.from_numpy(table.target.to_numpy()[rows].copy())
         self.classes = class_names(table)
         self.n_classes = len(self.classes)
@@ -183,16 +188,22 @@ class State:
         with self.autocast():
             logits = self.model(self.lay(x))
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
-        if not torch.isfinite(loss):
-            clips = ", ".join(sorted(set(self.clip_ids[batch[:, 0]]))[:5])
-            raise TrainingError(f"{where}: loss is {loss.item()}; clips {clips} ...; the last "
-                                "good epoch is in the checkpoint")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.must_be_finite(loss, batch, where)
         self.optimizer.step()
         if self.average:
             self.average.update_parameters(self.model)
         return loss.item(), (logits.argmax(1) == targets.argmax(1)).sum().item()
+
+    def must_be_finite(self, loss, batch, where):
+        """TrainingError that names the files of the batch if loss or gradient are not numbers."""
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in self.model.parameters() if p.grad is not None])
+        for name, value in {"loss": loss, "the gradient's norm": norm}.items():
+            if not torch.isfinite(value):
+                files = ", ".join(sorted(set(self.files[batch[:, 0]])))
+                raise TrainingError(f"{where}: {name} is {value.item()}; the batch: {files}")
 
     def normalise(self, x):
         return (x - self.mean.view(1, 2, -1, 1)) / self.std.view(1, 2, -1, 1)
@@ -298,6 +309,7 @@ class State:
             "layout": self.layout,
             "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
         }
+        note["note_sha256"] = note_hash(note)
         results.write_bytes(folder / CHECKPOINT, json.dumps(note, indent=1).encode())
         for old in folder.glob("checkpoint-*.safetensors"):
             if old.name != name:
@@ -309,7 +321,11 @@ class State:
         if not (folder / CHECKPOINT).exists():
             results.truncate_history(folder, 0)
             return 0.0
-        note = json.loads((folder / CHECKPOINT).read_text())
+        note = results.read_json(folder / CHECKPOINT)
+        # checkpoints of earlier versions have no digest of the note
+        if note.pop("note_sha256", note_hash(note)) != note_hash(note):
+            raise results.ResultsError(f"{folder / CHECKPOINT}: changed since it was written; "
+                                       "remove it to train this fold from the start")
         path = folder / note["file"]
         if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
             raise results.ResultsError(f"{path}: changed since it was written; remove it and "
@@ -344,6 +360,12 @@ class State:
                 "fold": self.fold, "seed": self.seed}
         metadata = {"acrnn": json.dumps(note)}
         results.write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
+
+
+def note_hash(note):
+    """SHA-256 (hex) over a checkpoint's JSON, but for the digest itself."""
+    rest = {name: value for name, value in note.items() if name != "note_sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def frame_energy(static, n_weights, segments):

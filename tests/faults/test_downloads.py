@@ -1,0 +1,122 @@
+"""Hostile and broken archives: refused, nothing outside the target touched, the next try works."""
+
+import http.server
+import io
+import random
+import stat
+import threading
+import zipfile
+
+import pytest
+
+from acrnn_lib import datasets, paths
+
+GOOD = {"ESC-10-1/001 - Dog bark/1-1-A.ogg": b"sound" * 1000, "ESC-10-1/README": b"text"}
+
+
+def archive(files, kind=zipfile.ZIP_DEFLATED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", kind) as zipped:
+        for name, content in files.items():
+            zipped.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Set served.body (and served.sent, fewer bytes than declared); download() fetches it."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        body, sent = b"", None
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.body)))
+            self.end_headers()
+            self.wfile.write(self.body[: Handler.sent])
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("ACRNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(datasets.ARCHIVES, "esc10",
+                        f"http://127.0.0.1:{server.server_port}/esc10.zip")
+    monkeypatch.setattr(datasets, "load", lambda name, root=None: None)
+    yield Handler
+    server.shutdown()
+    server.server_close()
+
+
+def refused(tmp_path, words):
+    """The download fails with one line; afterwards cache and neighbourhood are as before."""
+    with pytest.raises(datasets.DatasetError, match=words) as error:
+        datasets.download("esc10")
+    assert "\n" not in str(error.value)
+    assert not list((tmp_path / "cache").iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"cache"}
+
+
+def test_an_interrupted_download_is_refused_and_the_next_one_works(served, tmp_path):
+    served.body = archive(GOOD)
+    served.sent = len(served.body) // 2
+    refused(tmp_path, "cannot be fetched")
+    served.sent = None
+    folder = datasets.download("esc10")
+    assert (folder / "001 - Dog bark" / "1-1-A.ogg").read_bytes() == b"sound" * 1000
+    assert folder == paths.cache_dir() / "esc10"
+
+
+@pytest.mark.parametrize("name", ["ESC-10-1/../../../evil", "/tmp/evil-of-the-archive", "C:/evil",
+                                  "ESC-10-1\\..\\evil", "../evil"])
+def test_names_that_leave_the_target(served, tmp_path, name):
+    served.body = archive({**GOOD, name: b"evil"})
+    refused(tmp_path, "unsafe name")
+
+
+def test_a_link(served, tmp_path):
+    link = zipfile.ZipInfo("ESC-10-1/link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    served.body = archive({**GOOD, link: b"/etc"})
+    refused(tmp_path, "unsafe name")
+
+
+def test_a_bomb_is_not_unpacked(served, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "LARGEST", 10**6)
+    served.body = archive({**GOOD, "ESC-10-1/bomb": bytes(2 * 10**6)})
+    refused(tmp_path, "unpacks to 2005004 bytes, expected at most 1000000")
+
+
+def test_a_bomb_that_lies_about_its_size(served, tmp_path):
+    data = bytearray(archive({"ESC-10-1/bomb": bytes(3 * 10**6)}))
+    real = (3 * 10**6).to_bytes(4, "little")
+    served.body = bytes(data.replace(real, (1000).to_bytes(4, "little")))
+    assert served.body != data
+    refused(tmp_path, "cannot be fetched")
+
+
+def test_two_folders(served, tmp_path):
+    served.body = archive({**GOOD, "other/file": b""})
+    refused(tmp_path, "expected one folder")
+
+
+def test_wrong_bytes_anywhere(served, tmp_path, times):
+    """A changed archive is refused, or gives exactly what the right one gives."""
+    seed, good = random.randrange(10**6), archive(GOOD)
+    rng, noticed, number = random.Random(seed), 0, times(60, 1000)
+    for _ in range(number):
+        data = bytearray(good)
+        place = rng.randrange(len(data))
+        data[place] ^= 1 << rng.randrange(8)
+        served.body = bytes(data)
+        try:
+            folder = datasets.download("esc10")
+        except datasets.DatasetError:
+            noticed += 1
+        else:
+            found = [path.read_bytes() for path in folder.rglob("*.ogg")]
+            # a flip in a name makes another name, which `load` would refuse
+            assert found in ([], [b"sound" * 1000]), f"seed {seed}, byte {place}"
+            datasets.shutil.rmtree(folder)
+        assert not list((tmp_path / "cache").iterdir()), f"seed {seed}, byte {place}"
+    print(f"\narchives: {number} flipped bytes, {noticed} refused, seed {seed}")
