@@ -4,7 +4,10 @@ import argparse
 import os
 import sys
 
-from .config import EXPERIMENTS, PROFILES
+from .config import EXPERIMENTS, PROFILES, known
+
+DATASETS = ("synth", "esc10", "esc50")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def main(arguments=None):
@@ -40,16 +43,16 @@ def build_parser():
     _dataset(sub)
     sub.add_argument("--workers", type=_positive, help="threads, by default one per core")
     sub.add_argument("--experiment", default="acrnn", help="whose features and bank")
-    sub.add_argument("--profile", default="lite", choices=PROFILES)
+    sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
     command("experiments", experiments, "list the named experiments")
 
     sub = command("crossval", crossval, "train and test experiments on the official folds")
     _dataset(sub)
     sub.add_argument("--experiments", required=True, type=_names, metavar="A,B")
-    sub.add_argument("--profile", default="lite", choices=PROFILES)
+    sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
     sub.add_argument("--folds", type=_numbers, metavar="1,2", help="by default the profile's")
     sub.add_argument("--seeds", type=_numbers, default=(0,), metavar="0,1")
-    sub.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    sub.add_argument("--device", default="auto", **_choice("device", DEVICES))
     sub.add_argument("--out", default="runs", metavar="DIR")
     sub.add_argument("--workers", type=_positive, help="threads that compute features")
     sub.add_argument("--threads", type=_positive, help="threads of a fold's training")
@@ -68,15 +71,15 @@ def build_parser():
 
     sub = command("report", report, "recompute all tables from predictions")
     sub.add_argument("root", nargs="?", default="results", metavar="results|runs")
-    sub.add_argument("--dataset")
+    sub.add_argument("--dataset", **_choice("data set", DATASETS))
     sub.add_argument("--json", action="store_true")
     sub = command("predict", predict, "name the sounds in audio files")
     sub.add_argument("files", nargs="+", metavar="FILE")
     sub.add_argument("--checkpoint", metavar="F", help="by default the one that comes along")
     sub.add_argument("--json", action="store_true")
     sub = command("reproduce", reproduce, "run the notebooks, rebuild the tables, make the book")
-    sub.add_argument("--dataset", default="synth", choices=("synth", "esc10", "esc50"))
-    sub.add_argument("--profile", default="smoke", choices=PROFILES)
+    sub.add_argument("--dataset", default="synth", **_choice("data set", DATASETS))
+    sub.add_argument("--profile", default="smoke", **_choice("profile", PROFILES))
     sub.add_argument("--data", metavar="DIR")
     sub.add_argument("--scheduler", metavar="ADDRESS", help="cross-validation in the notebooks "
                      "trains on this Dask scheduler's workers")
@@ -86,23 +89,43 @@ def build_parser():
 
 
 def _dataset(sub):
-    sub.add_argument("name", choices=("synth", "esc10", "esc50"))
+    sub.add_argument("name", **_choice("data set", DATASETS))
     sub.add_argument("--data", metavar="DIR", help="its folder, or one that holds it by name")
 
 
+def _choice(kind, choices):
+    """Arguments of add_argument for one of some names; a wrong one is told the nearest."""
+    def chosen(text):
+        try:
+            return known(kind, text, choices)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+    return {"type": chosen, "metavar": "|".join(choices)}
+
+
 def _names(text):
-    return [part.strip() for part in text.split(",") if part.strip()]
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected names like a,b")
+    return _once(names)
 
 
 def _numbers(text):
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected numbers like 1,2") from None
+    numbers = text.split(",")
+    if not all(number.isascii() and number.isdigit() for number in numbers):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected numbers like 1,2")
+    return tuple(_once([int(number) for number in numbers]))
+
+
+def _once(parts):
+    for part in parts:
+        if parts.count(part) > 1:
+            raise argparse.ArgumentTypeError(f"found {part} twice")
+    return parts
 
 
 def _positive(text):
-    if not text.isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of at least 1")
     return int(text)
 
@@ -175,8 +198,12 @@ def predict(options):
 
 def reproduce(options):
     """Run everything again."""
-    from . import reproduce
+    from . import cluster, paths, reproduce
 
+    if options.data:  # said before anything runs, not by a notebook
+        paths.dataset_dir(options.dataset, options.data)
+    if options.scheduler:
+        cluster.needs_tls(options.scheduler)
     return reproduce.run(options.dataset, options.profile, options.data, options.only,
                          options.force, options.scheduler)
 

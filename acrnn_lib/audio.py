@@ -19,6 +19,9 @@ _DAMAGE = re.compile(
 )
 _DECLARED = re.compile(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _STREAMED = 0x7FFF0000  # bytes; programs that write to a pipe declare a length above this one
+RATES = (1000, 400_000)  # Hz; beyond lie damaged headers, which would cost minutes to resample
+LOUDEST = 1e9  # times full scale; beyond it energies overflow
+_BLOCK = 2**22  # samples decoded at a time: a header may declare more than there is memory
 _MARGIN = 0.1  # s decoded beyond what is asked, so that the resampler's filter has its context
 
 
@@ -45,8 +48,8 @@ def read(path, seconds=None, start=0.0):
     start : s; where to begin
 
     Returns float32 [shape=(n,)], full scale 1.
-    Raises AudioError for a file that is missing, empty, no audio, truncated, without samples, or
-    with NaN or infinite samples.
+    Raises AudioError for a file that is missing, empty, no audio, truncated, without samples, with
+    NaN, infinite or absurdly large ones, or of a rate outside 1 to 400 kHz.
 
     Notebook: 01_listen_and_look
     """
@@ -54,9 +57,8 @@ def read(path, seconds=None, start=0.0):
     wave, rate = _decode(Path(path), None if seconds is None else seconds + before, start - before)
     if not len(wave):
         raise AudioError(f"{path}: holds no samples")
-    if not np.isfinite(wave).all():
-        raise AudioError(f"{path}: holds NaN or infinite samples")
-    wave = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
+    if not (np.abs(wave) < LOUDEST).all():  # as no comparison with NaN is true
+        raise AudioError(f"{path}: holds NaN or infinite samples, or some beyond {LOUDEST:g}")
     if rate != SAMPLE_RATE:
         from scipy.signal import resample_poly
 
@@ -86,6 +88,11 @@ def _opened(path):
     except (SoundFileError, TypeError) as error:  # TypeError: headerless .raw
         raise AudioError(f"{path}: no audio that can be decoded ({error})") from error
     with file:
+        if file.format == "RAW":  # a damaged header, taken for samples without one
+            raise AudioError(f"{path}: no audio that can be decoded (no header)")
+        if not RATES[0] <= file.samplerate <= RATES[1]:
+            raise AudioError(f"{path}: has {file.samplerate} Hz, expected {RATES[0]} to "
+                             f"{RATES[1]} Hz")
         try:
             yield file
         except SoundFileError as error:
@@ -93,7 +100,7 @@ def _opened(path):
 
 
 def _decode(path, seconds, start):
-    """Samples [shape=(n, channels)] and rate in Hz; everything that is wrong with the file."""
+    """Mean of the channels [shape=(n,)] and rate in Hz; everything that is wrong with the file."""
     with _opened(path) as file:
         rate, first = file.samplerate, round(start * file.samplerate)
         if first:
@@ -101,7 +108,14 @@ def _decode(path, seconds, start):
         expected = max(0, file.frames - first)
         if seconds is not None:
             expected = min(expected, math.ceil((seconds + _MARGIN) * rate))
-        wave = file.read(expected, dtype="float32", always_2d=True)
+        step, parts, found = max(1, _BLOCK // file.channels), [], 0
+        while found < expected:
+            part = file.read(min(step, expected - found), dtype="float32", always_2d=True)
+            if not len(part):
+                break
+            parts.append(part[:, 0] if part.shape[1] == 1 else part.mean(axis=1))
+            found += len(part)
+        wave = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         log = file.extra_info
     declared = _DECLARED.search(log)
     cut = declared and _STREAMED > int(declared[1]) > int(declared[2])

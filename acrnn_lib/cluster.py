@@ -59,7 +59,7 @@ def connect(scheduler=None, processes=None, tls=None, insecure=False):
             scheduler = stack.enter_context(LocalCluster(
                 n_workers=processes, threads_per_worker=1, memory_limit=0, host="127.0.0.1",
                 dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR))
-        elif _allowed(scheduler, insecure):
+        elif needs_tls(scheduler, insecure):
             names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
             given = dict(zip(names, map(_file, tls or ()), strict=False))
             security = Security(require_encryption=True, **given)
@@ -74,7 +74,7 @@ def connect(scheduler=None, processes=None, tls=None, insecure=False):
         yield client
 
 
-def _allowed(address, insecure):
+def needs_tls(address, insecure=False):
     """True for TLS, False for plain TCP; ClusterError where plain TCP would leave the machine."""
     parts = re.fullmatch(r"(tcp|tls)://(?:\[([^]]+)\]|([^:/]+)):(\d+)", address)
     if not parts:

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 
 # A setting marked so came after runs were published: it counts in hashes only where it is not at
@@ -39,6 +40,14 @@ class FeatureConfig:
 
     def __post_init__(self):
         _one_of("scale", self.scale, ("gammatone", "mel"))
+        _in_range(self, ("sample_rate", "clip_seconds", "n_fft", "hop_length", "n_bands",
+                         "segment_frames", "segment_hop"))
+        if self.delta_width < 3 or self.delta_width % 2 == 0:
+            raise ValueError(f"delta_width: found {self.delta_width}, expected an odd number of at "
+                             "least 3")
+        if not self.f_min < self.f_max <= self.sample_rate / 2:
+            raise ValueError(f"f_min, f_max: found {self.f_min}, {self.f_max}, expected f_min "
+                             "below f_max and f_max at most half the sample_rate")
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,9 @@ class BankConfig:
 
     def __post_init__(self):
         _one_of("combine", self.combine, ("both", "either"))
+        _in_range(self)
+        if self.stretch[0] <= 0:
+            raise ValueError(f"stretch: found {self.stretch}, expected rates over 0")
 
 
 # what can stand in the network's place, and in which notebook's terms: 11_six_systems
@@ -85,6 +97,7 @@ class ModelConfig:
         _one_of("scaling", self.scaling, ("softmax", "sigmoid"))
         _one_of("rnn", self.rnn, ("gru", "lstm"))
         _one_of("directions", self.directions, ("sum", "concat"))
+        _in_range(self, ("rnn_cells",), ("dropout",))
 
 
 @dataclass(frozen=True)
@@ -117,9 +130,7 @@ class TrainConfig:
         _one_of("vote", self.vote, ("mean", "majority"))
         _one_of("optimizer", self.optimizer, ("sgd", "adamw"))
         _one_of("schedule", self.schedule, ("step", "onecycle"))
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: found {getattr(self, name)}, expected at least 1")
+        _in_range(self, ("epochs", "batch_size"), ("momentum", "label_smoothing", "average"))
 
 
 @dataclass(frozen=True)
@@ -263,15 +274,15 @@ def _changed(result, key, value):
     part = getattr(result, known("setting", room, rooms))
     known(f"setting of {room}", name, [f.name for f in dataclasses.fields(part)])
     old = getattr(part, name)
-    if isinstance(value, str) and not isinstance(old, str):
-        try:
+    try:
+        if isinstance(value, str) and not isinstance(old, str):
             value = json.loads(value)
-        except json.JSONDecodeError:
-            raise ValueError(f"{key}: found {value!r}, expected a number") from None
-    if isinstance(old, tuple):
-        value = tuple(value)
-    elif isinstance(old, float) and isinstance(value, int):
-        value = float(value)
+        if isinstance(old, tuple) and isinstance(value, list | tuple):
+            value = tuple(float(x) for x in value)
+        elif isinstance(old, float) and type(value) is int:
+            value = float(value)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{key}: found {value!r}, expected a number") from None
     if type(value) is not type(old):
         raise ValueError(f"{key}: found {value!r}, expected a {type(old).__name__}")
     return dataclasses.replace(result, **{room: dataclasses.replace(part, **{name: value})})
@@ -303,6 +314,19 @@ def known(kind, name, choices):
     near = difflib.get_close_matches(str(name), [str(c) for c in choices], 1, 0.4)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(f"unknown {kind} {name!r}{hint} Known: {', '.join(map(str, choices))}")
+
+
+def _in_range(config, at_least_1=(), below_1=()):
+    """Refuse numbers that nothing could be computed with; none of them may be negative."""
+    for name, value in vars(config).items():
+        if isinstance(value, tuple):
+            if not (len(value) == 2 and -math.inf < value[0] <= value[1] < math.inf):
+                raise ValueError(f"{name}: found {value}, expected two numbers, the lower first")
+        elif isinstance(value, int | float):
+            least = 1 if name in at_least_1 else 0
+            if not least <= value < (1 if name in below_1 else math.inf):
+                upper = " and below 1" * (name in below_1)
+                raise ValueError(f"{name}: found {value}, expected at least {least}{upper}")
 
 
 def _one_of(option, value, choices):

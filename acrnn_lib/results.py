@@ -26,6 +26,17 @@ MANIFEST, CHECKPOINT = "manifest.json", "checkpoint.json"
 KEY = ("dataset", "profile", "experiment", "seed", "fold")
 COLUMNS = ["filename", "clip_id", "fold", "target"]  # then p_0 ... p_{C-1}
 
+# what tables are made of: a value that is not so was not written by a run
+SOUND = {
+    "config_hash": lambda x: isinstance(x, str),
+    "sha256": lambda x: isinstance(x, dict) and all(Path(name).name == name for name in x),
+    "config": lambda x: isinstance(x, dict) and isinstance(x.get("train", {}), dict)
+    and isinstance(x.get("train", {}).get("epochs", 1), int),
+    "classes": lambda x: isinstance(x, list) and all(isinstance(name, str) for name in x),
+    "parameters": lambda x: x is None or (isinstance(x, int) and 0 <= x < 2**63),
+    "wall_seconds": lambda x: isinstance(x, int | float) and 0 <= x < 2**63,
+}
+
 
 class ResultsError(ValueError):
     """A run folder that cannot be trusted; the message names the file and the reason."""
@@ -62,10 +73,14 @@ class Run:
     @cached_property
     def manifest(self) -> dict:
         """How the run was made: config, hashes, versions, machine, times."""
-        manifest = read_json(self.folder / MANIFEST)
+        path = self.folder / MANIFEST
+        manifest = self._named(read_json(path))
+        for name, sound in SOUND.items():
+            if name in manifest and not sound(manifest[name]):
+                raise ResultsError(f"{path}: {name} is {manifest[name]!r}, which no run writes")
         if PREDICTIONS not in manifest.get("sha256", ()) or "config_hash" not in manifest:
-            raise ResultsError(f"{self.folder / MANIFEST}: no config_hash or no {PREDICTIONS}")
-        return self._named(manifest)
+            raise ResultsError(f"{path}: no config_hash or no {PREDICTIONS}")
+        return manifest
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

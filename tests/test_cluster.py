@@ -171,9 +171,9 @@ def test_addresses_are_refused_with_a_reason(address, insecure, words, monkeypat
 
 
 def test_insecure_is_the_only_way_past_this_machine_without_tls():
-    assert cluster._allowed("tcp://192.0.2.1:8786", insecure=True) is False
-    assert cluster._allowed("tls://192.0.2.1:8786", insecure=False) is True
-    assert cluster._allowed("tcp://localhost:8786", insecure=False) is False
+    assert cluster.needs_tls("tcp://192.0.2.1:8786", insecure=True) is False
+    assert cluster.needs_tls("tls://192.0.2.1:8786", insecure=False) is True
+    assert cluster.needs_tls("tcp://localhost:8786", insecure=False) is False
 
 
 def test_options_that_contradict_each_other(capsys):

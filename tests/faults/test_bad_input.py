@@ -1,0 +1,352 @@
+"""Broken input: a result or a documented error, in bounded time and memory, and never a traceback
+from inside a library."""
+
+import json
+import random
+import resource
+import shutil
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from acrnn_lib import audio, config, predict, results
+from acrnn_lib.__main__ import build_parser, main
+
+KINDS = [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "DOUBLE"), ("wav", "FLOAT"),
+         ("wav", "IMA_ADPCM"), ("flac", "PCM_16"), ("ogg", "VORBIS"), ("mp3", None),
+         ("aiff", "PCM_16"), ("au", "PCM_16"), ("caf", "PCM_16"), ("w64", "PCM_16")]
+SECONDS = 20  # s, for one file, on a busy machine
+
+
+@pytest.fixture
+def rng():
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return predict.Predictor()
+
+
+def mutated(data, rng):
+    """The bytes with one to sixteen changes, most of them near the header."""
+    data = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 4, 16])):
+        at = rng.randrange(min(len(data), rng.choice([64, 200, len(data)])))
+        length = rng.randrange(1, 50)
+        what = rng.random()
+        if what < 0.5:
+            data[at] = rng.choice([0, 255, 127, 128, rng.randrange(256)])
+        elif what < 0.65:
+            data[at : at + 4] = rng.randbytes(4)
+        elif what < 0.8:
+            del data[at : at + length]
+        elif what < 0.9:
+            del data[at + 1 :]
+        else:
+            data[at:at] = rng.randbytes(length)
+        data = data or bytearray(b"x")
+    return bytes(data)
+
+
+def sounds(folder, real):
+    """[(name of the kind, bytes)] of generated files and, where there are some, real ones."""
+    noise, found = np.random.default_rng(0).normal(0, 0.1, 8000), []
+    for kind, subtype in KINDS:
+        path = folder / f"sound.{kind}"
+        soundfile.write(path, noise, 44100, subtype=subtype)
+        found.append((kind, path.read_bytes()))
+    return found + [("ogg", path.read_bytes()) for path in real]
+
+
+def test_mutated_sounds_are_read_or_refused(tmp_path, rng, times, request):
+    try:
+        root = request.getfixturevalue("esc10_root")
+        real = sorted(root.rglob("*.ogg"))[::80]
+    except pytest.skip.Exception:  # generated ones then stand alone
+        real = []
+    given_, counts = sounds(tmp_path, real), {"read": 0, "refused": 0}
+    number = times(300, 3000)
+    for k in range(number):
+        kind, data = rng.choice(given_)
+        path = tmp_path / f"mutated.{kind}"
+        path.write_bytes(mutated(data, rng))
+        started = time.monotonic()
+        try:
+            wave = audio.read(path, 5 if k % 2 else None)
+            assert np.abs(wave).max() <= 2 * audio.LOUDEST and wave.ndim == 1
+            counts["read"] += 1
+        except audio.AudioError:
+            counts["refused"] += 1
+        assert time.monotonic() - started < SECONDS
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    assert memory < 4, "GiB"
+    print(f"\nmutated sounds: {number}, {counts}")
+
+
+def test_mutated_sounds_are_predicted_or_refused(tmp_path, rng, times, predictor):
+    files, refused, number = sounds(tmp_path, []), 0, times(15, 300)
+    for _ in range(number):
+        kind, data = rng.choice(files)
+        path = tmp_path / f"mutated.{kind}"
+        path.write_bytes(mutated(data, rng))
+        try:
+            answer = predictor.file(path)
+        except audio.AudioError:
+            refused += 1
+            continue
+        json.dumps(answer, allow_nan=False)
+        chances = [row["probability"] for row in answer["classes"]]
+        assert all(0 <= chance <= 1 for chance in chances)
+    print(f"\nmutated sounds predicted: {number}, {refused} refused")
+
+
+@pytest.mark.parametrize("rate, channels, subtype", [
+    (192000, 1, "PCM_16"), (44100, 8, "PCM_16"), (44100, 1, "DOUBLE"), (48000, 2, "PCM_24"),
+    (8000, 1, "PCM_U8"), (384000, 2, "FLOAT")])
+def test_unusual_formats_are_sounds_too(tmp_path, predictor, rate, channels, subtype):
+    path = tmp_path / "sound.wav"
+    wave = np.random.default_rng(0).normal(0, 0.1, (2 * rate, channels))
+    soundfile.write(path, wave, rate, subtype=subtype)
+    assert audio.read(path).shape == (88200,)
+    assert len(predictor.file(path)["classes"]) == 3
+
+
+def header(path, declared, data, rate=44100):
+    """A 16-bit mono WAV file that declares another length than it has, in bytes."""
+    path.write_bytes(b"RIFF" + struct.pack("<I", 36 + declared) + b"WAVEfmt " + struct.pack(
+        "<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) + b"data" + struct.pack("<I", declared) + data)
+
+
+def test_a_file_that_says_three_hours_and_is_short(tmp_path, predictor):
+    path = tmp_path / "long.wav"
+    header(path, 3 * 3600 * 88200, bytes(1000))
+    for read in (audio.read, predictor.file):
+        with pytest.raises(audio.AudioError, match="truncated or damaged"):
+            read(path)
+
+
+def test_a_flac_that_declares_more_than_there_is_memory(tmp_path, predictor):
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.zeros(44100), 44100)
+    data = bytearray(path.read_bytes())
+    data[21] |= 0x0F  # the 36 bits of the number of samples
+    data[22:26] = b"\xff" * 4
+    path.write_bytes(data)
+    for read in (audio.read, predictor.file):
+        with pytest.raises(audio.AudioError):
+            read(path)
+
+
+def test_a_wav_that_declares_less_than_it_has_is_as_long_as_it_says(tmp_path):
+    path = tmp_path / "less.wav"
+    header(path, 88200, bytes(10 * 88200))
+    assert audio.read(path).shape == (44100,)
+
+
+@pytest.mark.parametrize("rate", [1, 999, 400_001, 13_937_732])
+def test_rates_that_no_sound_has(tmp_path, rate):
+    path = tmp_path / "odd.wav"
+    header(path, 2000, bytes(2000), rate)
+    with pytest.raises(audio.AudioError, match=rf"has {rate} Hz, expected 1000 to 400000"):
+        audio.duration(path)
+
+
+@pytest.mark.parametrize("value", [1e10, 1e30, -1e38])
+def test_samples_that_would_overflow(tmp_path, value):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, np.array([0.1, value] * 1000), 44100, subtype="DOUBLE")
+    with pytest.raises(audio.AudioError, match="NaN or infinite samples, or some beyond 1e"):
+        audio.read(path)
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory):
+    """A committed run, copied."""
+    root = tmp_path_factory.mktemp("evidence")
+    run = results.load("results", dataset="esc10", experiment="svm")[0]
+    shutil.copytree(run.folder, root / "results" / run.folder.relative_to("results"))
+    return root / "results"
+
+
+def answers(arguments, capsys):
+    """A command's status; what it prints for an error is one line."""
+    status = main(arguments)
+    said = capsys.readouterr().err.strip().splitlines()
+    assert status == 0 or len([x for x in said if x.startswith("error: ")]) == 1, said
+    return status
+
+
+@pytest.mark.parametrize("name", [results.MANIFEST, results.PREDICTIONS, results.HISTORY])
+def test_mutated_evidence_is_reported_or_refused(tmp_path, evidence, rng, times, capsys, name):
+    """Bytes of predictions and manifests; digests are set right, so that the content counts."""
+    number, refused = times(10, 300), 0
+    path, = evidence.rglob(name)
+    manifest, = evidence.rglob(results.MANIFEST)
+    data, before = path.read_bytes(), manifest.read_bytes()
+    for _ in range(number):
+        path.write_bytes(mutated(data, rng))
+        if path != manifest:
+            content = json.loads(before)
+            content["sha256"][name] = results._sha256(path.read_bytes())
+            manifest.write_text(json.dumps(content))
+        refused += answers(["report", str(evidence)], capsys)
+        path.write_bytes(data)
+        manifest.write_bytes(before)
+    assert answers(["report", str(evidence)], capsys) == 0
+    print(f"\nmutated {name}: {number}, {refused} refused")
+
+
+def values():
+    """Anything that JSON can hold."""
+    plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    return st.recursive(plain, lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=4)
+
+
+def test_any_value_in_a_manifest_is_reported_or_refused(evidence, times, capsys):
+    manifest, = evidence.rglob(results.MANIFEST)
+    before = manifest.read_text()
+    names = sorted(json.loads(before))
+
+    @settings(max_examples=times(60, 1000), deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from(names), values())
+    def check(name, value):
+        manifest.write_text(json.dumps({**json.loads(before), name: value}))
+        answers(["report", str(evidence)], capsys)
+
+    try:
+        check()
+    finally:
+        manifest.write_text(before)
+
+
+SETTINGS = [f"{room}.{name}" for room in ("features", "bank", "model", "train")
+            for name in vars(getattr(config.experiment("acrnn"), room))]
+
+
+def test_any_value_of_any_setting_is_taken_or_refused(times):
+    @settings(max_examples=times(300, 5000), deadline=None, database=None)
+    @given(st.sampled_from(SETTINGS), values() | st.text("0123456789.-e[],", max_size=8))
+    def check(key, value):
+        said = key
+        try:
+            config.config_hash(config.experiment("acrnn", changes={key: value}))
+        except ValueError as error:
+            said = str(error)
+        assert key.partition(".")[2] in said
+
+    check()
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(st.text())
+def test_any_unknown_setting_is_refused(key):
+    if key not in SETTINGS:
+        with pytest.raises(ValueError, match="unknown setting"):
+            config.experiment("acrnn", changes={key: 1})
+
+
+@pytest.mark.parametrize("data", [b"", b"junk" * 100, b"\x10\0\0\0\0\0\0\0" + b"{" * 16])
+def test_files_that_are_no_checkpoint(tmp_path, data, capsys):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(data)
+    assert answers(["predict", "x.wav", "--checkpoint", str(path)], capsys) == 1
+
+
+def test_a_mutated_checkpoint_is_refused_or_predicts(tmp_path, rng, times, capsys):
+    source = Path(predict.__file__).parent / "data" / "acrnn.safetensors"
+    whole = source.read_bytes()
+    size = struct.unpack("<Q", whole[:8])[0]
+    path, refused, number = tmp_path / "model.safetensors", 0, times(20, 300)
+    for _ in range(number):
+        path.write_bytes(mutated(whole[: 8 + size], rng) + whole[8 + size :])
+        try:
+            predict.load_model(path)
+        except results.ResultsError as error:
+            refused += str(path) in str(error)
+    print(f"\nmutated checkpoints: {number}, {refused} refused")
+    assert refused > number / 2
+
+
+# every option of every command
+
+CROSSVAL = ["crossval", "synth", "--experiments", "acrnn"]
+WRONG = [  # (arguments, status, words of the error)
+    (["dat"], 2, "invalid choice"),
+    (["data"], 2, "required"),
+    (["data", "esc11"], 2, "esc10"),
+    (["data", "esc10", "--data"], 2, "expected one argument"),
+    (["data", "esc10", "--data", "/nowhere"], 1, "/nowhere: expected the folder of esc10"),
+    (["features", "esc10", "--data", "/nowhere"], 1, "/nowhere"),
+    (["features", "synth", "--workers", "two"], 2, "found 'two', expected a number"),
+    (["features", "synth", "--experiment", "acrn"], 1, "did you mean acrnn"),
+    (["features", "synth", "--profile", "smok"], 2, "smoke"),
+    (["experiments", "more"], 2, "unrecognized"),
+    (["crossval", "synth"], 2, "--experiments"),
+    ([*CROSSVAL, "--data", "/nowhere"], 1, "/nowhere"),
+    ([*CROSSVAL, "--profile", "lit"], 2, "did you mean lite"),
+    (["crossval", "synth", "--experiments", ""], 2, "found ''"),
+    (["crossval", "synth", "--experiments", "crn"], 1, "did you mean crnn"),
+    ([*CROSSVAL, "--folds", "1,x"], 2, "found '1,x'"),
+    ([*CROSSVAL, "--folds", "1,9"], 1, "unknown fold 9"),
+    ([*CROSSVAL, "--folds", "1,1"], 2, "1 twice"),
+    ([*CROSSVAL, "--seeds", "a"], 2, "found 'a'"),
+    ([*CROSSVAL, "--seeds=-1"], 2, "found '-1'"),
+    ([*CROSSVAL, "--seeds", "0,0"], 2, "0 twice"),
+    ([*CROSSVAL, "--device", "gpu"], 2, "cuda"),
+    ([*CROSSVAL, "--workers", "-1"], 2, "expected"),
+    ([*CROSSVAL, "--threads", "0"], 2, "expected a number of at least 1"),
+    ([*CROSSVAL, "--processes", "0"], 2, "expected a number of at least 1"),
+    ([*CROSSVAL, "--processes", "2", "--scheduler", "tcp://127.0.0.1:1"], 2, "not allowed with"),
+    ([*CROSSVAL, "--insecure"], 1, "--scheduler"),
+    ([*CROSSVAL, "--tls", "a", "b"], 2, "expected 3 arguments"),
+    ([*CROSSVAL, "--scheduler", "here"], 1, "expected tcp://host:port"),
+    ([*CROSSVAL, "--set", "train.epochs"], 2, "expected KEY=VALUE"),
+    ([*CROSSVAL, "--set", "train.epochs=0"], 1, "expected at least 1"),
+    ([*CROSSVAL, "--set", "train.epoch=1"], 1, "did you mean epochs"),
+    ([*CROSSVAL, "--set", "trian.epochs=1"], 1, "did you mean train"),
+    ([*CROSSVAL, "--profiles", "smoke"], 2, "unrecognized"),
+    (["report", "/nowhere"], 1, "/nowhere: no complete runs"),
+    (["report", "results", "--dataset", "esc11"], 2, "did you mean esc10"),
+    (["predict"], 2, "FILE"),
+    (["predict", "/nowhere.wav"], 1, "/nowhere.wav: no such file"),
+    (["predict", "x.wav", "--checkpoint", "/nowhere"], 1, "/nowhere"),
+    (["reproduce", "--dataset", "esc"], 2, "esc10"),
+    (["reproduce", "--profile", "papre"], 2, "did you mean paper"),
+    (["reproduce", "--only", "99"], 2, "no step begins with 99"),
+    (["reproduce", "--only", ""], 2, "found ''"),
+    (["reproduce", "--data", "/nowhere", "--only", "00"], 1, "/nowhere"),
+    (["reproduce", "--scheduler", "here", "--only", "00"], 1, "expected tcp://host:port"),
+]
+
+
+@pytest.mark.parametrize("arguments, status, words", WRONG, ids=lambda x: " ".join(x)
+                         if isinstance(x, list) else None)
+def test_wrong_options(arguments, status, words, capsys):
+    try:
+        found = main(arguments)
+    except SystemExit as stop:
+        found = stop.code
+    printed = capsys.readouterr()
+    assert found == status and words in printed.err + printed.out
+    assert "Traceback" not in printed.err
+
+
+def test_every_option_is_among_the_wrong_ones():
+    commands = build_parser()._subparsers._group_actions[0].choices
+    for name, command in commands.items():
+        tried = {word.partition("=")[0] for arguments, *_ in WRONG if arguments[0] == name
+                 for word in arguments}
+        for action in command._actions:
+            valued = action.option_strings and action.nargs != 0
+            if valued and action.dest not in ("help", "out"):  # out: test_storage
+                assert tried & set(action.option_strings), f"{name} {action.option_strings}"
