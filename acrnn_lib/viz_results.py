@@ -70,11 +70,15 @@ def _intervals(columns, names, ax, marker, colour):
 def confusion(frame, ax=None, title=None):
     """Counts of ``report.confusion`` as a heat map: rows truth, columns prediction.
 
+    Up to 20 classes the counts are written in the cells, beyond that a colour bar tells them.
     Notebook: 08_confusion_matrices
     """
     fig, ax = axes(ax, (0.62 * len(frame) + 2, 0.55 * len(frame) + 1.4))
-    sns.heatmap(frame, annot=len(frame) <= 20, fmt="d", cmap="cividis", linewidths=0.5, ax=ax,
-                cbar_kws={"label": "clips"})
+    engine, counted = fig.get_layout_engine(), len(frame) <= 20
+    fig.set_layout_engine("none")  # seaborn draws the whole figure each time: no need to lay it out
+    sns.heatmap(frame, annot=counted, fmt="d", cmap="cividis", linewidths=0.5, ax=ax,
+                cbar=not counted, cbar_kws={"label": "clips"})
+    fig.set_layout_engine(engine)
     ax.set(xlabel="predicted", ylabel=frame.index.name or "truth", title=title)
     ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
     return fig, ax

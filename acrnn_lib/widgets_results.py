@@ -175,7 +175,7 @@ def results_of(runs):
             html += table.to_html(index=False, border=0, float_format="{:.3f}".format)
         return html
 
-    states = [{"experiments": (a, b)} for k, a in enumerate(names) for b in names[k + 1:]]
+    states = [{"experiments": (a, b)} for k, a in enumerate(names[:2]) for b in names[k + 1:]]
     states = states[:STATES] or [{"experiments": tuple(names)}]
     return Explorer(draw, {"experiments": select}, states, "Results")
 
