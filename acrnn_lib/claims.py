@@ -48,21 +48,21 @@ def ledger(reference, mine=()) -> pd.DataFrame:
                                        "committed reference", "this run", "verdict"])
 
 
-def paper_table(title, reference, mine=(), dataset="esc10") -> pd.DataFrame:
-    """One of TABLES: its rows of the ledger, in the table's order, run or not.
+def paper_table(title, whole, dataset="esc10") -> pd.DataFrame:
+    """One of TABLES: its rows of the whole ``ledger``, in the table's order, run or not.
 
     Raises ValueError for a title that is not among them. Notebook: 07_result_tables
     """
     names = TABLES[known("table", title, TABLES)]
-    table = ledger(reference, mine).query("dataset == @dataset").set_index("experiment")
+    table = whole.query("dataset == @dataset").set_index("experiment")
     rows = [table.loc[[name]] if name in table.index else
             pd.DataFrame({"profile": "", "published": "not published",
                           "committed reference": "not run", "this run": "not run",
                           "verdict": "not attempted"}, [name]) for name in names]
     columns = ["profile", "published", "committed reference", "this run", "verdict"]
-    whole = pd.concat(rows)[columns].rename_axis("experiment").reset_index()
-    whole.insert(1, "what it is", [EXPERIMENTS[name][0] for name in whole["experiment"]])
-    return whole
+    found = pd.concat(rows)[columns].rename_axis("experiment").reset_index()
+    found.insert(1, "what it is", [EXPERIMENTS[name][0] for name in found["experiment"]])
+    return found
 
 
 def register(runs, dataset="esc10") -> pd.DataFrame:

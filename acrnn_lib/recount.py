@@ -66,9 +66,10 @@ def _tables(runs, out):
     if not runs:
         return
     _save(summary(runs), out, "accuracies")
-    _save(claims.ledger(runs), out, "ledger")
+    whole = claims.ledger(runs)
+    _save(whole, out, "ledger")
     for title in claims.TABLES:
-        _save(claims.paper_table(title, runs), out, title.replace(" ", "_"))
+        _save(claims.paper_table(title, whole), out, title.replace(" ", "_"))
     _save(claims.register(runs), out, "register")
     _save(comparisons(runs), out, "comparisons")
     for key, group in by_experiment(runs).items():
