@@ -15,10 +15,12 @@ WHERE := $(if $(SCHEDULER),--scheduler "$(SCHEDULER)")
 REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT) $(WHERE)
 # kernels of this environment go before those of the user or the system
 export JUPYTER_PREFER_ENV_PATH = 1
+# the extras that `make env` installs
+EXTRAS := notebooks book dask dev
 # threads that wait sleep, instead of keeping other programs from working
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: env reproduce test faults book pdf lab app bench clean
+.PHONY: env reproduce test test-lowest faults audit book pdf lab app bench clean
 .DELETE_ON_ERROR:
 
 env: .venv/.done
@@ -43,6 +45,24 @@ test: .venv/.done
 # kills, full disks, flipped bytes and broken input many times over, with counts: half an hour
 faults: .venv/.done
 	$(BIN)/python -m pytest --long -s tests/faults tests/test_cluster.py $(ARGS)
+
+# the tests once more, with the oldest versions that pyproject.toml allows (of all but torch)
+test-lowest:
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/python -m pip install -q --disable-pip-version-check uv -r requirements-torch.txt
+	build/lowest/bin/uv pip compile -q --no-header --no-annotate --resolution lowest-direct \
+		-c requirements-torch.txt $(EXTRAS:%=--extra %) pyproject.toml -o build/lowest.txt
+	grep -vE '^(torch|triton|nvidia-|cuda-)' build/lowest.txt > build/lowest/pins.txt
+	build/lowest/bin/python -m pip install -q --disable-pip-version-check -r build/lowest/pins.txt
+	build/lowest/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	build/lowest/bin/python -m ipykernel install --sys-prefix --name python3
+	build/lowest/bin/python -m pytest $(ARGS)
+
+# known vulnerabilities of what is pinned; says so where nobody answers
+audit:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install -q --disable-pip-version-check pip-audit
+	build/audit/bin/python tools/audit.py
 
 # from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
 book: .venv/.done

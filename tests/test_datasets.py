@@ -4,7 +4,6 @@ ones, stand in for data that cannot be fetched; with the real ESC-10 its own num
 import functools
 import hashlib
 import http.server
-import importlib.util
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ import soundfile
 
 from acrnn_lib import datasets, paths
 from acrnn_lib.datasets import DatasetError
+from tests import tools
 
 FOLDERS = (
     "001 - Dog bark, 002 - Rain, 003 - Sea waves, 004 - Baby cry, 005 - Clock tick, "
@@ -36,11 +36,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def tool():
-    path = Path(__file__).parents[1] / "tools" / "make_esc10_table.py"
-    spec = importlib.util.spec_from_file_location("make_esc10_table", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tools.tool("make_esc10_table")
 
 
 @pytest.fixture

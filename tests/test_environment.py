@@ -27,8 +27,8 @@ def pins(name):
     """Return {package: [requirement, ...]} of a requirements file."""
     found = {}
     for line in (ROOT / name).read_text().splitlines():
-        if line and not line.startswith("#"):
-            requirement = Requirement(line)
+        if line and not line.startswith(("#", " ")):  # indented: the digests of its files
+            requirement = Requirement(line.removesuffix("\\"))
             found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
     return found
 
@@ -55,6 +55,7 @@ def test_conda_environment_is_this_project_with_its_extras():
     (entry,) = nested["pip"]
     extras = re.fullmatch(r"-e \.\[(.*)\]", entry).group(1).split(",")
     assert sorted(extras) == sorted(LOCKED)
+    assert f"EXTRAS := {' '.join(LOCKED)}\n" in MAKEFILE
     assert set(LOCKED) <= set(EXTRAS)
 
 
@@ -74,6 +75,12 @@ def test_lock_pulls_no_cuda_and_names_no_place():
     text = (ROOT / "requirements.lock").read_text()
     assert not re.search(r"^(nvidia|cuda|triton|torch)", text, re.MULTILINE)
     assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links|@", text)
+
+
+def test_lock_holds_a_digest_of_every_file_that_may_be_installed():
+    text = (ROOT / "requirements.lock").read_text().split("\n", 1)[1].replace("\\\n", "")
+    for line in text.splitlines():
+        assert re.search(r"\s--hash=sha256:[0-9a-f]{64}(\s|$)", line), line[:60]
 
 
 def test_torch_pin_is_within_bounds():
@@ -102,7 +109,7 @@ def test_makefile_calls_programs_that_exist():
     modules = set(re.findall(r"-m ([\w.]+)", MAKEFILE))
     assert modules <= {"venv", "pip", "ipykernel", "pytest", "acrnn_lib", "acrnn_lib.app",
                        "benchmarks"}
-    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     assert targets == set(phony.split())
 

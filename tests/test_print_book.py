@@ -1,14 +1,11 @@
 """The printed book: no browser, no pages, and a browser that fails."""
 
-import importlib.util
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "tools" / "print_book.py"
-spec = importlib.util.spec_from_file_location("print_book", SOURCE)
-print_book = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(print_book)
+from tests.tools import tool
+
+print_book = tool("print_book")
 
 
 def test_the_first_browser_at_hand_is_taken():
