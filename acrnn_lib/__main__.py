@@ -44,6 +44,7 @@ def build_parser():
     sub.add_argument("--workers", type=_positive, help="threads, by default one per core")
     sub.add_argument("--experiment", default="acrnn", help="whose features and bank")
     sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
+    sub.add_argument("--device", default="auto", **_choice("device", DEVICES))
     command("experiments", experiments, "list the named experiments")
 
     sub = command("crossval", crossval, "train and test experiments on the official folds")
@@ -149,12 +150,13 @@ def data(options):
 
 def features(options):
     """Build the feature store."""
-    from . import config, crossval, datasets, store
+    from . import config, crossval, datasets, device, store
 
     table = datasets.load(options.name, options.data)
     chosen = config.experiment(options.experiment, options.profile)
     table = crossval.subset(table, PROFILES[options.profile].clips)
-    copies = store.load(table, chosen.features, chosen.bank, options.workers)
+    copies = store.load(table, chosen.features, chosen.bank, options.workers,
+                        device=device.pick_device(options.device))
     print(f"{len(copies)} copies of {len(table)} clips, {copies[0].shape[1]} bands x "
           f"{copies[0].shape[2]} frames, {sum(c.nbytes for c in copies) / 2**20:.0f} MiB")
 

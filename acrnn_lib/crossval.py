@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from . import cluster, datasets, store, train
 from .config import CLASSICAL, PROFILES, Experiment, experiment, known
+from .device import pick_device
 from .results import ResultsError, Run, check_same, is_complete, run_folder
 
 FOLDS = (1, 2, 3, 4, 5)
@@ -125,7 +126,7 @@ class Task:
             raise datasets.DatasetError(f"{Path(table.path[0]).parent}: data hash {found}, "
                                         f"expected {self.extra['data_hash']}: other sounds")
         features, bank = self.experiment.features, self.experiment.bank
-        copies = store.load(table, features, bank, self.workers, progress)
+        copies = store.load(table, features, bank, self.workers, progress, pick_device(self.device))
         torch.set_num_threads(self.threads)  # the run before may have gone on with its own number
         return fit_of(self.experiment)(
             self.experiment, table, copies, self.fold, self.seed, self.folder(root),

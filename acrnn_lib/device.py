@@ -16,12 +16,18 @@ LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_
 
 
 def pick_device(name="auto"):
-    """The torch device to train on: CUDA, else an Apple GPU, else the CPU; or the one named."""
+    """The torch device to train on: CUDA, else an Apple GPU, else the CPU; or the one named.
+
+    Raises ValueError where the one named is not at hand.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(),
+             "cpu": True}
     if name == "auto":
-        if torch.cuda.is_available():
-            name = "cuda"
-        else:
-            name = "mps" if torch.backends.mps.is_available() else "cpu"
+        name = next(kind for kind, is_there in there.items() if is_there)
+    if not there[torch.device(name).type]:
+        found = ", ".join(kind for kind, is_there in there.items() if is_there)
+        raise ValueError(f"device: found {name}, which this machine or this build of torch does "
+                         f"not have, expected one of auto, {found}")
     return torch.device(name)
 
 

@@ -29,7 +29,7 @@ from .results import ResultsError, read_json, whole_errors, write_bytes
 BLOCK = 32  # clips between two notes of progress on disk
 
 
-def load(table, features, bank, workers=None, progress=True):
+def load(table, features, bank, workers=None, progress=True, device="cpu"):
     """Features of all clips of a table and of their augmented copies, built where missing.
 
     Parameters
@@ -39,6 +39,9 @@ def load(table, features, bank, workers=None, progress=True):
     bank : BankConfig; ``copies`` + 1 arrays come back
     workers : threads, by default one per core
     progress : show a bar
+    device : "cuda" stretches, shifts and transforms on the GPU while threads decode; anything
+        else does so on the CPU. What a GPU made is kept under a name of its own, as its sums round
+        otherwise.
 
     Returns a list of read-only memory maps, float16 (clips, n_bands, frames): log energies of
     each clip in the table's order; the delta follows from them (``features.delta``). Rounding to
@@ -47,12 +50,14 @@ def load(table, features, bank, workers=None, progress=True):
     read; what was built before stays. Notebook: 03_augmentation
     """
     data_hash = datasets.data_hash(table)
-    wanted = [_path(data_hash, features, bank, copy) for copy in range(bank.copies + 1)]
+    device = torch.device(device)
+    device = device if device.type == "cuda" else torch.device("cpu")
+    wanted = [_path(data_hash, features, bank, copy, device) for copy in range(bank.copies + 1)]
     if not all(_is_whole(path) for path in wanted):
         with paths.locked(paths.cache_dir() / "features"):
             for copy, path in enumerate(wanted):
                 if not _is_whole(path):  # nor has another process built it meanwhile
-                    _build(path, table, features, bank, copy, workers, progress)
+                    _build(path, table, features, bank, copy, workers, progress, device)
     return [np.load(path, mmap_mode="r", allow_pickle=False) for path in wanted]
 
 
@@ -75,16 +80,17 @@ def _note(path):
         return {}
 
 
-def _path(data_hash, features, bank, copy):
+def _path(data_hash, features, bank, copy, device):
     settings = {k: v for k, v in hashed(features).items()
                 if not k.startswith("segment_") and k not in ("silence_db", "delta_width")}
     ranges = {k: v for k, v in hashed(bank).items() if k != "copies"} if copy else {}
-    key = json.dumps([2, data_hash, settings, ranges, copy], sort_keys=True)
+    made_on = [device.type] * (device.type != "cpu")
+    key = json.dumps([2, data_hash, settings, ranges, copy, *made_on], sort_keys=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     return paths.cache_dir() / "features" / f"{name}.npy"
 
 
-def _build(path, table, features, bank, copy, workers, progress):
+def _build(path, table, features, bank, copy, workers, progress, device):
     keep_freed_memory()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -93,15 +99,14 @@ def _build(path, table, features, bank, copy, workers, progress):
     shape = (len(table), features.n_bands, frames)
     head = _header(shape)
     done, written = _resumed(partial, _note(path), len(head), 2 * shape[1] * shape[2])
-    transform = front_end(features).eval()
+    transform = front_end(features).eval().to(device)
     clips = list(zip(table.clip_id, table.path, strict=True))
 
     def compute(clip):
         clip_id, file = clip
-        wave = audio.read(file, features.clip_seconds)
-        wave = augmented_copy(wave, clip_id, copy, bank)
+        wave = torch.from_numpy(audio.read(file, features.clip_seconds)).to(device)
         with torch.inference_mode():
-            return transform(torch.from_numpy(wave)[None])[0, 0].numpy()
+            return transform(augmented_copy(wave, clip_id, copy, bank)[None])[0, 0].cpu().numpy()
 
     label = f"features, copy {copy}" if copy else "features"
     threads = torch.get_num_threads()

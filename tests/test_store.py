@@ -99,3 +99,18 @@ def test_one_or_two_workers_give_the_same_bytes(table):
         path.unlink()
     np.testing.assert_array_equal(store.load(table, FEATURES, BANK, workers=2, progress=False)[1],
                                   one)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_computes_the_same_and_keeps_it_apart(table):
+    here = store.load(table, FEATURES, BANK, progress=False)
+    there = store.load(table, FEATURES, BANK, progress=False, device="cuda")
+    assert len(built()) == 4
+    for ours, theirs in zip(here, there, strict=True):
+        assert np.abs(ours.astype(float) - theirs).max() < 0.05
+
+
+def test_a_device_that_is_no_gpu_uses_what_the_cpu_made(table):
+    store.load(table, FEATURES, BankConfig(copies=0), progress=False)
+    store.load(table, FEATURES, BankConfig(copies=0), progress=False, device="mps")
+    assert len(built()) == 1

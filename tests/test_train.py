@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import crossval, predict, results, train
+from acrnn_lib import crossval, device, predict, results, train
 from acrnn_lib.config import FeatureConfig, TrainConfig, config_hash
 from acrnn_lib.segments import Segments
 from tests import tiny
@@ -261,3 +261,10 @@ def test_frame_energy_is_the_energy_under_each_weight():
     found = train.frame_energy(segments.static_of(drawn, "cpu"), 7, segments)
     clip = np.exp(copies[0][2][:, 40:166].astype(np.float64)).sum(0).reshape(7, 18).sum(1)
     np.testing.assert_allclose(found[1], clip / clip.sum(), rtol=1e-3)
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"device: found cuda, .* expected one of auto, .*cpu"):
+        device.pick_device("cuda")
+    assert device.pick_device("auto").type in ("mps", "cpu")

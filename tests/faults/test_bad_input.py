@@ -290,6 +290,7 @@ WRONG = [  # (arguments, status, words of the error)
     (["features", "synth", "--workers", "two"], 2, "found 'two', expected a number"),
     (["features", "synth", "--experiment", "acrn"], 1, "did you mean acrnn"),
     (["features", "synth", "--profile", "smok"], 2, "smoke"),
+    (["features", "synth", "--device", "gpu"], 2, "cuda"),
     (["experiments", "more"], 2, "unrecognized"),
     (["crossval", "synth"], 2, "--experiments"),
     ([*CROSSVAL, "--data", "/nowhere"], 1, "/nowhere"),
