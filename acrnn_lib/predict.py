@@ -34,12 +34,13 @@ def load_model(path):
         with safe_open(path, "pt") as file:
             note = json.loads((file.metadata() or {})["acrnn"])
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}
-    except Exception as error:  # safetensors raises its own kinds for damaged files
+        note["features"] = FeatureConfig(**note["experiment"]["features"])
+        mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
+        with torch.device("meta"):  # takes no memory, whatever sizes a stranger's file asks for
+            model = network(ModelConfig(**note["experiment"]["model"]), len(note["classes"]))
+        model.load_state_dict(tensors, assign=True)
+    except Exception as error:  # whatever a damaged or foreign file may be the cause of
         raise ResultsError(f"{path}: not a checkpoint of this kit ({error})") from error
-    model = network(ModelConfig(**note["experiment"]["model"]), len(note["classes"]))
-    mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
-    model.load_state_dict(tensors)
-    note["features"] = FeatureConfig(**note["experiment"]["features"])
     return model.eval(), mean, std, note
 
 

@@ -1,7 +1,9 @@
 """What several test files share."""
 
 import os
+import random
 
+import hypothesis
 import pytest
 
 from acrnn_lib import paths
@@ -13,6 +15,9 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: only with --long (make faults)")
+    # the same cases at every run, so that only a change can break a test; --long looks for others
+    hypothesis.settings.register_profile("short", derandomize=True)
+    hypothesis.settings.load_profile("default" if config.getoption("--long") else "short")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -26,6 +31,14 @@ def pytest_collection_modifyitems(config, items):
 def times(request):
     """How often a fault is repeated: times(3, 30) is 3, with --long 30."""
     return lambda short, long: long if request.config.getoption("--long") else short
+
+
+@pytest.fixture
+def rng(request):
+    """Random faults: the same ones at every run, others with --long (which prints their seed)."""
+    seed = random.randrange(10**6) if request.config.getoption("--long") else 0
+    print(f"seed {seed}")
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

@@ -134,3 +134,12 @@ def test_book_has_a_page_for_every_notebook():
     assert notebooks == [path.stem for path in reproduce.notebooks(ROOT)]
     for page in set(pages) - {f"notebooks/{name}" for name in notebooks} | {toc["root"]}:
         assert (ROOT / "book" / f"{page}.md").is_file(), page
+
+
+def test_the_cell_for_colab_installs_this_project():
+    (cell,) = re.findall(r"```python\n(.*?)```", (ROOT / "book" / "online.md").read_text(), re.S)
+    (wanted,) = re.findall(r"^%pip install --quiet \./kit (.*)$", cell, re.MULTILINE)
+    assert wanted.strip('"') in EXTRAS["notebooks"]
+    (folder,) = re.findall(r"^%cd kit/(.*)$", cell, re.MULTILINE)
+    assert (ROOT / folder / "00_start_here.ipynb").is_file()
+    assert re.search(r"^REPOSITORY = .*\n!git clone .*\{REPOSITORY\} kit$", cell, re.MULTILINE)

@@ -2,7 +2,6 @@
 from inside a library."""
 
 import json
-import random
 import resource
 import shutil
 import struct
@@ -22,13 +21,6 @@ KINDS = [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "DOUBLE"), ("wav", "FLOAT
          ("wav", "IMA_ADPCM"), ("flac", "PCM_16"), ("ogg", "VORBIS"), ("mp3", None),
          ("aiff", "PCM_16"), ("au", "PCM_16"), ("caf", "PCM_16"), ("w64", "PCM_16")]
 SECONDS = 20  # s, for one file, on a busy machine
-
-
-@pytest.fixture
-def rng():
-    seed = random.randrange(10**6)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import random
 import resource
 import shutil
 import subprocess
@@ -139,13 +138,6 @@ def flip(path, rng, after=0):
     data[place] ^= 1 << rng.randrange(8)
     path.write_bytes(data)
     return f"{path.name} byte {place}"
-
-
-@pytest.fixture
-def rng():
-    seed = random.randrange(10**6)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 def test_a_flipped_byte_in_cached_features_is_named_and_mended(table, rng, times, capsys):  # noqa: F811
