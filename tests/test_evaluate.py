@@ -169,6 +169,18 @@ def test_mcnemar_equals_the_binomial_sum(drawn, data):
     assert evaluate.mcnemar(b, a) == (p, only_b, only_a)
 
 
+def test_mcnemar_takes_numbers_for_truth_and_refuses_other_shapes():
+    assert evaluate.mcnemar([1, 1, 0, 1], [0.0, 1.0, 1.0, 0.0]) == (1.0, 2, 1)
+    for a, b in (([True], [True, False]), ([[True]], [[False]]), (True, False)):
+        with pytest.raises(ValueError, match=r"found shapes \(.*\) and \(.*\), expected two"):
+            evaluate.mcnemar(a, b)
+
+
+def test_holm_takes_text_and_whole_numbers():
+    assert evaluate.holm(["0.01", "1"]).tolist() == [0.02, 1.0]
+    assert evaluate.holm([1, 0]).tolist() == [1.0, 0.0]
+
+
 @QUICK
 @given(st.lists(UNIT, max_size=8))
 def test_holm_equals_its_definition(p_values):

@@ -123,3 +123,34 @@ def test_the_silence_rule_is_relative_to_the_clip():
     assert len(features.segment(features.LogGammatone()(wave)[0])) == 6
     wave[0, :20000] *= 1e4  # now the rest lies 80 dB below
     assert len(features.segment(features.LogGammatone()(wave)[0])) == 1
+
+
+def test_audible_of_many_clips_is_that_of_each_and_counts_decibels():
+    config = FeatureConfig(segment_frames=4, silence_db=30.0)
+    static = torch.full((2, 3, 8, 20), -40.0)
+    static[0, 0, :, 5], static[0, 1, :, 5] = 0.0, 10.0  # every clip has its own peak
+    below = 30 * np.log(10) / 10  # 30 dB in log energy
+    static[0, 0, :, 15], static[0, 1, :, 15] = 0.01 - below, 9.99 - below
+    static[1, :, :, 0] = torch.tensor([3.0, 4.0, 5.0])[:, None]
+    found = features.audible(static, config)
+    assert found.shape == (2, 3, 17)
+    starts = [np.flatnonzero(row).tolist() for row in found.reshape(6, 17).numpy()]
+    assert starts[0] == [*range(2, 6), *range(12, 16)]  # 29.96 dB under the peak is heard
+    assert starts[1] == [*range(2, 6)]  # 30.04 dB is not
+    assert starts[2] == [*range(17)]  # the same everywhere
+    assert starts[3] == starts[4] == starts[5] == [0]
+    alone = features.audible(static[0, 0], config)
+    assert alone.shape == (17,) and torch.equal(alone, found[0, 0])
+    static[0, 0, :, 15] = -30 * np.log(10) / 10
+    static[0, 0, 1:] = -1e4  # one band alone, so that 30 dB are 30 dB
+    assert not features.audible(static[0, 0], config)[12:].all()
+
+
+def test_segments_follow_their_config():
+    config = FeatureConfig(segment_frames=16, segment_hop=8, silence_db=20.0)
+    clip = torch.zeros(2, 128, 44)
+    clip[0, :, 20:] = -10.0  # 43 dB less: silent for this rule, not for the base's 60 dB
+    kept = features.segment(clip, config)
+    assert kept.shape == (3, 2, 128, 16)  # not those from 24 and 28
+    for part, start in zip(kept, (0, 8, 16), strict=True):
+        assert torch.equal(part, clip[..., start : start + 16])

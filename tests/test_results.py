@@ -99,6 +99,14 @@ def test_long_table_of_predictions(tmp_path):
     assert (long["correct"] == (long["predicted"] == long["target"])).all()
     with pytest.raises(ResultsError, match="1-0-A was tested in more than one fold"):
         results.predictions([*runs, runs[0]])
+    assert long.index.tolist() == list(range(12))
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 3)
+    again = table(1, seed=5).assign(fold=3)  # the same clips, in another fold, otherwise answered
+    elsewhere = results.write(folder, again, {"config_hash": "c0", "data_hash": "d"})
+    with pytest.raises(ResultsError, match="1-0-A was tested in more than one fold"):
+        results.predictions([runs[0], elsewhere])
+    other_seed = make(tmp_path, 1, seed=1)
+    assert len(results.predictions([runs[0], other_seed])) == 12  # two seeds may
 
 
 @pytest.mark.parametrize("name", ["predictions.csv", "history.jsonl", "attention.npz"])
