@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.fft
 import torch
 
-from acrnn_lib import audio, baselines, classical, features, results, store, train
+from acrnn_lib import audio, baselines, classical, results, store, train
 from acrnn_lib.acrnn import ACRNN
 from acrnn_lib.config import (
     CLASSICAL,
@@ -53,33 +52,6 @@ def test_network_by_default_is_the_papers():
         baselines.network(ModelConfig(network="svm"))
     with pytest.raises(ValueError, match="network: found 'x', expected one of acrnn"):
         ModelConfig(network="x")
-
-
-def test_mfcc_is_the_dct_of_the_bands():
-    static = torch.randn(2, 128, 9, dtype=torch.float64)
-    expected = scipy.fft.dct(static.numpy(), axis=1, norm="ortho")[:, :20]
-    np.testing.assert_allclose(features.mfcc(static), expected, atol=1e-12)
-
-
-def test_rgb_goes_from_blue_over_green_to_red():
-    colours = features.rgb(torch.tensor([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 2.0]))
-    assert torch.equal(colours[0], colours[1]) and torch.equal(colours[5], colours[6])
-    assert colours.min() >= 0 and colours.max() <= 1
-    assert colours[2].tolist() == [0, 0.5, 1] and colours[4].tolist() == [1, 0.5, 0]
-    assert colours[3].argmax() == 1
-
-
-def test_log_mel_holds_against_librosa():
-    import librosa
-
-    config = FeatureConfig(scale="mel")
-    wave = np.random.default_rng(0).normal(0, 0.1, 44100).astype(np.float32)
-    ours = features.front_end(config)(torch.from_numpy(wave)[None])[0, 0]
-    theirs = librosa.feature.melspectrogram(
-        y=wave, sr=44100, n_fft=1024, hop_length=512, window="hamming", center=True,
-        pad_mode="reflect", n_mels=128, fmin=50.0, fmax=22050.0, norm=None)
-    expected = np.log(theirs + config.log_floor)
-    np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_mixtures_find_the_class_whose_frames_are_alike():

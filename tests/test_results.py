@@ -275,3 +275,13 @@ def test_what_json_and_arrays_cannot_hold_is_refused(tmp_path):
     with pytest.raises(ResultsError, match="arrays of objects"):
         results.write(folder, table(), {"config_hash": "c"}, {"a": np.array([{}])})
     assert not results.is_complete(folder)
+
+
+def test_table_of_predictions_follows_the_clips():
+    clips = pd.DataFrame({"path": ["/here/5-1-A-3.ogg", "b/5-2-B-0.ogg"], "source": ["1", "2"],
+                          "clip_id": ["5-1-A", "5-2-B"], "fold": 5, "target": [3, 0]}, index=[7, 9])
+    found = results.prediction_table(clips, np.array([[0.1, 0.9], [0.75, 0.25]]))
+    assert found.to_csv(index=False).splitlines() == [
+        "filename,clip_id,fold,target,p_0,p_1", "5-1-A-3.ogg,5-1-A,5,3,0.1,0.9",
+        "5-2-B-0.ogg,5-2-B,5,0,0.75,0.25"]
+    assert found.index.tolist() == [0, 1]
