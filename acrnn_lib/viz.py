@@ -20,6 +20,7 @@ from .features import frame_times
 CLOSED = ("NC", "Sampling+")  # licences whose sounds are credited but stay out of pages
 PALETTE = sns.color_palette("colorblind")
 DYNAMIC_RANGE = 18  # in the natural logarithm of energy
+FINEST = 4000  # pieces of a wave that are drawn, finer than a page's pixels
 HERTZ = (100, 300, 1000, 3000, 10000)
 
 
@@ -66,11 +67,14 @@ def waveform(wave, ax=None, sample_rate=SAMPLE_RATE, events=None, title=None):
     Notebook: 01_listen_and_look
     """
     fig, ax = axes(ax, (8, 2))
-    seconds = np.arange(len(wave)) / sample_rate
-    ax.plot(seconds, wave, linewidth=0.4, color=PALETTE[0])
+    wave, step = np.asarray(wave), max(1, len(wave) // FINEST)
+    parts = wave[: len(wave) // step * step].reshape(-1, step)
+    ends = np.stack([parts.min(axis=1), parts.max(axis=1)], 1)  # all that a pixel can show of them
+    ax.plot(np.repeat(np.arange(len(parts)) * step / sample_rate, 2), ends.ravel(), linewidth=0.4,
+            color=PALETTE[0])
     for onset, offset in events or ():
         ax.axvspan(onset, offset, color=PALETTE[1], alpha=0.25, linewidth=0)
-    ax.set(xlabel="time (s)", ylabel="amplitude", xlim=(0, seconds[-1]), title=title)
+    ax.set(xlabel="time (s)", ylabel="amplitude", xlim=(0, len(wave) / sample_rate), title=title)
     return fig, ax
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from . import report, results, viz, viz_results
 from .features import audible
-from .widgets import STATES, Explorer, picture, sound
+from .widgets import MARGINS, STATES, Explorer, picture, sound
 
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB
 # moves the line over the picture with the sound: a frame of the screen at a time while it plays
@@ -54,8 +54,8 @@ def _draw_attention(found, row, clip, run, wave):
     seconds = static.shape[1] * float(found["hop_seconds"])
     heights = [1, 2.6] if wave is not None else [2.6]
     fig, panels = plt.subplots(len(heights), 1, figsize=(10, 1.3 * sum(heights) + 0.4),
-                               sharex=True, layout="constrained", height_ratios=heights,
-                               squeeze=False)
+                               sharex=True, height_ratios=heights, squeeze=False,
+                               gridspec_kw=MARGINS | {"left": 0.08, "right": 0.93})
     if wave is not None:
         viz.waveform(wave, panels[0, 0])
         panels[0, 0].set_xlabel("")
@@ -66,7 +66,6 @@ def _draw_attention(found, row, clip, run, wave):
                       ax=ax, colorbar=False)
     ax.set_xlim(0, seconds)
     fig.suptitle(f"{clip}: {run}", fontsize=10)
-    fig.canvas.draw()  # the layout is known only afterwards
     box = ax.get_position()
     image = picture(fig, f"Spectrogram of clip {clip} with the attention of {run} over it")
     if wave is None:

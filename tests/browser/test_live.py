@@ -27,6 +27,11 @@ TONE = as_file(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * 44100) / 44100))
 # the last explorer of the page: the box around the view, which is its last part
 BOX = "[...document.querySelectorAll('.widget-vbox')].filter(e => e.querySelector('.widget-html'))"
 VIEW = f"[...{BOX}.at(-1)?.querySelectorAll('.widget-html-content') ?? []].at(-1)?.innerHTML"
+# what it shows, and from now on the time of the last deed
+LOOK = (f"() => {{window.clock ??= ['change', 'click', 'keydown'].map(kind => addEventListener(kind, "
+        f"() => {{window.deed = performance.now()}}, true)); return {VIEW}}}")
+CHANGED = (f"before => {{const now = {VIEW}; if (!now || now === before) return false; "
+           "window.took = performance.now() - window.deed; return true}")
 CONTROLS = ("select, .widget-toggle-buttons button:not(.mod-active), .noUi-handle")
 RUN = """async path => {
     const app = window.jupyterapp;
@@ -72,11 +77,11 @@ def lab(tmp_path_factory):
 
 
 def changes(page, act):
-    """Do something to the explorer; what it shows must become something else."""
-    before = page.evaluate(VIEW)
+    """Do something to the explorer; what it shows must become something else. Returns ms."""
+    before = page.evaluate(LOOK)
     act()
-    page.wait_for_function(f"before => {{const now = {VIEW}; return now && now !== before}}",
-                           arg=before)
+    page.wait_for_function(CHANGED, arg=before)
+    return page.evaluate("window.took")
 
 
 def move(page, control):
@@ -94,13 +99,14 @@ def move(page, control):
 
 
 def move_all(page, expected):
-    """Move every control of the last explorer, one after the other."""
+    """Move every control of the last explorer, one after the other; tells (-s) how long it took."""
     page.wait_for_function(f"() => {VIEW}")
     box = page.locator(".widget-vbox", has=page.locator(".widget-html")).last
     count = box.locator(CONTROLS).count()
     assert count == expected
-    for k in range(count):
-        changes(page, lambda k=k: move(page, box.locator(CONTROLS).nth(k)))
+    took = [changes(page, lambda k=k: move(page, box.locator(CONTROLS).nth(k)))
+            for k in range(count)]
+    print("\nanswered after", ", ".join(f"{ms:.0f}" for ms in took), "ms")
 
 
 def give_sounds(page):
