@@ -28,8 +28,8 @@ TONE = as_file(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * 44100) / 44100))
 BOX = "[...document.querySelectorAll('.widget-vbox')].filter(e => e.querySelector('.widget-html'))"
 VIEW = f"[...{BOX}.at(-1)?.querySelectorAll('.widget-html-content') ?? []].at(-1)?.innerHTML"
 # what it shows, and from now on the time of the last deed
-LOOK = (f"() => {{window.clock ??= ['change', 'click', 'keydown'].map(kind => addEventListener(kind, "
-        f"() => {{window.deed = performance.now()}}, true)); return {VIEW}}}")
+LOOK = (f"() => {{window.clock ??= ['change', 'click', 'keydown'].map(kind => "
+        f"addEventListener(kind, () => {{window.deed = performance.now()}}, true)); return {VIEW}}}")
 CHANGED = (f"before => {{const now = {VIEW}; if (!now || now === before) return false; "
            "window.took = performance.now() - window.deed; return true}")
 CONTROLS = ("select, .widget-toggle-buttons button:not(.mod-active), .noUi-handle")
