@@ -29,7 +29,8 @@ BOX = "[...document.querySelectorAll('.widget-vbox')].filter(e => e.querySelecto
 VIEW = f"[...{BOX}.at(-1)?.querySelectorAll('.widget-html-content') ?? []].at(-1)?.innerHTML"
 # what it shows, and from now on the time of the last deed
 LOOK = (f"() => {{window.clock ??= ['change', 'click', 'keydown'].map(kind => "
-        f"addEventListener(kind, () => {{window.deed = performance.now()}}, true)); return {VIEW}}}")
+        f"addEventListener(kind, () => {{window.deed = performance.now()}}, true)); "
+        f"return {VIEW}}}")
 CHANGED = (f"before => {{const now = {VIEW}; if (!now || now === before) return false; "
            "window.took = performance.now() - window.deed; return true}")
 CONTROLS = ("select, .widget-toggle-buttons button:not(.mod-active), .noUi-handle")
