@@ -137,7 +137,7 @@ def test_book_has_a_page_for_every_notebook():
 
 
 def test_the_cell_for_colab_installs_this_project():
-    (cell,) = re.findall(r"```python\n(.*?)```", (ROOT / "book" / "online.md").read_text(), re.S)
+    (cell,) = re.findall(r"```text\n(.*?)```", (ROOT / "book" / "online.md").read_text(), re.S)
     (wanted,) = re.findall(r"^%pip install --quiet \./kit (.*)$", cell, re.MULTILINE)
     assert wanted.strip('"') in EXTRAS["notebooks"]
     (folder,) = re.findall(r"^%cd kit/(.*)$", cell, re.MULTILINE)
