@@ -20,6 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from . import audio, datasets, results
 from .config import as_dict
@@ -58,7 +59,8 @@ def _fit(experiment, table, copies, fold, seed, folder, train_folds, report, ext
     learnt, tested = table.fold.isin(train_folds).to_numpy(), (table.fold == fold).to_numpy()
     search = searcher(experiment.model.network, stable_seed(seed, fold) % 2**32)
     targets = table.target.to_numpy()
-    search.fit(inputs[learnt], targets[learnt], groups=table.fold[learnt])
+    with threadpool_limits(1):  # small matrices: more threads cost more than they bring
+        search.fit(inputs[learnt], targets[learnt], groups=table.fold[learnt])
     row = {"epoch": 1, "accuracy": float(np.mean(search.predict(inputs[learnt]) ==
                                                  targets[learnt])),
            "seconds": round(time.time() - started, 2), "segments": int(learnt.sum()),
