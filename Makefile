@@ -17,8 +17,8 @@ REPRODUCE := $(BIN)/python -m acrnn_lib reproduce $(WHAT) $(WHERE)
 export JUPYTER_PREFER_ENV_PATH = 1
 # the extras that `make env` installs
 EXTRAS := notebooks book dask dev
-# threads that wait sleep, instead of keeping other programs from working
-export OMP_WAIT_POLICY ?= PASSIVE
+# threads that wait go to sleep soon, instead of keeping other programs from working
+export GOMP_SPINCOUNT ?= 20000
 
 .PHONY: env reproduce test test-lowest faults audit book pdf lab app bench clean
 .DELETE_ON_ERROR:

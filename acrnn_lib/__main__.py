@@ -12,9 +12,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 def main(arguments=None):
     """Run one command; returns its exit status: 0 done, 1 the work failed, 2 wrong usage."""
-    # Before torch is loaded: threads that wait by turning round and round keep the others from
-    # working as soon as anything else runs here (measured: one step 2 s instead of 30 s).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Before torch is loaded: threads of OpenMP that wait turn round and round, and keep others from
+    # working as soon as anything else runs here. A short while of it is worth it (benchmarks/).
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:

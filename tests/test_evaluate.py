@@ -48,6 +48,47 @@ def test_vote_refuses_a_clip_without_segments():
         evaluate.vote(np.ones((2, 2)) / 2, [0, 2])
 
 
+def test_majority_counts_segments_and_the_mean_decides_ties():
+    segments = [[0.6, 0.4, 0.0], [0.5, 0.2, 0.3], [0.0, 1.0, 0.0], [0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]
+    voted = evaluate.vote(segments, [0, 0, 0, 1, 1], majority=True)
+    means = [[1.1 / 3, 1.6 / 3, 0.1], [0.4, 0.2, 0.4]]
+    shares = [[2 / 3, 1 / 3, 0], [1 / 2, 0, 1 / 2]]
+    np.testing.assert_allclose(voted, 0.99 * np.array(shares) + 0.01 * np.array(means), atol=1e-12)
+    assert voted[0].argmax() == 0  # though the mean is for class 1
+    tied = evaluate.vote([[0.9, 0.1], [0.4, 0.6]], [0, 0], majority=True)
+    assert tied[0].argmax() == 0
+
+
+def test_interval_is_that_of_the_normal_law_for_many_independent_clips():
+    correct = np.arange(1000) % 2
+    _, low, high = evaluate.accuracy_interval(correct, np.arange(1000), draws=50000)
+    spread = stats.norm.ppf(0.975) * np.sqrt(0.25 / 1000)
+    np.testing.assert_allclose([low, high], [0.5 - spread, 0.5 + spread], atol=0.0012)
+    shifted = evaluate.paired_difference(correct, np.zeros(1000), np.arange(1000), draws=50000)
+    np.testing.assert_allclose(shifted[:3], [0.5, low, high], atol=1e-12)
+
+
+def test_attention_takes_lists_and_refuses_what_cannot_be_weighed():
+    weights, events = [[0, 1, 3], [1, 0, 0]], [[0, 1, 1], [0, 1, 0]]
+    np.testing.assert_allclose(evaluate.attention_share(weights, events, average=False), [1, 0])
+    np.testing.assert_allclose(evaluate.attention_auc(weights, events, average=False), [1, 0.25])
+    for wrong in ([[0, 1, 3]], [[[0, 1, 3]], [[1, 0, 0]]], [[0, 1], [1, 0]]):
+        with pytest.raises(ValueError, match=r"attention .* and events .*: expected two of"):
+            evaluate.attention_share(wrong, events)
+    with pytest.raises(ValueError, match="expected two of"):
+        evaluate.attention_share([0, 1, 3], [0, 1, 1])
+    for wrong in ([[0, 1, 3], [0, 0, 0]], [[0, 1, 3], [1, -1, 1]], [[0, 1, 3], [1, np.nan, 1]]):
+        with pytest.raises(ValueError, match=r"^attention: a segment has a negative weight"):
+            evaluate.attention_share(wrong, events)
+    with pytest.raises(ValueError, match=r"^no segment holds both event and background$"):
+        evaluate.attention_auc(weights, np.ones((2, 3)))
+
+
+def test_recall_of_a_class_without_clips_is_not_a_number():
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(evaluate.recall([[3, 1], [0, 0]]), [0.75, np.nan])
+
+
 @QUICK
 @given(clips())
 def test_interval_holds_the_mean_of_all_draws_and_stays_inside_zero_and_one(drawn):
