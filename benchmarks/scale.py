@@ -1,9 +1,16 @@
-"""Folds side by side: efficiency from one worker process to two, and the cost of a task itself."""
+"""Folds side by side: efficiency from one worker process to two, and the cost of a task itself.
+
+Two processes share a machine's memory and caches, so that two of them may do less than twice the
+work of one whoever hands it out: the same folds in plain processes show that share.
+"""
 
 import statistics
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from acrnn_lib import cluster, crossval, results
@@ -33,7 +40,7 @@ class Empty:
 
 def run(repeats):
     """Rows of four folds on one and two workers, one thread each, and of empty tasks."""
-    seconds = {number: [] for number in (1, 2)}
+    seconds, plain = {number: [] for number in (1, 2)}, {number: [] for number in (1, 2)}
     overhead = []
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(repeats):
@@ -46,14 +53,32 @@ def run(repeats):
                     if number == 1:
                         empty = [Empty(k) for k in range(EMPTY)]
                         overhead.append(timed(client, empty, Path(folder, f"empty{repeat}")))
+                plain[number].append(alone(number, Path(folder, f"alone{number}-{repeat}")))
     one, two = (statistics.median(times) for times in seconds.values())
     row = {"stage": "four folds of a small ACRNN, one thread each", "way": "", "ms": "",
            "ours is faster by": "", "target": "", "notes": ""}
     yield row | {"way": "one worker", "ms": f"{1e3 * one:.0f}"}
     yield row | {"way": "two workers", "ms": f"{1e3 * two:.0f}",
                  "notes": f"{one / two:.2f} times as fast, efficiency {one / two / 2:.0%}"}
+    one, two = (statistics.median(times) for times in plain.values())
+    yield row | {"way": "two plain processes, nobody between", "ms": f"{1e3 * two:.0f}",
+                 "notes": f"{one / two:.2f} times as fast as one, efficiency {one / two / 2:.0%}"}
     yield row | {"stage": "overhead of a task", "way": "submit, send the files, write them",
                  "ms": f"{1e3 * statistics.median(overhead) / EMPTY:.1f}"}
+
+
+def alone(number, folder):
+    """Seconds of the same folds in a pool of processes, once those have started."""
+    with ProcessPoolExecutor(number, get_context("spawn")) as pool:
+        list(pool.map(partial(train, folder / "warm"), plan()[:2]))
+        started = time.perf_counter()
+        list(pool.map(partial(train, folder / "timed"), plan()))
+        return time.perf_counter() - started
+
+
+def train(folder, task):
+    """One fold, in the process that this is called in."""
+    task.run(folder)
 
 
 def plan():
