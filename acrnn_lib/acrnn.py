@@ -231,7 +231,7 @@ def layer_table(config=None, n_classes=10, input_shape=INPUT_SHAPE):
                 "kernel": _kernel(module),
                 "output": " x ".join(map(str, output.shape[1:])),
                 "parameters": parameter_count(module),
-                "multiply_adds": _multiply_adds(module, output),
+                "multiply_adds": _multiply_adds(module, inputs[0], output),
                 "purpose": PURPOSES.get(name, ""),
             })
         hooks.append(module.register_forward_hook(hook))
@@ -252,7 +252,7 @@ def _kernel(module):
     return f"({size[0]}, {size[1]})" if isinstance(size, tuple) else ""
 
 
-def _multiply_adds(module, output):
+def _multiply_adds(module, x, output):
     if isinstance(module, ConvLayer):
         return module[0].weight.numel() * output.shape[2] * output.shape[3]
     if isinstance(module, RecurrentLayer):
@@ -261,7 +261,7 @@ def _multiply_adds(module, output):
     if isinstance(module, nn.Linear):
         return module.weight.numel()
     if isinstance(module, FrameAttention):
-        return 0  # a dot product per frame: below 0.001 % of the network
+        return 2 * x[0].numel()  # a dot product for each frame's score, then the weighted sum
     if isinstance(module, MapAttention):
         return module.score.weight.numel() * output.shape[2] * output.shape[3]
     return 0

@@ -267,7 +267,7 @@ def shape_table(layer="l1", kernel_height="paper", kernel_width="paper", pool="p
         rows.append([name, "", f"{width} x {config.rnn_cells}",
                      weights + 12 * config.rnn_cells, weights * width])
         size = config.rnn_cells
-    rows.append(["attention", "", f"{size}", size + 1, 0])
+    rows.append(["attention", "", f"{size}", size + 1, 2 * size * width])
     rows.append(["classifier", "", "10", 10 * size + 10, 10 * size])
     columns = ["layer", "kernel", "output", "parameters", "multiply-adds"]
     return pd.DataFrame(rows, columns=columns), field

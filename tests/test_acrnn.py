@@ -38,6 +38,7 @@ def test_layer_table_shows_the_papers_shapes():
     assert table.kernel["l1"] == "(3, 5)" and table.kernel["l3"] == "(3, 1)"
     assert table.parameters.sum() == parameter_count(ACRNN())
     assert table.multiply_adds["l2"] == 32 * 32 * 15 * 128 * 128
+    assert table.multiply_adds["attention"] == 2 * 7 * 256
     assert table.multiply_adds.sum() == pytest.approx(0.45e9, rel=0.05)
 
 
