@@ -224,7 +224,7 @@ def attention_bars(weights, ax=None, title=None, labels=None):
 
 
 def attention_map(static, weights, starts, ax=None, config=None, title=None, events=None,
-                  colorbar=True):
+                  colorbar=True, right=None):
     """A clip's bands with attention over them, a step line per segment and their mean.
 
     Parameters
@@ -233,6 +233,7 @@ def attention_map(static, weights, starts, ax=None, config=None, title=None, eve
     weights : (S, T') attention of its segments, rows summing to 1
     starts : (S,) s, where the segments begin
     events : (onset, offset) in s, drawn as bars at the bottom, optional
+    right : the axes' twin for the weights, a new one without it
 
     The right axis is T' x weight: 1 is what uniform attention would give. Each of the T' steps
     spans 18 input frames, 0.21 s, but hears about 1 s through the convolutions and all of its
@@ -244,7 +245,7 @@ def attention_map(static, weights, starts, ax=None, config=None, title=None, eve
     fig, ax = gammatonegram(static, ax, config, title, colorbar=colorbar)
     hop = config.hop_length / config.sample_rate
     first = np.rint(np.asarray(starts) / hop).astype(int)
-    right = ax.twinx()
+    right = right or ax.twinx()
     span = config.segment_frames // weights.shape[1] * hop
     for start, row in zip(starts, weights, strict=True):
         edges = start + span * np.arange(len(row) + 1)

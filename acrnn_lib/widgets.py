@@ -13,11 +13,11 @@ import os
 from html import escape
 
 import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import soundfile
 import torch
+from matplotlib.figure import Figure
 
 from . import acrnn, augment, gammatone
 from .audio import SAMPLE_RATE
@@ -26,6 +26,7 @@ from .features import LogGammatone
 from .viz import DYNAMIC_RANGE, HERTZ, gammatonegram
 
 STATES = 30  # the most that a page carries
+DPI = 80
 # fixed margins: a layout that is solved anew takes longer than the drawing itself
 MARGINS = {"left": 0.065, "right": 0.985, "bottom": 0.17, "top": 0.9}
 STEP = ("const box = this.closest('.explorer'), all = box.querySelectorAll('[data-state]');"
@@ -86,11 +87,29 @@ class Explorer(ipywidgets.VBox):
         return live | {"text/html": self.page()}
 
 
+class Sheet:
+    """A figure drawn on again and again: its axes and ticks, which take the longest, are kept.
+
+    size : inches; options : of ``Figure.subplots``. Notebook: 02_gammatone_features
+    """
+
+    def __init__(self, size, rows, columns, **options):
+        self.fig = Figure(figsize=size, dpi=DPI)
+        self.axes = self.fig.subplots(rows, columns, squeeze=False, **options).ravel()
+
+    def blank(self):
+        """Its axes, without what was drawn on them."""
+        for ax in self.fig.axes:
+            for artist in [*ax.lines, *ax.images, *ax.patches]:
+                artist.remove()
+            ax.set_prop_cycle(None)
+        return self.axes
+
+
 def picture(fig, alt):
-    """A figure as an HTML image with its alternative text; the figure is closed."""
+    """A figure as an HTML image with its alternative text."""
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="webp", dpi=80, pil_kwargs={"method": 1})  # 4 takes twice as long
-    plt.close(fig)
+    fig.savefig(buffer, format="webp", dpi=DPI, pil_kwargs={"method": 1})  # 4 takes twice as long
     data = base64.b64encode(buffer.getvalue()).decode()
     return (f'<img style="max-width:100%" alt="{escape(alt)}" '
             f'src="data:image/webp;base64,{data}">')
@@ -124,20 +143,24 @@ def filter_bank(wave):
     }
     states = [{"scale": scale, "bands": bands, "lowest": lowest} for scale in ("ERB", "mel")
               for bands in (16, 64, 256) for lowest in (50, 400)]
-    return Explorer(functools.partial(_draw_filters, spectrum), controls, states, "Filter bank")
-
-
-def _draw_filters(spectrum, scale, bands, lowest):
-    weights, centres = _filters(scale, bands, lowest)
-    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), gridspec_kw=MARGINS)
-    hertz = np.fft.rfftfreq(1024, 1 / SAMPLE_RATE)
-    shown = weights[:: max(1, bands // 12)]
-    for row in shown:
-        left.semilogx(hertz[1:], 10 * np.log10(np.maximum(row[1:], 1e-8)), linewidth=1)
+    sheet = Sheet((11, 3.4), 1, 2, gridspec_kw=MARGINS)
+    left, right = sheet.axes
+    left.set(xscale="log", xlim=(20, SAMPLE_RATE / 2), ylim=(-60, 3), xlabel="frequency (Hz)",
+             ylabel="gain (dB)")
     left.set_xticks(HERTZ, HERTZ)
     left.set_xticks([], minor=True)
-    left.set(xlim=(20, SAMPLE_RATE / 2), ylim=(-60, 3), xlabel="frequency (Hz)",
-             ylabel="gain (dB)", title=f"{len(shown)} of {bands} filters")
+    right.set(xlabel="time (s)", ylabel="band centre (Hz)")
+    draw = functools.partial(_draw_filters, sheet, spectrum)
+    return Explorer(draw, controls, states, "Filter bank")
+
+
+def _draw_filters(sheet, spectrum, scale, bands, lowest):
+    weights, centres = _filters(scale, bands, lowest)
+    left, right = sheet.blank()
+    hertz = np.fft.rfftfreq(1024, 1 / SAMPLE_RATE)
+    shown = weights[:: max(1, bands // 12)]
+    left.plot(hertz[1:], 10 * np.log10(np.maximum(shown[:, 1:], 1e-8)).T, linewidth=1)
+    left.set_title(f"{len(shown)} of {bands} filters")
     energy = np.log(weights @ spectrum + 1e-6)
     end = 512 * (energy.shape[1] - 1) / SAMPLE_RATE
     right.imshow(energy, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
@@ -145,11 +168,11 @@ def _draw_filters(spectrum, scale, bands, lowest):
                                                               energy.max() - DYNAMIC_RANGE))
     ticks = [f for f in HERTZ if centres[0] <= f <= centres[-1]]
     right.set_yticks(np.interp(ticks, centres, np.arange(bands)), ticks)
-    right.set(xlabel="time (s)", ylabel="band centre (Hz)", title=f"the clip, {scale} scale")
+    right.set_title(f"the clip, {scale} scale")
     empty = int((weights.max(axis=1) <= 0).sum())
     note = f"<p>{empty} bands lie between two FFT bins and stay empty.</p>" if empty else ""
-    return picture(fig, f"{bands} filters on the {scale} scale from {lowest} Hz on, and a clip's "
-                        "spectrogram in these bands") + note
+    return picture(sheet.fig, f"{bands} filters on the {scale} scale from {lowest} Hz on, and a "
+                              "clip's spectrogram in these bands") + note
 
 
 @functools.lru_cache(maxsize=64)
@@ -183,17 +206,19 @@ def augmentation(wave, embed=True):
     states = [{"rate": rate, "semitones": semitones} for rate in (1.0, 0.8, 1.3)
               for semitones in (0.0, -3.5, 3.5)]
     before, player = bands_of(wave), sound(wave) if embed else ""
+    sheet = Sheet((11, 3.2), 1, 2, sharey=True, gridspec_kw=MARGINS)
 
     def draw(rate, semitones):
         changed = augment.stretch_and_shift(np.asarray(wave, np.float32), rate, semitones)
         after = bands_of(changed)
-        fig, pair = plt.subplots(1, 2, figsize=(11, 3.2), sharey=True, gridspec_kw=MARGINS,
-                                 width_ratios=[before.shape[1], after.shape[1]])
+        pair = sheet.blank()
+        pair[0].get_gridspec().set_width_ratios([before.shape[1], after.shape[1]])
+        sheet.fig.subplots_adjust()  # puts them where these widths say
         for ax, part, name in zip(pair, (before, after), ("before", "after"), strict=True):
             gammatonegram(part, ax, title=f"{name}, {part.shape[1] * 512 / SAMPLE_RATE:.2f} s",
                           colorbar=False, vmin=before.max() - DYNAMIC_RANGE, vmax=before.max())
         players = f"<div>before {player}</div><div>after {sound(changed)}</div>" if embed else ""
-        return picture(fig, f"A clip before and after: rate {rate}, {semitones} semitones"
+        return picture(sheet.fig, f"A clip before and after: rate {rate}, {semitones} semitones"
                        ) + players
 
     return Explorer(draw, controls, states, "Stretch and shift")

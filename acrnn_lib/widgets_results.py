@@ -7,15 +7,15 @@ import functools
 from html import escape
 
 import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from . import report, results, viz, viz_results
+from . import audio, report, results, viz, viz_results
 from .features import audible
-from .widgets import MARGINS, STATES, Explorer, picture, sound
+from .widgets import MARGINS, STATES, Explorer, Sheet, bands_of, picture, sound
 
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB
+HEARD = 3  # clips of a cell that are played
 # moves the line over the picture with the sound: a frame of the screen at a time while it plays
 CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor');(function move() {{"
           "line.style.left = ({start} + {span} * a.currentTime / {seconds}) + '%';"
@@ -42,32 +42,40 @@ def attention(maps, waves=None):
     }
     states = [{"clip": clip, "run": label} for clip in shared for label in labels][:PAGE]
 
+    sheet = functools.cache(_attention_sheet)
+
     def draw(clip, run):
-        return _draw_attention(maps[run], clips[run][clip], clip, run, (waves or {}).get(clip))
+        wave = (waves or {}).get(clip)
+        return _draw_attention(sheet(wave is not None), maps[run], clips[run][clip], clip, run,
+                               wave)
 
     return Explorer(draw, controls, states, "Attention")
 
 
-def _draw_attention(found, row, clip, run, wave):
+def _attention_sheet(with_wave):
+    heights = [1, 2.6] if with_wave else [2.6]
+    sheet = Sheet((10, 1.3 * sum(heights) + 0.4), len(heights), 1, sharex=True,
+                  height_ratios=heights, gridspec_kw=MARGINS | {"left": 0.08, "right": 0.93})
+    sheet.right = sheet.axes[-1].twinx()
+    return sheet
+
+
+def _draw_attention(sheet, found, row, clip, run, wave):
     low, high = found["log_range"]
     static = low + found["log_gammatone"][row] / 255 * (high - low)
     seconds = static.shape[1] * float(found["hop_seconds"])
-    heights = [1, 2.6] if wave is not None else [2.6]
-    fig, panels = plt.subplots(len(heights), 1, figsize=(10, 1.3 * sum(heights) + 0.4),
-                               sharex=True, height_ratios=heights, squeeze=False,
-                               gridspec_kw=MARGINS | {"left": 0.08, "right": 0.93})
+    *above, ax = sheet.blank()
     if wave is not None:
-        viz.waveform(wave, panels[0, 0])
-        panels[0, 0].set_xlabel("")
-    ax = panels[-1, 0]
+        viz.waveform(wave, above[0])
+        above[0].set_xlabel("")
     first = np.rint(found["segment_starts"] / found["hop_seconds"]).astype(int)
     heard = audible(static).numpy()[first]  # silent segments have no vote
     viz.attention_map(static, found["attention"][row][heard], found["segment_starts"][heard],
-                      ax=ax, colorbar=False)
+                      ax=ax, colorbar=False, right=sheet.right)
     ax.set_xlim(0, seconds)
-    fig.suptitle(f"{clip}: {run}", fontsize=10)
+    sheet.fig.suptitle(f"{clip}: {run}", fontsize=10)
     box = ax.get_position()
-    image = picture(fig, f"Spectrogram of clip {clip} with the attention of {run} over it")
+    image = picture(sheet.fig, f"Spectrogram of clip {clip} with the attention of {run} over it")
     if wave is None:
         return image
     move = CURSOR.format(start=round(100 * box.x0, 2), span=round(100 * box.width, 2),
@@ -82,8 +90,9 @@ def _draw_attention(found, row, clip, run, wave):
 def confusion(runs, clip_html=None):
     """Explorer of a confusion matrix: choose a cell by a click, see and hear the clips in it.
 
-    runs : of one experiment; clip_html : function of a clip_id that returns HTML (a player, a
-    picture) or "", optional. Notebook: 08_confusion_matrices
+    runs : of one experiment; clip_html : function of a clip_id that returns HTML, such as
+    `heard_and_seen` makes, optional; the three clips it was surest of get theirs.
+    Notebook: 08_confusion_matrices
     """
     matrix = report.confusion(runs)
     names = list(matrix.columns)
@@ -135,13 +144,35 @@ def _draw_cell(long, names, cell, clip_html):
     truth, called = cell
     found = long[(long.target == truth) & (long.predicted == called)]
     rows = []
-    for row in found.sort_values(f"p_{called}", ascending=False).itertuples():
+    for k, row in enumerate(found.sort_values(f"p_{called}", ascending=False).itertuples()):
         chance = getattr(row, f"p_{called}")
-        extra = clip_html(row.clip_id) if clip_html else ""
+        extra = clip_html(row.clip_id) if clip_html and k < HEARD else ""
         rows.append(f"<li>{escape(row.clip_id)}, fold {row.fold}, seed {row.seed}: "
                     f"{chance:.2f} for {escape(names[called])} {extra}</li>")
     title = f"{names[truth]} called {names[called]}: {len(found)}"
     return f"<p><b>{escape(title)}</b></p><ul>{''.join(rows)}</ul>"
+
+
+def heard_and_seen(table):
+    """Function of a clip_id -> HTML with its credit, a player and its spectrogram.
+
+    table : clip table of ``datasets.load``. A sound whose licence keeps it out of pages has no
+    player. Notebook: 08_confusion_matrices
+    """
+    clips = {row.clip_id: row for row in table.itertuples()}
+    sheet = Sheet((5, 2), 1, 1, gridspec_kw={"left": 0.15, "right": 0.97, "bottom": 0.24,
+                                             "top": 0.96})
+
+    @functools.lru_cache(maxsize=128)
+    def html(clip_id):
+        clip = clips[clip_id]
+        wave = audio.read(clip.path, 5.0)
+        viz.gammatonegram(bands_of(wave), sheet.blank()[0], colorbar=False)
+        image = picture(sheet.fig, f"Spectrogram of clip {clip_id}, {clip.category}")
+        closed = any(mark in str(clip.licence) for mark in viz.CLOSED)
+        return f"<div>{viz.credit(clip)}</div>{'' if closed else sound(wave)}<div>{image}</div>"
+
+    return html
 
 
 def results_of(runs):
@@ -184,8 +215,6 @@ def waves_of(table, clip_ids):
 
     table : clip table of ``datasets.load``. Notebook: 09_seeing_attention
     """
-    from . import audio
-
     chosen = table[table.clip_id.isin(clip_ids)]
     free = chosen[~chosen.licence.astype(str).str.contains("|".join(viz.CLOSED), regex=True)]
     return {row.clip_id: np.asarray(audio.read(row.path, 5.0)) for row in free.itertuples()}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 
 from acrnn_lib import results, synth, widgets, widgets_results
@@ -38,6 +39,21 @@ def holds(explorer, **values):
                for image in re.findall(r"<img[^>]*>", page)), "pictures say what they show"
     assert "text/html" in explorer._repr_mimebundle_()
     return explorer
+
+
+def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs):
+    maps = next({run.experiment: run.attention} for run in runs if run.attention is not None)
+    (label, found), = maps.items()
+    clips = [str(clip) for clip in found["clip_id"][:2]]
+    for explorer, one, other in [
+            (widgets.filter_bank(wave), {"bands": 16}, {"bands": 256, "scale": "mel"}),
+            (widgets.augmentation(wave, embed=False), {"rate": 0.8}, {"rate": 1.3}),
+            (widgets_results.attention(maps, {clip: wave for clip in clips}),
+             {"clip": clips[0], "run": label}, {"clip": clips[1], "run": label})]:
+        first, second, again = (  # an encoded sound has a number of its own each time
+            re.findall(r"<img[^>]*>", explorer.draw(**{**explorer.start, **values}))
+            for values in (one, other, one))
+        assert first == again != second
 
 
 def test_filter_bank(wave):
@@ -96,6 +112,25 @@ def test_confusion_cells_hold_all_mistakes(runs):
     assert explorer.view.value != before and explorer.controls["cell"].value == (0, 0)
 
 
+def test_a_cell_plays_its_first_clips_where_the_licence_allows(runs, wave, tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", wave, 44100)
+    one = [run for run in runs if run.experiment == "acrnn-plus"]
+    long = results.predictions(one)
+    table = pd.DataFrame({"clip_id": long.clip_id, "path": tmp_path / "a.wav", "url": "",
+                          "category": "<dog>", "author": "A. N. Other", "licence": "CC0"})
+    html = widgets_results.heard_and_seen(table)
+    explorer = widgets_results.confusion(one, html)
+    shown = explorer.view.value
+    explorer.controls["cell"].value = (0, 0)
+    view = explorer.view.value
+    assert view != shown and view.count("<li>") > widgets_results.HEARD == view.count("<audio")
+    assert "&lt;dog&gt;" in view and "<dog>" not in view and view.count("A. N. Other") == 3
+    closed = widgets_results.heard_and_seen(table.assign(licence="CC Sampling+"))
+    assert "<audio" not in closed(long.clip_id[0]) and "<img" in closed(long.clip_id[0])
+
+
 def test_names_are_shown_and_not_run(runs):
     long = results.predictions(runs[:1])
     long["clip_id"] = "<script>alert(1)</script>"
@@ -120,7 +155,6 @@ def test_a_page_carries_thirty_states_at_most():
 
 
 def test_closed_licences_are_not_embedded(tmp_path):
-    import pandas as pd
     import soundfile
 
     soundfile.write(tmp_path / "a.wav", np.zeros(44100), 44100)
