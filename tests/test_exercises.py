@@ -9,6 +9,7 @@ import builtins
 import contextlib
 import io
 import json
+import re
 from pathlib import Path
 
 import matplotlib
@@ -85,6 +86,22 @@ def room_before(path, cell, codes):
             exec(compile(code, path.name, "exec"), room)
     matplotlib.pyplot.close("all")
     return room, check
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_exercises_are_numbered_and_say_their_level(path):
+    text = "".join("".join(cell["source"]) + "\n" for cell in
+                   json.loads(path.read_text(encoding="utf-8"))["cells"]
+                   if cell["cell_type"] == "markdown")
+    level = r"\((?:warm-up|practice|challenge)\)"
+    announced = re.findall(rf"^\*\*(\d)\. [^*]+\*\* {level}\. ", text, re.MULTILINE)
+    assert [int(number) for number in announced] == [1, 2, 3][: len(exercises(path))]
+
+
+def test_there_are_enough_exercises_of_each_level():
+    text = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS)
+    assert len(EXERCISES) >= 30
+    assert all(text.count(f"** ({level}). ") >= 10 for level in ("warm-up", "practice", "challenge"))
 
 
 def attempt(room, check, answer):
