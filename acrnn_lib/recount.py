@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from . import claims, results
-from .report import by_experiment, comparisons, confusion, recall, summary
+from .report import by_experiment, comparisons, confusion, pairs_text, recall, summary
 from .results import ResultsError
 
 
@@ -71,7 +71,9 @@ def _tables(runs, out):
     for title in claims.TABLES:
         _save(claims.paper_table(title, whole), out, title.replace(" ", "_"))
     _save(claims.register(runs), out, "register")
-    _save(comparisons(runs), out, "comparisons")
+    pairs = comparisons(runs)
+    _save(pairs, out, "comparisons")
+    _save(pairs_text(pairs), out, "pairs")
     for key, group in by_experiment(runs).items():
         _save(confusion(group).reset_index(), out, "_".join(["confusion", *key]))
     for place, group in groupby(sorted(runs), lambda run: (run.dataset, run.profile)):

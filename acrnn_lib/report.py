@@ -90,6 +90,20 @@ def comparisons(runs, pairs=PAIRS) -> pd.DataFrame:
     return table.assign(p_holm=evaluate.holm(table["p"])) if len(table) else table
 
 
+def pairs_text(table) -> pd.DataFrame:
+    """A table of `comparisons` for people: points, rounded; who alone was right, seed by seed."""
+    rows = [{
+        "pair": f"{row.a} minus {row.b}", "data set, profile": f"{row.dataset}, {row.profile}",
+        "clips": row.clips, "seeds": f"{row.seeds_a}, {row.seeds_b}",
+        "difference in points": f"{100 * row.difference:+.1f} "
+                                f"[{100 * row.lo:.1f}, {100 * row.hi:.1f}]",
+        "p": f"{row.p:.2g}", "p after Holm": f"{row.p_holm:.2g}",
+        "right alone (McNemar)": row.mcnemar, "Cohen's g": f"{row.cohens_g:.2f}",
+        "coverage": row.coverage,
+    } for row in table.itertuples()]
+    return pd.DataFrame(rows)
+
+
 def confusion(runs) -> pd.DataFrame:
     """Counts over all clips and seeds of one experiment: rows truth, columns prediction."""
     used, coverage = _same_folds(sorted(runs))

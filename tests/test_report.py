@@ -132,6 +132,17 @@ def test_comparisons_are_corrected_over_the_table(root):
     assert report.comparisons(results.load(root, experiment="crnn")).empty
 
 
+def test_pairs_are_told_in_points(root):
+    table = report.comparisons(results.load(root))
+    shown = report.pairs_text(table)
+    first, row = table.iloc[0], shown.iloc[0]
+    assert row["pair"] == "acrnn minus crnn" and row["clips"] == first["clips"]
+    low, high = 100 * first["lo"], 100 * first["hi"]
+    expected = f"{100 * first['difference']:+.1f} [{low:.1f}, {high:.1f}]"
+    assert row["difference in points"] == expected
+    assert report.pairs_text(report.comparisons(results.load(root, experiment="crnn"))).empty
+
+
 def test_confusion_and_recall_are_counted_over_seeds(root):
     runs = results.load(root)
     matrix = report.confusion([run for run in runs if run.experiment == "acrnn"])
@@ -209,7 +220,7 @@ def test_rebuild_writes_every_table_and_finds_nothing(root, tmp_path):
     assert recount.rebuild(root, out) == []
     names = {path.stem for path in out.glob("*.csv")}
     assert names == {path.stem for path in out.glob("*.md")} == {
-        "accuracies", "ledger", "register", "comparisons", "recall_esc10_lite",
+        "accuracies", "ledger", "register", "comparisons", "pairs", "recall_esc10_lite",
         *(title.replace(" ", "_") for title in claims.TABLES),
         *(f"confusion_esc10_lite_{name}" for name in ("acrnn", "crnn", "acrnn-noaug"))}
     accuracies = pd.read_csv(out / "accuracies.csv")
