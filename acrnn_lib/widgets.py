@@ -43,15 +43,16 @@ class Explorer(ipywidgets.VBox):
     controls : {name: ipywidget with a ``value``}
     states : list of {name: value}, at most 30, drawn for pages; other names have their first value
     title : what is explored, for screen readers
+    say : function of a state, its name on a page; by default names and values
 
     Notebook: 02_gammatone_features
     """
 
-    def __init__(self, draw, controls, states, title):
+    def __init__(self, draw, controls, states, title, say=None):
         if not 0 < len(states) <= STATES:
             raise ValueError(f"states: found {len(states)}, expected 1 to {STATES}")
         self.draw, self.controls, self.states, self.title = draw, controls, states, title
-        self.start = self.values()
+        self.start, self.say = self.values(), say or self._say
         self.view = ipywidgets.HTML()
         super().__init__([ipywidgets.HBox(list(controls.values()),
                                           layout={"flex_flow": "row wrap"}), self.view])
@@ -71,14 +72,17 @@ class Explorer(ipywidgets.VBox):
         """The states as one block of HTML that needs no kernel and no script from elsewhere."""
         parts = []
         for k, state in enumerate(self.states):
-            label = ", ".join(f"{name} {value}" for name, value in state.items())
-            parts.append(f'<div data-state="{escape(label)}"{" hidden" if k else ""}>'
+            parts.append(f'<div data-state="{escape(self.say(state))}"{" hidden" if k else ""}>'
                          f"{self.draw(**{**self.start, **state})}</div>")
-        first = ", ".join(f"{name} {value}" for name, value in self.states[0].items())
+        first = self.say(self.states[0])
         return (f'<div class="explorer"><label>{escape(self.title)}: <input type="range" min="0" '
                 f'max="{len(parts) - 1}" value="0" aria-label="{escape(self.title)}" '
                 f'oninput="{escape(STEP)}"></label> <output>{escape(first)}</output>'
                 f"{''.join(parts)}</div>")
+
+    @staticmethod
+    def _say(state):
+        return ", ".join(f"{name} {value}" for name, value in state.items())
 
     def _repr_mimebundle_(self, **kwargs):
         live = super()._repr_mimebundle_(**kwargs)

@@ -110,7 +110,9 @@ def confusion(runs, clip_html=None):
         return _draw_cell(long, names, cell, clip_html)
 
     states = [{"cell": cell} for cell in (wrong or filled)[:STATES]]
-    explorer = Explorer(draw, {"cell": chosen}, states, "Confusions, the fullest cell first")
+    names_of = {cell: name for name, cell in options.items()}
+    explorer = Explorer(draw, {"cell": chosen}, states, "Confusions, the fullest cell first",
+                        lambda state: names_of[state["cell"]])
     explorer.children = (_grid(matrix, names, chosen), *explorer.children)
     return explorer
 
@@ -160,8 +162,8 @@ def heard_and_seen(table):
     player. Notebook: 08_confusion_matrices
     """
     clips = {row.clip_id: row for row in table.itertuples()}
-    sheet = Sheet((5, 2), 1, 1, gridspec_kw={"left": 0.15, "right": 0.97, "bottom": 0.24,
-                                             "top": 0.96})
+    sheet = Sheet((5.5, 2.4), 1, 1, gridspec_kw={"left": 0.19, "right": 0.97, "bottom": 0.27,
+                                                 "top": 0.96})
 
     @functools.lru_cache(maxsize=128)
     def html(clip_id):

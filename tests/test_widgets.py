@@ -103,7 +103,9 @@ def test_confusion_cells_hold_all_mistakes(runs):
     one = [run for run in runs if run.experiment == "acrnn-plus"]
     explorer = widgets_results.confusion(one, lambda clip_id: f"<b>{clip_id}</b>")
     wrong = (~results.predictions(one)["correct"]).sum()
-    assert explorer.page().count("<li>") == wrong
+    page = explorer.page()
+    assert page.count("<li>") == wrong
+    assert re.search(r'data-state="\w+ called \w+"', page) and "cell (" not in page
     grid = explorer.children[0]
     buttons = [child for child in grid.children if hasattr(child, "click")]
     assert len(buttons) == 100
