@@ -17,6 +17,9 @@ my_coefficient = 0
 # %% n11-32 wrong
 my_coefficient = 7
 
+# %% n11-32 wrong
+my_coefficient = 128
+
 # %% n11-35
 my_setting = "optimizer"
 
