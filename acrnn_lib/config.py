@@ -183,7 +183,7 @@ ONE_STEP = {"features.scale": "mel", "bank.copies": 0, "train.epochs": 1}
 
 # name: what it is, its differences from the base, further differences by profile
 EXPERIMENTS = {
-    "acrnn": ("the paper's network and recipe", {}, {}),
+    "acrnn": ("the paper's network, its recipe as assumed", {}, {}),
     "crnn": ("without attention: the mean over frames", {"model.attention": "none"}, {}),
     "acrnn-noaug": ("without augmentation", {"bank.copies": 0}, {}),
     "crnn-noaug": (

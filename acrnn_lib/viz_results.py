@@ -15,6 +15,8 @@ from scipy.stats import binom
 from . import results
 from .viz import PALETTE, axes
 
+MARKERS = "osD^vP*X<>"
+
 
 def published_recall():
     """Recalls by class that others published (verified): system, dataset, category, recall, source.
@@ -87,13 +89,15 @@ def confusion(frame, ax=None, title=None):
 def recalls(frame, ax=None, title=None):
     """Recall by class in percent, a marker per column of ``report.recall``.
 
-    Notebook: 08_confusion_matrices
+    Equal recalls lie side by side, so that none hides another. Notebook: 08_confusion_matrices
     """
-    fig, ax = axes(ax, (8, 0.4 * len(frame) + 1.4))
+    n_systems = frame.shape[1]
+    fig, ax = axes(ax, (8, len(frame) * max(0.4, 0.07 * n_systems) + 1.4))
     long = (100 * frame).rename_axis("class").reset_index().melt(
         "class", value_name="recall", var_name="system")
-    sns.stripplot(long, x="recall", y="class", hue="system", palette="colorblind", size=8,
-                  jitter=False, dodge=False, alpha=0.8, ax=ax)
+    sns.pointplot(long, x="recall", y="class", hue="system", palette="colorblind", errorbar=None,
+                  markers=[MARKERS[k % len(MARKERS)] for k in range(n_systems)], markersize=5,
+                  linestyle="none", dodge=0.7 if n_systems > 1 else False, ax=ax)
     ax.set(xlabel="recall (%)", ylabel="", title=title, xlim=(-3, 103))
     ax.grid(alpha=0.3)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), title=None)
