@@ -161,6 +161,39 @@ def test_strict_predictions(tmp_path, column, value, reason):
         _ = results.load(tmp_path)[0].predictions
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda t: t.iloc[:0], "no rows (row 1)"),
+    (lambda t: t.assign(p_0=2.0), "a probability that is not a number from 0 to 1 (row 1)"),
+    (lambda t: t.assign(p_0="much"), "a probability that is not a number from 0 to 1 (row 1)"),
+    (lambda t: t.assign(p_0=t.p_0 / 2), "probabilities that do not sum to 1 (row 1)"),
+    (lambda t: t.assign(clip_id="dog"), "a clip_id that is not fold-id-take (row 1)"),
+    (lambda t: t.assign(clip_id="1-0-A"), "a clip_id twice (row 2)"),
+    (lambda t: t[["p_0", "fold"]], "columns are p_0, fold"),
+])
+def test_the_reason_is_said_in_full(tmp_path, change, said):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    with pytest.raises(ResultsError) as refused:
+        results.write(folder, change(table()), {"config_hash": "c"})
+    assert str(refused.value) == f"{folder / 'predictions.csv'}: {said}"
+
+
+def test_certainty_is_a_probability_too(tmp_path):
+    sure = table().assign(p_0=1, p_1=0, p_2=0.0)
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    assert (results.write(folder, sure, {"config_hash": "c"}).predictions["p_0"] == 1).all()
+
+
+def test_different_experiments_have_different_configs(tmp_path):
+    make(tmp_path, 1)
+    make(tmp_path, 1, experiment="crnn", config_hash="other")
+    assert [run.experiment for run in results.load(tmp_path)] == ["acrnn", "crnn"]
+    chosen = {"dataset": "esc10", "profile": "lite", "experiment": "crnn", "seed": 0}
+    (run,) = results.load(tmp_path, **chosen)
+    assert run.experiment == "crnn"
+    with pytest.raises(ResultsError, match=r"no complete runs with dataset=esc10, profile=paper$"):
+        results.load(tmp_path, dataset="esc10", profile="paper")
+
+
 def test_rounding_is_not_a_wrong_sum(tmp_path):
     rounded = table()
     rounded.loc[4, ["p_0", "p_1", "p_2"]] = [0.20005, 0.3, 0.5]
