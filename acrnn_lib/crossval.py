@@ -53,6 +53,9 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     tasks = plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes,
                  inner, threads)
     waiting = [task for task in tasks if not task.finished(out)]
+    for task in tasks:
+        if task not in waiting:
+            train.drop_checkpoints(task.folder(out))
     if away and waiting:
         with cluster.connect(**away) as client:
             cluster.run(client, waiting, out, progress)

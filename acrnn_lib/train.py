@@ -58,6 +58,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     with locked(folder):
         results.check_same(folder, **same)
         if results.is_complete(folder):
+            drop_checkpoints(folder)
             return results.Run.at(folder)
         started = time.time()
         state = State(experiment, table, copies, fold, seed, train_folds, device)
@@ -89,9 +90,14 @@ def finish(state, folder, same, extra, started):
                                            ["segments_per_second"].median()), 1),
     }
     run = results.write(folder, predictions, manifest, attention)
-    for path in Path(folder).glob("checkpoint*"):
-        path.unlink()
+    drop_checkpoints(folder)
     return run
+
+
+def drop_checkpoints(folder):
+    """Remove the checkpoints of a finished run; a kill after its last file may have left them."""
+    for path in Path(folder).glob("checkpoint*"):
+        path.unlink(missing_ok=True)
 
 
 def agreed(experiment, table, fold, train_folds=None, extra=None):

@@ -101,7 +101,10 @@ def test_a_run_from_files_to_report(capsys, tmp_path, esc10_root):
     run, = results.load(tmp_path)
     assert run.experiment == "acrnn-plus+train.epochs=1+bank.copies=0" and run.fold == 1
     assert len(run.predictions) == 20 and run.manifest["protocol"] == "test"
+    left = run.folder / "checkpoint-1.safetensors"  # as a kill after the last file leaves it
+    left.write_bytes(b"weights")
     assert main(arguments) == 0
+    assert not left.exists()
     capsys.readouterr()
     assert main(["report", str(tmp_path), "--json"]) == 0
     row, = json.loads(capsys.readouterr().out)["runs"]

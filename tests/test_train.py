@@ -77,6 +77,14 @@ def test_a_finished_run_is_loaded_not_trained(uninterrupted, monkeypatch):
     assert tiny.fit(uninterrupted.folder).predictions.equals(uninterrupted.predictions)
 
 
+def test_a_finished_run_is_rid_of_a_checkpoint_that_a_kill_left(uninterrupted):
+    state = json.dumps(uninterrupted.manifest)
+    for name, text in (("checkpoint-4.safetensors", "weights"), ("checkpoint.json", state)):
+        (uninterrupted.folder / name).write_text(text)
+    tiny.fit(uninterrupted.folder)
+    assert not list(uninterrupted.folder.glob("checkpoint*"))
+
+
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_run_of_the_other_protocol_or_data_is_never_taken_over(tmp_path, finished):
     """An inner run in the same folder must not pass for a test run, nor other data for these."""
