@@ -55,7 +55,7 @@ def serial(tmp_path_factory):
     return predicted(out)
 
 
-def until(true, seconds=120):
+def until(true, seconds=600):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "nothing happened"
