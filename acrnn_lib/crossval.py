@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from . import cluster, datasets, store, train
+from . import checkpoints, cluster, datasets, store, train
 from .config import CLASSICAL, PROFILES, Experiment, experiment, known
 from .device import pick_device
 from .results import ResultsError, Run, check_same, is_complete, run_folder
@@ -55,7 +55,7 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     waiting = [task for task in tasks if not task.finished(out)]
     for task in tasks:
         if task not in waiting:
-            train.drop_checkpoints(task.folder(out))
+            checkpoints.drop(task.folder(out))
     if away and waiting:
         with cluster.connect(**away) as client:
             cluster.run(client, waiting, out, progress)

@@ -1,4 +1,4 @@
-"""Fit one fold: data in memory, the recipe, checkpoints that resume exactly, predictions.
+"""Fit one fold: data in memory, the recipe, a checkpoint after each epoch, predictions.
 
 All randomness of an epoch comes from (seed, fold, epoch), so a run that was killed goes on from
 its last checkpoint as if nothing had happened.
@@ -6,7 +6,6 @@ its last checkpoint as if nothing had happened.
 Notebook: 06_training_on_a_gpu
 """
 
-import hashlib
 import json
 import math
 import time
@@ -14,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from . import augment, evaluate, results
+from . import augment, checkpoints, evaluate, results
 from .acrnn import parameter_count
 from .baselines import network
 from .config import as_dict, config_hash
@@ -58,11 +57,11 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     with locked(folder):
         results.check_same(folder, **same)
         if results.is_complete(folder):
-            drop_checkpoints(folder)
+            checkpoints.drop(folder)
             return results.Run.at(folder)
         started = time.time()
         state = State(experiment, table, copies, fold, seed, train_folds, device)
-        elapsed = state.resume(folder)
+        elapsed = checkpoints.resume(state, folder)
         for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
             try:
                 row = state.run_epoch(epoch)
@@ -71,7 +70,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
                 last = f"epoch {state.epoch}, in {kept}" if kept.exists() else "none"
                 raise TrainingError(f"{error}; last good epoch: {last}") from None
             results.append_history(folder, row)
-            state.save(folder, elapsed + time.time() - started, same)
+            checkpoints.save(state, folder, elapsed + time.time() - started, same)
             if report:
                 report(row)
         return finish(state, folder, same, extra, started - elapsed)
@@ -90,14 +89,8 @@ def finish(state, folder, same, extra, started):
                                            ["segments_per_second"].median()), 1),
     }
     run = results.write(folder, predictions, manifest, attention)
-    drop_checkpoints(folder)
+    checkpoints.drop(folder)
     return run
-
-
-def drop_checkpoints(folder):
-    """Remove the checkpoints of a finished run; a kill after its last file may have left them."""
-    for path in Path(folder).glob("checkpoint*"):
-        path.unlink(missing_ok=True)
 
 
 def agreed(experiment, table, fold, train_folds=None, extra=None):
@@ -113,7 +106,7 @@ def agreed(experiment, table, fold, train_folds=None, extra=None):
 
 
 class State:
-    """Everything that changes while one fold is trained, and how it is stored."""
+    """Everything that changes while one fold is trained, and what it predicts in the end."""
 
     def __init__(self, experiment, table, copies, fold, seed, train_folds, device):
         keep_freed_memory()
@@ -287,76 +280,6 @@ class State:
             "log_gammatone": image, "log_range": np.array([low, high]),
         }
 
-    # -- checkpoints -------------------------------------------------------------------------
-
-    def tensors(self):
-        """All state as named tensors; the optimizer's are named by the parameter they belong to."""
-        found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        if self.average:
-            found |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        for name, parameter in self.model.named_parameters():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                if value is not None:
-                    found[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
-        return {k: v.detach().cpu().contiguous() for k, v in found.items()}
-
-    def save(self, folder, seconds, same):
-        """Write a checkpoint; its JSON, written last, names the tensors and makes it valid.
-
-        seconds : spent so far; same : what a run that resumes it must agree in
-        """
-        folder = Path(folder)
-        data = save(self.tensors())
-        name = f"checkpoint-{self.epoch}.safetensors"
-        results.write_bytes(folder / name, data)
-        note = {
-            **same, "epoch": self.epoch, "file": name,
-            "sha256": hashlib.sha256(data).hexdigest(), "precision": self.precision,
-            "layout": self.layout,
-            "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
-        }
-        note["note_sha256"] = note_hash(note)
-        results.write_bytes(folder / CHECKPOINT, json.dumps(note, indent=1).encode())
-        for old in folder.glob("checkpoint-*.safetensors"):
-            if old.name != name:
-                old.unlink()
-
-    def resume(self, folder):
-        """Load the folder's checkpoint, if it has one; returns the seconds spent before it."""
-        folder = Path(folder)
-        if not (folder / CHECKPOINT).exists():
-            results.truncate_history(folder, 0)
-            return 0.0
-        note = results.read_json(folder / CHECKPOINT)
-        # checkpoints of earlier versions have no digest of the note
-        if note.pop("note_sha256", note_hash(note)) != note_hash(note):
-            raise results.ResultsError(f"{folder / CHECKPOINT}: changed since it was written; "
-                                       "remove it to train this fold from the start")
-        path = folder / note["file"]
-        if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
-            raise results.ResultsError(f"{path}: changed since it was written; remove it and "
-                                       f"{CHECKPOINT} to train this fold from the start")
-        tensors = load_file(path)
-        self.precision = note["precision"]
-        self.use_layout(note["layout"])
-        torch.set_num_threads(note["threads"])  # sums in another order would end elsewhere
-
-        def part(prefix):
-            return {k[len(prefix):]: v for k, v in tensors.items() if k.startswith(prefix)}
-
-        self.model.load_state_dict(part("model."))
-        if self.average:
-            self.average.load_state_dict(part("average."))
-        for name, parameter in self.model.named_parameters():
-            stored = part(f"optimizer.{name}.")
-            self.optimizer.state[parameter] = {
-                key: value if key == "step" else torch.empty_like(parameter).copy_(value)
-                for key, value in stored.items()
-            }
-        self.epoch = note["epoch"]
-        results.truncate_history(folder, self.epoch)
-        return note["seconds"]
-
     def save_model(self, folder):
         """Write model.safetensors: the final weights and all that ``predict`` needs."""
         tensors = {k: v.detach().cpu().contiguous()
@@ -366,12 +289,6 @@ class State:
                 "fold": self.fold, "seed": self.seed}
         metadata = {"acrnn": json.dumps(note)}
         results.write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
-
-
-def note_hash(note):
-    """SHA-256 (hex) over a checkpoint's JSON, but for the digest itself."""
-    rest = {name: value for name, value in note.items() if name != "note_sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def frame_energy(static, n_weights, segments):

@@ -33,10 +33,10 @@ def test_public_names_have_docstrings_and_functions_fit_on_a_screen(path):
 def test_rooms_import_only_rooms_above_them():
     """The order in which a clip travels; a cycle or a step back would be found here."""
     order = ("exercises config paths progress device audio synth_sounds synth datasets cascade "
-             "gammatone features augment evaluate results store segments acrnn baselines train "
-             "cluster classical crossval leakage report claims recount predict explain viz "
-             "viz_results widgets widgets_results widgets_sounds pages reproduce app __init__ "
-             "__main__").split()
+             "gammatone features augment evaluate results store segments acrnn baselines "
+             "checkpoints train cluster classical crossval leakage report claims recount predict "
+             "explain viz viz_results widgets widgets_results widgets_sounds pages reproduce app "
+             "__init__ __main__").split()
     for path in LIBRARY:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level == 1:
@@ -50,3 +50,17 @@ def test_the_readme_shows_the_committed_results():
     block = text.split("<!-- results: begin -->\n")[1].split("<!-- results: end -->")[0]
     runs = results.load(ROOT / "results", dataset="esc10")
     assert block == report.as_markdown(runs)
+
+
+def test_the_evidence_page_tells_what_the_longer_windows_gave():
+    text = " ".join((ROOT / "results" / "README.md").read_text().split())
+    runs = results.load(ROOT / "results" / "inner-2")
+    assert {run.manifest["protocol"] for run in runs} == {"inner"}
+    short, long = sorted({run.experiment for run in runs})
+    table = report.summary(runs).set_index("experiment")
+    assert "{:.1%} against {:.1%}".format(*table.accuracy[[short, long]]).replace("%", " %") in text
+    found = report.compare(runs, short, long).iloc[0]
+    points = [f"{100 * found[name]:+.1f}" for name in ("difference", "lo", "hi")]
+    assert "{} points [{}, {}]".format(*points) in text
+    only_short, only_long = re.search(r": (\d+) to (\d+),", found.mcnemar).groups()
+    assert f"{only_short} clips right with the short windows only, {only_long} with the" in text

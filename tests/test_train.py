@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import crossval, device, predict, results, train
+from acrnn_lib import checkpoints, crossval, device, predict, results, train
 from acrnn_lib.config import FeatureConfig, TrainConfig, config_hash
 from acrnn_lib.segments import Segments
 from tests import tiny
@@ -210,11 +210,12 @@ def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_
     chosen = {"precision": "bf16", "layout": "contiguous", "threads": threads + 1}
     path.write_text(json.dumps(note | chosen))
     with pytest.raises(results.ResultsError, match=r"checkpoint\.json: changed"):
-        train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu").resume(tmp_path)
+        checkpoints.resume(train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu"),
+                           tmp_path)
     del note["note_sha256"]  # as in earlier versions
     path.write_text(json.dumps(note | chosen))
     state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
-    state.resume(tmp_path)
+    checkpoints.resume(state, tmp_path)
     found = {"precision": state.precision, "layout": state.layout,
              "threads": torch.get_num_threads()}
     torch.set_num_threads(threads)

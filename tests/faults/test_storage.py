@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import datasets, results, store, train
+from acrnn_lib import checkpoints, datasets, results, store, train
 from acrnn_lib.config import BankConfig
 from tests import tiny
 from tests.faults.killed import run_folder
@@ -195,7 +195,7 @@ def test_a_flipped_byte_in_a_checkpoint_is_refused(stopped, tmp_path, rng, times
         state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
         try:
             results.check_same(folder, **train.agreed(tiny.settings(), None, 1, [2, 3, 4, 5])[1])
-            state.resume(folder)
+            checkpoints.resume(state, folder)
         except results.ResultsError as error:
             named = str(error)
         else:

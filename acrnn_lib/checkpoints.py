@@ -1,0 +1,104 @@
+"""Checkpoints: a fold's training written after each epoch, and taken up again exactly.
+
+The tensors lie in a safetensors file, the rest in a JSON beside it that is written last and names
+them by digest: what a kill has left half done is never read.
+
+Notebook: 06_training_on_a_gpu
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
+
+from . import results
+from .results import CHECKPOINT
+
+
+def tensors(state):
+    """All state as named tensors; the optimizer's are named by the parameter they belong to."""
+    found = {f"model.{k}": v for k, v in state.model.state_dict().items()}
+    if state.average:
+        found |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
+    for name, parameter in state.model.named_parameters():
+        for key, value in state.optimizer.state.get(parameter, {}).items():
+            if value is not None:
+                found[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
+    return {k: v.detach().cpu().contiguous() for k, v in found.items()}
+
+
+def save(state, folder, seconds, same):
+    """Write a checkpoint; its JSON, written last, names the tensors and makes it valid.
+
+    seconds : spent so far; same : what a run that resumes it must agree in
+    """
+    folder = Path(folder)
+    data = as_bytes(tensors(state))
+    name = f"checkpoint-{state.epoch}.safetensors"
+    results.write_bytes(folder / name, data)
+    note = {
+        **same, "epoch": state.epoch, "file": name,
+        "sha256": hashlib.sha256(data).hexdigest(), "precision": state.precision,
+        "layout": state.layout,
+        "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
+    }
+    note["note_sha256"] = note_hash(note)
+    results.write_bytes(folder / CHECKPOINT, json.dumps(note, indent=1).encode())
+    for old in folder.glob("checkpoint-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def resume(state, folder):
+    """Load the folder's checkpoint, if it has one; returns the seconds (s) spent before it.
+
+    Raises ResultsError, naming the file, for one that changed since it was written.
+    """
+    folder = Path(folder)
+    if not (folder / CHECKPOINT).exists():
+        results.truncate_history(folder, 0)
+        return 0.0
+    note = results.read_json(folder / CHECKPOINT)
+    # checkpoints of earlier versions have no digest of the note
+    if note.pop("note_sha256", note_hash(note)) != note_hash(note):
+        raise results.ResultsError(f"{folder / CHECKPOINT}: changed since it was written; "
+                                   "remove it to train this fold from the start")
+    path = folder / note["file"]
+    if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
+        raise results.ResultsError(f"{path}: changed since it was written; remove it and "
+                                   f"{CHECKPOINT} to train this fold from the start")
+    stored = load_file(path)
+    state.precision = note["precision"]
+    state.use_layout(note["layout"])
+    torch.set_num_threads(note["threads"])  # sums in another order would end elsewhere
+
+    def part(prefix):
+        return {k[len(prefix):]: v for k, v in stored.items() if k.startswith(prefix)}
+
+    state.model.load_state_dict(part("model."))
+    if state.average:
+        state.average.load_state_dict(part("average."))
+    for name, parameter in state.model.named_parameters():
+        moments = part(f"optimizer.{name}.")
+        state.optimizer.state[parameter] = {
+            key: value if key == "step" else torch.empty_like(parameter).copy_(value)
+            for key, value in moments.items()
+        }
+    state.epoch = note["epoch"]
+    results.truncate_history(folder, state.epoch)
+    return note["seconds"]
+
+
+def note_hash(note):
+    """SHA-256 (hex) over a checkpoint's JSON, but for the digest itself."""
+    rest = {name: value for name, value in note.items() if name != "note_sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def drop(folder):
+    """Remove the checkpoints of a finished run; a kill after its last file may have left them."""
+    for path in Path(folder).glob("checkpoint*"):
+        path.unlink(missing_ok=True)
