@@ -1,4 +1,4 @@
-"""The machine at hand: which device, which precision, how memory is kept, what a manifest says.
+"""The machine at hand: which device, how memory is kept, what a manifest says.
 
 Notebook: 06_training_on_a_gpu
 """
@@ -29,25 +29,6 @@ def pick_device(name="auto"):
         raise ValueError(f"device: found {name}, which this machine or this build of torch does "
                          f"not have, expected one of auto, {found}")
     return torch.device(name)
-
-
-def pick_precision(device):
-    """bf16 where matrix units make it faster than float32 (CUDA, CPUs with AMX), else float32."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
-    if device.type == "cpu" and torch.cpu._is_amx_tile_supported():
-        return "bf16"
-    return "float32"
-
-
-def pick_layout(precision, early_pooling=False):
-    """How maps lie in memory: channels_last where matrix units work in bf16, else contiguous.
-
-    Plain float32 kernels of a CPU take twice as long for the weight gradient of a big map with
-    its channels last: contiguous trains the whole network 1.1 to 1.2 times as fast there. With
-    early pooling no map is big, and channels_last is slightly ahead.
-    """
-    return "channels_last" if precision == "bf16" or early_pooling else "contiguous"
 
 
 def keep_freed_memory():

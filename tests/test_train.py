@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import checkpoints, crossval, device, predict, results, train
+from acrnn_lib import checkpoints, crossval, device, predict, probe, results, train
 from acrnn_lib.config import FeatureConfig, TrainConfig, config_hash
 from acrnn_lib.segments import Segments
 from tests import tiny
@@ -206,7 +206,8 @@ def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_
         tiny.fit(tmp_path, report=stop)
     path, threads = tmp_path / results.CHECKPOINT, torch.get_num_threads()
     note = json.loads(path.read_text())
-    assert (note["layout"], note["threads"]) == ("channels_last", threads)
+    assert (note["precision"], note["layout"]) == probe.pick_arithmetic(torch.device("cpu"))
+    assert note["threads"] == threads
     chosen = {"precision": "bf16", "layout": "contiguous", "threads": threads + 1}
     path.write_text(json.dumps(note | chosen))
     with pytest.raises(results.ResultsError, match=r"checkpoint\.json: changed"):
