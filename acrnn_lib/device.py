@@ -7,6 +7,7 @@ import ctypes
 import platform
 import resource
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import soundfile
@@ -37,6 +38,30 @@ def keep_freed_memory():
         libc = ctypes.CDLL("libc.so.6")
         for option, value in ((-3, 1 << 30), (-1, 2**31 - 1), (-2, 1 << 28)):
             libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
+
+
+def side_by_side(function, items, workers=None):
+    """[function(item), ...], computed in threads with one of torch's own threads each.
+
+    workers : threads, by default as many as torch has here. What is small enough for one core runs
+    there from start to end, instead of every step waiting for all cores.
+    """
+    threads = torch.get_num_threads()
+    if min(len(items), workers or threads) <= 1:
+        return [function(item) for item in items]
+    try:
+        with one_threaded_pool(workers or threads) as pool:
+            return list(pool.map(function, items))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def one_threaded_pool(workers):
+    """A pool of threads in each of which torch computes with that thread alone.
+
+    torch hands the number on to threads that start later: whoever is done sets its own again.
+    """
+    return ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def processor_name():

@@ -53,8 +53,8 @@ class LogGammatone(nn.Module):
         return self.power_weights @ spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
 
     def forward(self, waves):
-        # a few clips at a time stay in the cache of a CPU; a GPU wants them all at once
-        blocks = waves.split(4 if waves.device.type == "cpu" else max(1, len(waves)))
+        # two clips at a time stay in the cache of a CPU; a GPU wants them all at once
+        blocks = waves.split(2 if waves.device.type == "cpu" else max(1, len(waves)))
         with torch.autocast(waves.device.type, enabled=False):
             return torch.cat([self._features(block) for block in blocks])
 

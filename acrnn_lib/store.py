@@ -13,7 +13,6 @@ import io
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ import torch
 from . import audio, datasets, paths
 from .augment import augmented_copy
 from .config import hashed
-from .device import keep_freed_memory
+from .device import keep_freed_memory, one_threaded_pool
 from .features import front_end
 from .progress import bar
 from .results import ResultsError, read_json, whole_errors, write_bytes
@@ -110,8 +109,7 @@ def _build(path, table, features, bank, copy, workers, progress, device):
 
     label = f"features, copy {copy}" if copy else "features"
     threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers or os.cpu_count(), initializer=torch.set_num_threads,
-                              initargs=(1,))
+    pool = one_threaded_pool(workers or os.cpu_count())
     shown = bar(label=label, total=len(clips), unit="clip", done=done, show=progress)
     with whole_errors(partial), open(partial, "r+b" if done else "wb") as file, pool, shown:
         if not done:

@@ -8,7 +8,7 @@ import re
 import torch
 
 from acrnn_lib.crossval import git_state
-from acrnn_lib.device import pick_device, processor_name
+from acrnn_lib.device import keep_freed_memory, pick_device, processor_name
 
 from . import augment, common, features, scale, store, training, use
 
@@ -24,6 +24,7 @@ def main():
     options = parser.parse_args()
     if unknown := set(options.stages) - STAGES.keys():
         parser.error(f"unknown {', '.join(unknown)}; known: {', '.join(STAGES)}")
+    keep_freed_memory()  # as the kit does when it works; all ways profit
     device = torch.cuda.get_device_name() if pick_device().type == "cuda" else processor_name()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     state = git_state()

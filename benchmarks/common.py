@@ -14,9 +14,11 @@ import numpy as np
 import torch
 
 from acrnn_lib import audio, datasets
+from acrnn_lib.probe import pick_arithmetic
 
 ROOT = Path(__file__).parents[1]
 SAMPLE_RATE = 44100  # Hz
+SETTLE = 0.1  # s before each way: threads of the one before still spin for a while
 
 
 def in_turn(ways, repeats=5):
@@ -26,6 +28,7 @@ def in_turn(ways, repeats=5):
         way()
     for _ in range(repeats):
         for name, way in ways.items():
+            time.sleep(SETTLE)
             started = time.perf_counter()
             way()
             times[name].append(time.perf_counter() - started)
@@ -65,10 +68,11 @@ def waves(count):
 def ceilings():
     """What this machine does at best: multiply-adds and bytes per second, measured."""
     a, b = torch.randn(2, 1536, 1536)
-    big = torch.empty(2**26)  # 256 MiB
+    big = torch.zeros(2**26)  # 256 MiB
+    other = torch.zeros_like(big)
     found = {"float32 matrix product (TFLOP/s)": (lambda: a @ b, 2 * 1536**3 / 1e12),
-             "copy (GB/s, read and written)": (big.clone, 2 * big.nbytes / 1e9)}
-    if torch.cpu._is_amx_tile_supported():
+             "copy (GB/s, read and written)": (lambda: other.copy_(big), 2 * big.nbytes / 1e9)}
+    if pick_arithmetic(torch.device("cpu"))[0] == "bf16":
         c, d = a.bfloat16(), b.bfloat16()
         found["bf16 matrix product (TFLOP/s)"] = (lambda: c @ d, 2 * 1536**3 / 1e12)
     with torch.inference_mode():

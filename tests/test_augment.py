@@ -64,6 +64,35 @@ def test_level_is_kept_and_batches_equal_single_waves(change):
     assert rms == pytest.approx(0.3 / np.sqrt(2), rel=0.08)
 
 
+@pytest.mark.parametrize("rate", [0.8, 0.999, 1.3, 2.5])
+def test_compiled_and_plain_phases_are_the_same(rate, monkeypatch):
+    """A tone, clicks, silence and noise; what a GPU would use against what a CPU uses."""
+    rng = np.random.default_rng(0)
+    wave = tone(440) + 0.01 * rng.standard_normal(2 * RATE).astype(np.float32)
+    wave[RATE // 2 :: RATE // 4] = 1
+    wave[RATE : RATE + 9000] = 0
+    called = []
+    turned = augment.turned
+    monkeypatch.setattr(augment, "turned", lambda *given: called.append(1) or turned(*given))
+    compiled = augment.time_stretch(wave, rate)
+    assert not called
+    monkeypatch.setattr(augment, "find_spec", lambda name: None)
+    np.testing.assert_allclose(compiled, augment.time_stretch(wave, rate), atol=2e-5)
+    assert called
+
+
+def test_clips_side_by_side_leave_the_number_of_threads_alone():
+    waves = np.random.default_rng(0).standard_normal((5, RATE)).astype(np.float32)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        found = augment.time_stretch(waves, 1.1)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(found[4], augment.time_stretch(waves[4], 1.1))
+
+
 def test_a_click_stays_in_its_place():
     wave = np.zeros(RATE, dtype=np.float32)
     wave[20000] = 1.0
