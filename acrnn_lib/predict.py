@@ -5,8 +5,10 @@ Notebook: 09_seeing_attention
 
 import json
 import math
+import re
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,8 +19,9 @@ from .baselines import network
 from .config import FeatureConfig, ModelConfig
 from .features import front_end, segment_starts
 from .progress import bar
-from .results import ResultsError
+from .results import ResultsError, Run
 
+DATA = files("acrnn_lib") / "data"
 BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
 SILENCE_DBFS = -90.0  # dB; the rounding noise of 16-bit audio lies at -98
 ATTENDED = 1.5  # times the uniform weight
@@ -44,6 +47,15 @@ def load_model(path):
     return model.eval(), mean, std, note
 
 
+def tested_in(root):
+    """The results.Run that the network of the kit was tested in, as its model card names it.
+
+    root : the folder that holds ``results``. Notebook: 13_your_own_sounds
+    """
+    card = (DATA / "MODEL_CARD.md").read_text(encoding="utf-8")
+    return Run.at(Path(root) / re.search(r"\| evidence \| `(.+)` \|", card)[1])
+
+
 class Predictor:
     """A trained network with its front end; see ``Predictor.file``.
 
@@ -52,8 +64,7 @@ class Predictor:
     """
 
     def __init__(self, checkpoint=None):
-        path = checkpoint or files("acrnn_lib") / "data" / "acrnn.safetensors"
-        self.model, mean, std, note = load_model(path)
+        self.model, mean, std, note = load_model(checkpoint or DATA / "acrnn.safetensors")
         self.mean, self.std = mean.view(1, 2, -1, 1), std.view(1, 2, -1, 1)
         self.classes, self.config = note["classes"], note["features"]
         self.front_end = front_end(self.config)

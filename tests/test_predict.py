@@ -123,6 +123,16 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content, capsys):
     assert str(path) in capsys.readouterr().err
 
 
+def test_the_checkpoint_that_comes_along_names_the_run_it_was_tested_in():
+    run, note = predict.tested_in("."), predict.load_model(predict.DATA / "acrnn.safetensors")[-1]
+    assert (run.experiment, run.seed, run.fold) == (note["experiment"]["name"], note["seed"],
+                                                    note["fold"])
+    run.verify()
+    correct = results.predictions([run]).correct
+    card = (predict.DATA / "MODEL_CARD.md").read_text()
+    assert f"{correct.sum()} of {len(correct)} clips right" in card
+
+
 def test_the_checkpoint_that_comes_along_hears_esc10(esc10_root):
     """It was trained on these very clips but for fold 1, so it must do well on any of them."""
     from acrnn_lib import datasets

@@ -6,7 +6,6 @@ import resource
 import shutil
 import struct
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,7 +254,7 @@ def test_files_that_are_no_checkpoint(tmp_path, data, capsys):
 
 
 def test_a_mutated_checkpoint_is_refused_or_predicts(tmp_path, rng, times, capsys):
-    source = Path(predict.__file__).parent / "data" / "acrnn.safetensors"
+    source = predict.DATA / "acrnn.safetensors"
     whole = source.read_bytes()
     size = struct.unpack("<Q", whole[:8])[0]
     path, refused, number = tmp_path / "model.safetensors", 0, times(20, 300)
