@@ -23,7 +23,7 @@ from . import acrnn, augment, gammatone
 from .audio import SAMPLE_RATE
 from .config import ModelConfig
 from .features import LogGammatone
-from .viz import DYNAMIC_RANGE, HERTZ, gammatonegram
+from .viz import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, may_embed
 
 STATES = 30  # the most that a page carries
 DPI = 80
@@ -195,11 +195,11 @@ def _filters(scale, bands, lowest):
     return weights, mel_frequencies(bands + 2, fmin=lowest, fmax=SAMPLE_RATE / 2)[1:-1]
 
 
-def augmentation(wave, embed=True):
+def augmentation(wave, clip):
     """Explorer of time stretch and pitch shift: spectrograms side by side, and players.
 
-    wave : (N,) float32 at 44.1 kHz; embed : False for a sound whose licence keeps it out of pages.
-    Notebook: 03_augmentation
+    wave : (N,) float32 at 44.1 kHz; clip : its row of the clip table, whose author stands beside
+    the players and whose licence may keep its sound out of pages. Notebook: 03_augmentation
     """
     controls = {
         "rate": ipywidgets.FloatSlider(1.0, min=0.8, max=1.3, step=0.05, description="rate",
@@ -209,7 +209,7 @@ def augmentation(wave, embed=True):
     }
     states = [{"rate": rate, "semitones": semitones} for rate in (1.0, 0.8, 1.3)
               for semitones in (0.0, -3.5, 3.5)]
-    before, player = bands_of(wave), sound(wave) if embed else ""
+    before, player = bands_of(wave), sound(wave) if may_embed(clip) else ""
     sheet = Sheet((11, 3.2), 1, 2, sharey=True, gridspec_kw=MARGINS)
 
     def draw(rate, semitones):
@@ -221,9 +221,10 @@ def augmentation(wave, embed=True):
         for ax, part, name in zip(pair, (before, after), ("before", "after"), strict=True):
             gammatonegram(part, ax, title=f"{name}, {part.shape[1] * 512 / SAMPLE_RATE:.2f} s",
                           colorbar=False, vmin=before.max() - DYNAMIC_RANGE, vmax=before.max())
-        players = f"<div>before {player}</div><div>after {sound(changed)}</div>" if embed else ""
-        return picture(sheet.fig, f"A clip before and after: rate {rate}, {semitones} semitones"
-                       ) + players
+        change = f"rate {rate}, {semitones} semitones"
+        players = (f"<div>before: {credit(clip)}</div>{player}<div>after: {credit(clip, change)}"
+                   f"</div>{sound(changed)}" if player else f"<div>{credit(clip)}</div>")
+        return picture(sheet.fig, f"A clip before and after: {change}") + players
 
     return Explorer(draw, controls, states, "Stretch and shift")
 

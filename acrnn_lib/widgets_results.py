@@ -12,6 +12,7 @@ import pandas as pd
 
 from . import audio, report, results, viz, viz_results
 from .features import audible
+from .predict import attention_curve
 from .widgets import MARGINS, STATES, Explorer, Sheet, bands_of, picture, sound
 
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB
@@ -26,8 +27,9 @@ def attention(maps, waves=None):
     """Explorer of attention: a clip, its wave, its spectrogram and the attention of a run.
 
     maps : {run's label: arrays of ``results.Run.attention`` with the pictures of fold 1}
-    waves : {clip_id: (N,) float32 at 44.1 kHz}, optional; a player with a moving cursor then
-    Runs can be compared by choosing another label. Notebook: 09_seeing_attention
+    waves : {clip_id: ((N,) float32 at 44.1 kHz, credit)} as `waves_of` makes, optional; a player
+    with a moving cursor then
+    A second run's curve can be laid beside the first one's. Notebook: 09_seeing_attention
     """
     labels = list(maps)
     clips = {label: dict(zip(maps[label]["clip_id"], range(len(maps[label]["clip_id"])),
@@ -39,15 +41,19 @@ def attention(maps, waves=None):
         "clip": ipywidgets.Dropdown(options=shared, description="clip"),
         "run": ipywidgets.Dropdown(options=labels, description="run",
                                    layout={"width": "32em"}),
+        "beside": ipywidgets.Dropdown(options=["no other run", *labels], description="beside",
+                                      layout={"width": "32em"}),
     }
     states = [{"clip": clip, "run": label} for clip in shared for label in labels][:PAGE]
 
     sheet = functools.cache(_attention_sheet)
 
-    def draw(clip, run):
-        wave = (waves or {}).get(clip)
+    def draw(clip, run, beside):
+        wave, credit = (waves or {}).get(clip, (None, ""))
+        other = None if beside in (run, "no other run") else (beside, maps[beside],
+                                                              clips[beside][clip])
         return _draw_attention(sheet(wave is not None), maps[run], clips[run][clip], clip, run,
-                               wave)
+                               other, wave, credit)
 
     return Explorer(draw, controls, states, "Attention")
 
@@ -60,7 +66,7 @@ def _attention_sheet(with_wave):
     return sheet
 
 
-def _draw_attention(sheet, found, row, clip, run, wave):
+def _draw_attention(sheet, found, row, clip, run, other, wave, credit):
     low, high = found["log_range"]
     static = low + found["log_gammatone"][row] / 255 * (high - low)
     seconds = static.shape[1] * float(found["hop_seconds"])
@@ -72,8 +78,18 @@ def _draw_attention(sheet, found, row, clip, run, wave):
     heard = audible(static).numpy()[first]  # silent segments have no vote
     viz.attention_map(static, found["attention"][row][heard], found["segment_starts"][heard],
                       ax=ax, colorbar=False, right=sheet.right)
+    title = f"{clip}: {run}"
+    if other:
+        label, theirs, at = other
+        weights = theirs["attention"][at][heard].astype(float)
+        curve = attention_curve(first[heard], weights)
+        sheet.right.plot(np.arange(len(curve)) * float(found["hop_seconds"]), curve, "--",
+                         color="#ffd166", linewidth=2)
+        highest = 1.1 * weights.shape[1] * weights.max()
+        sheet.right.set_ylim(0, max(sheet.right.get_ylim()[1], highest))
+        title += f" (blue, solid)\nbeside {label} (yellow, dashed)"
     ax.set_xlim(0, seconds)
-    sheet.fig.suptitle(f"{clip}: {run}", fontsize=10)
+    sheet.fig.suptitle(title, fontsize=10)
     box = ax.get_position()
     image = picture(sheet.fig, f"Spectrogram of clip {clip} with the attention of {run} over it")
     if wave is None:
@@ -83,8 +99,8 @@ def _draw_attention(sheet, found, row, clip, run, wave):
     line = (f'<div class="cursor" style="position:absolute;top:0;bottom:0;left:{100 * box.x0:.2f}%;'
             'width:2px;background:#d55e00"></div>')
     player = sound(wave, attributes=f'onplay="{escape(move)}" onseeked="{escape(move)}"')
-    return (f'<div><div style="position:relative;display:inline-block">{image}{line}</div><br>'
-            f"{player}</div>")
+    return (f'<div><div style="position:relative;display:inline-block">{image}{line}</div>'
+            f"<div>{credit}</div>{player}</div>")
 
 
 def confusion(runs, clip_html=None):
@@ -171,8 +187,8 @@ def heard_and_seen(table):
         wave = audio.read(clip.path, 5.0)
         viz.gammatonegram(bands_of(wave), sheet.blank()[0], colorbar=False)
         image = picture(sheet.fig, f"Spectrogram of clip {clip_id}, {clip.category}")
-        closed = any(mark in str(clip.licence) for mark in viz.CLOSED)
-        return f"<div>{viz.credit(clip)}</div>{'' if closed else sound(wave)}<div>{image}</div>"
+        player = sound(wave) if viz.may_embed(clip) else ""
+        return f"<div>{viz.credit(clip)}</div>{player}<div>{image}</div>"
 
     return html
 
@@ -213,10 +229,9 @@ def results_of(runs):
 
 
 def waves_of(table, clip_ids):
-    """{clip_id: wave} of those clips whose licence allows a copy in a page, for ``attention``.
+    """{clip_id: (wave, credit)} of those clips whose licence allows a copy in a page.
 
-    table : clip table of ``datasets.load``. Notebook: 09_seeing_attention
+    What ``attention`` plays. table : clip table of ``datasets.load``. Notebook: 09_seeing_attention
     """
-    chosen = table[table.clip_id.isin(clip_ids)]
-    free = chosen[~chosen.licence.astype(str).str.contains("|".join(viz.CLOSED), regex=True)]
-    return {row.clip_id: np.asarray(audio.read(row.path, 5.0)) for row in free.itertuples()}
+    return {row.clip_id: (np.asarray(audio.read(row.path, 5.0)), viz.credit(row))
+            for row in table[table.clip_id.isin(clip_ids)].itertuples() if viz.may_embed(row)}

@@ -2,17 +2,20 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
-from acrnn_lib import results, synth, widgets, widgets_results
+from acrnn_lib import results, synth, viz, widgets, widgets_results
 from acrnn_lib.acrnn import ACRNN, layer_table, parameter_count
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).parents[1]
+OPEN, CLOSED = (SimpleNamespace(clip_id="1-1-A", category="dog", author="A. N. Other", url="",
+                                licence=licence) for licence in ("CC0", "CC BY-NC"))
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +50,8 @@ def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs):
     clips = [str(clip) for clip in found["clip_id"][:2]]
     for explorer, one, other in [
             (widgets.filter_bank(wave), {"bands": 16}, {"bands": 256, "scale": "mel"}),
-            (widgets.augmentation(wave, embed=False), {"rate": 0.8}, {"rate": 1.3}),
-            (widgets_results.attention(maps, {clip: wave for clip in clips}),
+            (widgets.augmentation(wave, CLOSED), {"rate": 0.8}, {"rate": 1.3}),
+            (widgets_results.attention(maps, {clip: (wave, "") for clip in clips}),
              {"clip": clips[0], "run": label}, {"clip": clips[1], "run": label})]:
         first, second, again = (  # an encoded sound has a number of its own each time
             re.findall(r"<img[^>]*>", explorer.draw(**{**explorer.start, **values}))
@@ -66,11 +69,14 @@ def test_filter_bank(wave):
 
 
 def test_augmentation(wave):
-    explorer = widgets.augmentation(wave)
+    explorer = widgets.augmentation(wave, OPEN)
     explorer.states = explorer.states[:2]
     holds(explorer, rate=1.3, semitones=-3.5)
     assert explorer.view.value.count("<audio") == 2
-    assert "<audio" not in widgets.augmentation(wave, embed=False).view.value
+    assert explorer.view.value.count("A. N. Other") == 2, "the author stands beside each player"
+    assert "rate 1.3, -3.5 semitones" in explorer.view.value, "and what was changed"
+    closed = widgets.augmentation(wave, CLOSED).view.value
+    assert "<audio" not in closed and "A. N. Other" in closed
 
 
 def test_shapes_count_as_the_network_does():
@@ -92,9 +98,16 @@ def test_attention_with_a_player_whose_cursor_moves(runs, wave):
             if run.fold == 1 and run.attention is not None}
     labels = list(maps)[:2]
     clip = str(maps[labels[0]]["clip_id"][0])
-    explorer = widgets_results.attention({label: maps[label] for label in labels}, {clip: wave})
+    explorer = widgets_results.attention({label: maps[label] for label in labels},
+                                         {clip: (wave, viz.credit(OPEN))})
     explorer.states = explorer.states[:2]
     assert 'class="cursor"' in explorer.view.value and "onplay=" in explorer.view.value
+    assert "A. N. Other" in explorer.view.value
+    before = explorer.view.value
+    explorer.controls["beside"].value = labels[1]
+    assert explorer.view.value != before, "two runs, one over the other"
+    explorer.controls["beside"].value = labels[0]
+    assert re.findall("<img[^>]*>", explorer.view.value) == re.findall("<img[^>]*>", before)
     holds(explorer, run=labels[1], clip=str(maps[labels[0]]["clip_id"][1]))
     assert "<audio" not in explorer.view.value, "no sound was given for this clip"
 
@@ -161,5 +174,6 @@ def test_closed_licences_are_not_embedded(tmp_path):
 
     soundfile.write(tmp_path / "a.wav", np.zeros(44100), 44100)
     table = pd.DataFrame({"clip_id": ["1-1-A", "1-2-A"], "path": [tmp_path / "a.wav"] * 2,
-                          "licence": ["CC0", "CC Sampling+"]})
+                          "licence": ["CC0", "CC Sampling+"], "category": "dog",
+                          "author": "A. N. Other", "url": ""})
     assert list(widgets_results.waves_of(table, ["1-1-A", "1-2-A"])) == ["1-1-A"]

@@ -20,7 +20,7 @@ EXPLORERS = {
     "04_the_model_layer_by_layer": ("widgets.shapes(", 5),
     "07_result_tables": ("widgets_results.results_of(", 1),
     "08_confusion_matrices": ("widgets_results.confusion(", 1),
-    "09_seeing_attention": ("widgets_results.attention(", 2),
+    "09_seeing_attention": ("widgets_results.attention(", 3),
     "13_your_own_sounds": ("sounds.OwnSounds(", 1),
 }
 TONE = as_file(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * 44100) / 44100))
@@ -129,6 +129,15 @@ def give_sounds(page):
     page.get_by_text("your recording.wav: see the answer below").wait_for()
 
 
+def follow_the_sound(page):
+    """The line over the picture goes where the player is."""
+    line = "document.querySelector('.widget-html .cursor').style.left"
+    page.wait_for_function("() => document.querySelector('.widget-html audio')")
+    before = page.evaluate(line)
+    page.evaluate("document.querySelector('.widget-html audio').currentTime = 2.5")
+    page.wait_for_function(f"before => parseFloat({line}) > parseFloat(before) + 20", arg=before)
+
+
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_explorer_in_jupyterlab(lab, watched, name):
     page, wrong = watched()
@@ -139,6 +148,8 @@ def test_explorer_in_jupyterlab(lab, watched, name):
     if name.startswith("08"):
         cell = page.locator(".widget-gridbox button", has_text="1").first
         changes(page, cell.click)
+    if name.startswith("09"):
+        follow_the_sound(page)
     if name.startswith("13"):
         give_sounds(page)
     assert not wrong
