@@ -1,8 +1,9 @@
-"""How this machine trains fastest: which precision, and which layout of maps in memory.
+"""Does this machine train faster in bf16? A GPU does. Of a CPU one has to ask.
 
-A GPU is known to want bf16 and channels last. CPUs differ: some multiply bf16 two or three times as
-fast as float32, others only imitate it and lose. So a convolution like the network's largest is
-timed once on each kind of CPU, and its times are kept in the cache.
+Some CPUs multiply bf16 two or three times as fast as float32, others only imitate it and lose many
+times; their names do not tell. So a convolution like the network's largest is timed once in both,
+and the times are kept in the cache. Where they are close, it stays at float32: a clock may not
+decide between two runs that should be the same.
 
 Notebook: 06_training_on_a_gpu
 """
@@ -10,83 +11,98 @@ Notebook: 06_training_on_a_gpu
 import hashlib
 import json
 import os
+import sys
 import time
 
 import torch
 from torch import nn
 
 from .config import known
-from .device import LAYOUTS, processor_name
+from .device import LAYOUTS, pick_layout, processor_name
 from .paths import cache_dir, locked
 from .results import ResultsError, read_json, write_bytes
 
-WAYS = (("float32", "contiguous"), ("float32", "channels_last"), ("bf16", "channels_last"))
-AHEAD = 1.2  # a later way must be so many times as fast: noise alone must not decide
+PRECISIONS = ("float32", "bf16")
+AHEAD = 1.3  # bf16 must be so many times as fast; it is either twice, or a fraction
 BATCH = 8  # maps like those of l2
 REPEATS = 3
 
 
-def pick_arithmetic(device):
-    """(precision, layout) to train with on a torch device.
+def wanted_precision():
+    """What ACRNN_PRECISION in the environment asks for: auto, float32 or bf16.
 
-    precision is bf16 or float32, layout a name of ``device.LAYOUTS``. ACRNN_PRECISION in the
-    environment sets the precision, to repeat a run that was made with it elsewhere; ValueError for
-    another word. Notebook: 06_training_on_a_gpu
+    To repeat a run that was made with it elsewhere. Raises ValueError for another word.
+    Notebook: 06_training_on_a_gpu
     """
     wanted = os.environ.get("ACRNN_PRECISION") or "auto"
-    known("ACRNN_PRECISION", wanted, ("auto", "float32", "bf16"))
+    return known("ACRNN_PRECISION", wanted, ("auto", *PRECISIONS))
+
+
+def pick_precision(device):
+    """bf16 where it makes training on a torch device faster, else float32; or the wanted one.
+
+    Notebook: 06_training_on_a_gpu
+    """
+    if (wanted := wanted_precision()) != "auto":
+        return wanted
     if device.type == "cuda":
-        bf16 = wanted == "bf16" or (wanted == "auto" and torch.cuda.is_bf16_supported())
-        return ("bf16" if bf16 else "float32"), "channels_last"
+        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
     if device.type == "mps":
-        return ("float32", "contiguous") if wanted != "bf16" else ("bf16", "channels_last")
-    ways = [way for way in WAYS if wanted in ("auto", way[0])]
+        return "float32"
     seconds = measured()
-    best = ways[0]
-    for way in ways[1:]:
-        if seconds[_name(way)] * AHEAD < seconds[_name(best)]:
-            best = way
-    return best
+    return "bf16" if seconds["bf16"] * AHEAD < seconds["float32"] else "float32"
 
 
 def measured():
-    """{"float32 contiguous": seconds, ...} of a convolution's step in each of WAYS on this CPU.
+    """{"float32": seconds, "bf16": seconds} of a convolution's step on this CPU.
 
     Timed at the first call on a kind of CPU with a version of torch, read from the cache
-    afterwards; processes that start together wait for one clock. Notebook: 06_training_on_a_gpu
+    afterwards; processes that start together wait for one clock. A note that changed since it was
+    written is said to have, and made anew. Notebook: 06_training_on_a_gpu
     """
     machine = f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}, {torch.__version__}"
-    digest = hashlib.sha256(machine.encode()).hexdigest()[:12]
-    path = cache_dir() / "probe" / f"{digest}.json"
+    path = cache_dir() / "probe" / f"{_digest(machine)[:12]}.json"
     with locked(path.parent):
-        try:
-            seconds = read_json(path)["seconds"]
-            if set(seconds) == set(map(_name, WAYS)) and min(seconds.values()) > 0:
-                return seconds
-        except (ResultsError, KeyError, TypeError, ValueError, AttributeError):
-            pass  # none yet, or not one of ours: a second's work, done again
-        seconds = {_name(way): _seconds(*way) for way in WAYS}
-        note = {"machine": machine, "seconds": seconds}
+        if path.exists():
+            try:
+                note = read_json(path)
+                if note["sha256"] == _digest(note["machine"], note["seconds"]):
+                    return note["seconds"]
+            except (ResultsError, KeyError):
+                pass
+            print(f"{path}: not as it was written; measured again", file=sys.stderr, flush=True)
+        seconds = _clock()
+        note = {"machine": machine, "seconds": seconds, "sha256": _digest(machine, seconds)}
         write_bytes(path, (json.dumps(note, indent=1) + "\n").encode())
     return seconds
 
 
-def _name(way):
-    return " ".join(way)
+def _digest(*content):
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _seconds(precision, layout):
-    """Shortest of some steps, forward and backward: whatever disturbs a clock makes it longer."""
+def _clock():
+    """Shortest of some steps in each precision, in turn: what disturbs a clock makes it longer."""
     with torch.random.fork_rng(devices=[]):
-        maps = torch.randn(BATCH, 32, 128, 128).contiguous(memory_format=LAYOUTS[layout])
-        layer = nn.Conv2d(32, 32, (3, 5), padding=(1, 2), bias=False)
-    maps.requires_grad_()
-    layer.to(memory_format=LAYOUTS[layout])
-    times = []
+        steps = {precision: _step(precision) for precision in PRECISIONS}
+    times = {precision: [] for precision in PRECISIONS}
     for _ in range(1 + REPEATS):  # the first one warms up
-        started = time.perf_counter()
+        for precision, step in steps.items():
+            started = time.perf_counter()
+            step()
+            times[precision].append(time.perf_counter() - started)
+    return {precision: min(found[1:]) for precision, found in times.items()}
+
+
+def _step(precision):
+    """A function that goes forward and backward through one convolution."""
+    layout = LAYOUTS[pick_layout(precision)]
+    maps = torch.randn(BATCH, 32, 128, 128).contiguous(memory_format=layout).requires_grad_()
+    layer = nn.Conv2d(32, 32, (3, 5), padding=(1, 2), bias=False).to(memory_format=layout)
+
+    def step():
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             result = layer(maps)
         result.sum().backward()
-        times.append(time.perf_counter() - started)
-    return min(times[1:])
+
+    return step

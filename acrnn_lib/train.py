@@ -22,10 +22,10 @@ from .acrnn import parameter_count
 from .baselines import network
 from .config import as_dict, config_hash
 from .datasets import class_names
-from .device import LAYOUTS, keep_freed_memory, machine, pick_device
+from .device import LAYOUTS, keep_freed_memory, machine, pick_device, pick_layout
 from .features import segment_starts
 from .paths import locked
-from .probe import pick_arithmetic
+from .probe import pick_precision
 from .results import CHECKPOINT
 from .segments import Segments
 
@@ -114,7 +114,7 @@ class State:
         self.experiment, self.table, self.copies = experiment, table, copies
         self.fold, self.seed, self.epoch = fold, seed, 0
         self.device = pick_device(device)
-        self.precision, layout = pick_arithmetic(self.device)
+        self.precision = pick_precision(self.device)
         rows = np.flatnonzero(table.fold.isin(train_folds))
         self.files = np.array([Path(path).name for path in table.path])[rows]
         self.targets = torch.from_numpy(table.target.to_numpy()[rows].copy())
@@ -132,7 +132,7 @@ class State:
         self.average = (AveragedModel(self.model, avg_fn=average, use_buffers=True)
                         if recipe.average else None)
         self.optimizer = make_optimizer(self.model, recipe)
-        self.use_layout(layout)
+        self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
 
     def use_layout(self, name):
         """Keep kernels, like the maps, as ``lay`` gives them to the network."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from acrnn_lib import audio, datasets
-from acrnn_lib.probe import pick_arithmetic
+from acrnn_lib.probe import pick_precision
 
 ROOT = Path(__file__).parents[1]
 SAMPLE_RATE = 44100  # Hz
@@ -72,7 +72,7 @@ def ceilings():
     other = torch.zeros_like(big)
     found = {"float32 matrix product (TFLOP/s)": (lambda: a @ b, 2 * 1536**3 / 1e12),
              "copy (GB/s, read and written)": (lambda: other.copy_(big), 2 * big.nbytes / 1e9)}
-    if pick_arithmetic(torch.device("cpu"))[0] == "bf16":
+    if pick_precision(torch.device("cpu")) == "bf16":
         c, d = a.bfloat16(), b.bfloat16()
         found["bf16 matrix product (TFLOP/s)"] = (lambda: c @ d, 2 * 1536**3 / 1e12)
     with torch.inference_mode():

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from acrnn_lib.acrnn import ACRNN, layer_table
-from acrnn_lib.device import LAYOUTS, keep_freed_memory, pick_device
-from acrnn_lib.probe import pick_arithmetic
+from acrnn_lib.device import LAYOUTS, keep_freed_memory, pick_device, pick_layout
+from acrnn_lib.probe import pick_precision
 
 from .common import ceilings, child, rows
 
@@ -31,9 +31,9 @@ def run(repeats):
     best = ceilings()
     peak = max(value for name, value in best.items() if "TFLOP/s" in name)
     device = pick_device()
-    precision, layout = pick_arithmetic(device)
+    precision = pick_precision(device)
     notes = {"ours": f"{BATCH / timed['ours'][0]:.0f} segments/s on {device.type}, {precision}, "
-                     f"{layout}; floor {1e3 * work / peak / BATCH:.1f} ms: "
+                     f"{pick_layout(precision)}; floor {1e3 * work / peak / BATCH:.1f} ms: "
                      "three times the forward multiply-adds at the measured matrix speed"}
     yield from rows("training step, one of 64 segments", timed, notes=notes,
                     targets={"float32, contiguous, default allocator": "7"})
@@ -45,8 +45,8 @@ def run(repeats):
 def step_of(plain):
     """A function that takes one step, with our settings or with those of a first attempt."""
     device = pick_device()
-    precision, layout = ("float32", "contiguous") if plain else pick_arithmetic(device)
-    layout = LAYOUTS[layout]
+    precision = "float32" if plain else pick_precision(device)
+    layout = LAYOUTS[pick_layout(precision)]
     if not plain:
         keep_freed_memory()
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Precision and layout are chosen by a clock, once on each machine, and kept."""
+"""A clock decides between float32 and bf16, once on each machine, and only where it is clear."""
 
 import json
 from types import SimpleNamespace
@@ -13,77 +13,72 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def clock(tmp_path, monkeypatch):
-    """A cache of its own and a clock that shows given seconds; says what was timed."""
+    """A cache of its own and a clock that shows given seconds; counts how often it was read."""
     monkeypatch.setenv("ACRNN_CACHE", str(tmp_path))
     monkeypatch.delenv("ACRNN_PRECISION", raising=False)
-    found = SimpleNamespace(seconds=(1.0, 1.0, 1.0), timed=[], folder=tmp_path / "probe")
+    found = SimpleNamespace(float32=1.0, bf16=1.0, read=0, folder=tmp_path / "probe")
 
-    def show(*way):
-        found.timed.append(way)
-        return dict(zip(probe.WAYS, found.seconds, strict=True))[way]
+    def show():
+        found.read += 1
+        return {"float32": found.float32, "bf16": found.bf16}
 
-    monkeypatch.setattr(probe, "_seconds", show)
+    monkeypatch.setattr(probe, "_clock", show)
     return found
 
 
-@pytest.mark.parametrize("seconds, expected", [
-    ((1.0, 1.0, 1.0), ("float32", "contiguous")),
-    ((1.0, 0.9, 0.85), ("float32", "contiguous")),  # within noise
-    ((1.0, 0.7, 0.65), ("float32", "channels_last")),
-    ((1.0, 0.7, 0.3), ("bf16", "channels_last")),
-    ((1.0, 1.3, 9.0), ("float32", "contiguous")),  # bf16 is imitated
-])
-def test_the_fastest_way_is_chosen_and_noise_does_not_decide(clock, seconds, expected):
-    clock.seconds = seconds
-    assert probe.pick_arithmetic(CPU) == expected
+@pytest.mark.parametrize("bf16, expected", [(9.0, "float32"), (1.0, "float32"), (0.8, "float32"),
+                                            (0.5, "bf16")])
+def test_bf16_is_taken_where_it_is_clearly_faster(clock, bf16, expected):
+    clock.bf16 = bf16
+    assert probe.pick_precision(CPU) == expected
 
 
 def test_a_machine_is_measured_once(clock):
-    clock.seconds = (1.0, 0.7, 0.3)
-    first = probe.pick_arithmetic(CPU)
-    clock.seconds = (0.1, 0.7, 0.3)
-    assert probe.pick_arithmetic(CPU) == first
-    assert clock.timed == list(probe.WAYS)
+    clock.bf16 = 0.5
+    assert probe.pick_precision(CPU) == "bf16"
+    clock.bf16 = 9.0
+    assert probe.pick_precision(CPU) == "bf16" and clock.read == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"seconds": {"bf16": 1}}', '{"seconds": 3}',
-                                  '{"seconds": {"float32 contiguous": "a", '
-                                  '"float32 channels_last": 1, "bf16 channels_last": 1}}'])
-def test_a_damaged_note_is_measured_anew(clock, text):
-    clock.seconds = (1.0, 0.7, 0.3)
-    probe.pick_arithmetic(CPU)
+@pytest.mark.parametrize("damage", [
+    lambda text: "", lambda text: "[]", lambda text: text[:-20], lambda text: "{}",
+    lambda text: text.replace('"bf16": 0.5', '"bf16": 9.5'),
+    lambda text: text.replace('"seconds": {', '"seconds": 3, "other": {')])
+def test_a_note_that_changed_is_noticed_and_made_anew(clock, damage, capsys):
+    clock.bf16 = 0.5
+    probe.pick_precision(CPU)
     (path,) = clock.folder.iterdir()
-    path.write_text(text)
-    assert probe.pick_arithmetic(CPU) == ("bf16", "channels_last")
-    assert json.loads(path.read_text())["seconds"]["bf16 channels_last"] == 0.3
+    path.write_text(damage(path.read_text()))
+    assert probe.pick_precision(CPU) == "bf16" and clock.read == 2
+    assert f"{path}: not as it was written" in capsys.readouterr().err
+    assert json.loads(path.read_text())["seconds"] == {"float32": 1.0, "bf16": 0.5}
 
 
-@pytest.mark.parametrize("wanted, expected", [("float32", ("float32", "channels_last")),
-                                              ("bf16", ("bf16", "channels_last"))])
-def test_the_environment_can_ask_for_a_precision(clock, monkeypatch, wanted, expected):
-    clock.seconds = (1.0, 0.7, 0.3) if wanted == "float32" else (1.0, 0.7, 9.0)
+@pytest.mark.parametrize("wanted", ["float32", "bf16"])
+def test_the_environment_can_ask_for_a_precision(clock, monkeypatch, wanted):
     monkeypatch.setenv("ACRNN_PRECISION", wanted)
-    assert probe.pick_arithmetic(CPU) == expected
+    for device in ("cpu", "cuda", "mps"):
+        assert probe.pick_precision(torch.device(device)) == wanted
+    assert not clock.read
 
 
 def test_an_unknown_precision_is_refused(clock, monkeypatch):
     monkeypatch.setenv("ACRNN_PRECISION", "bf17")
     with pytest.raises(ValueError, match=r"ACRNN_PRECISION 'bf17'; did you mean bf16\?"):
-        probe.pick_arithmetic(CPU)
+        probe.pick_precision(CPU)
 
 
 def test_gpus_are_known_without_a_clock(clock, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    assert probe.pick_arithmetic(torch.device("cuda")) == ("bf16", "channels_last")
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-    assert probe.pick_arithmetic(torch.device("cuda")) == ("float32", "channels_last")
-    assert probe.pick_arithmetic(torch.device("mps")) == ("float32", "contiguous")
-    assert not clock.timed
+    for supported, expected in ((True, "bf16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda answer=supported: answer)
+        assert probe.pick_precision(torch.device("cuda")) == expected
+    assert probe.pick_precision(torch.device("mps")) == "float32"
+    assert not clock.read
 
 
 def test_the_clock_runs_and_leaves_random_numbers_alone():
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    assert all(probe._seconds(*way) > 0 for way in probe.WAYS)
+    assert set(probe._clock()) == set(probe.PRECISIONS) and min(probe._clock().values()) > 0
     assert torch.rand(1) == expected
