@@ -167,6 +167,10 @@ def _esc50(folder, only_esc10=False):
     if len(wrong := clips[fields.agg("-".join, axis=1) + ".wav" != clips["filename"]]):
         first = wrong["filename"].iloc[0]
         raise DatasetError(f"{meta}: {first!r} is not fold-src_file-take-target.wav of its row")
+    for name in ("category", "src_file", "take"):  # pages show them: no sign may be markup there
+        if len(odd := clips[~clips[name].str.fullmatch("[A-Za-z0-9_]+")]):
+            raise DatasetError(f"{meta}: {name} {odd[name].iloc[0]!r}, expected letters, digits "
+                               "and underscores")
     found = {path.name for path in (folder / "audio").glob("*.wav")}
     if only_esc10:
         clips = clips[clips["esc10"]]

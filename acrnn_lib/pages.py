@@ -42,21 +42,46 @@ def _signature(node):
     return f"{node.name}({ast.unparse(node.args)})"
 
 
-def card(executed) -> str:
-    """Markdown of how this book was made: versions, machine, commit, minutes of each notebook.
+def made_with(dataset, profile, root) -> dict:
+    """What notebooks are executed with, {what: text}: settings, data, commit, machine, versions.
 
-    executed : the records beside the executed notebooks, {name: path of its JSON}
+    The data hash and the precision are those of the runs under ``root/runs``, where there are any.
     Notebook: 00_start_here
     """
-    state, rows = git_state(), []
-    changed = {True: "yes", False: "no", None: "unknown"}[state["git_dirty"]]
-    rows += [("commit", state["git_commit"] or "not in a git checkout"),
-             ("library changed since", changed), ("processor", processor_name()),
-             ("system", f"{platform.system()} {platform.machine()}"),
-             ("Python", platform.python_version())]
-    rows += [(name, metadata.version(name)) for name in PACKAGES]
-    for name, path in executed.items():
-        seconds = json.loads(Path(path).read_text(encoding="utf-8"))["seconds"]
-        rows.append((f"notebook {name}", f"{seconds:.0f} s"))
+    import torch
+
+    state = git_state()
+    made = {"data set": dataset, "profile": profile, "seed": "0, where no other is named",
+            "commit": state["git_commit"] or "not in a git checkout",
+            "library changed since": {True: "yes", False: "no", None: "unknown"}[
+                state["git_dirty"]]}
+    for path in sorted(Path(root).glob(f"runs/{dataset}/{profile}/*/seed*/fold*/manifest.json")):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        made |= {"data hash (SHA-256)": run.get("data_hash"), "trained on": run.get("device"),
+                 "precision": run.get("precision")}
+        break
+    return made | {
+        "processor": processor_name(), "threads": torch.get_num_threads(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        **{name: metadata.version(name) for name in PACKAGES}}
+
+
+def card(executed) -> str:
+    """Markdown of how this book was made, from what was noted when its notebooks were executed.
+
+    executed : the records beside the executed notebooks, {name: path of its JSON}. Where notebooks
+    were executed with different things, all of them are named. Notebook: 00_start_here
+    """
+    records = {name: json.loads(Path(path).read_text(encoding="utf-8"))
+               for name, path in executed.items()}
+    found = {}  # what: its different values, in order
+    for record in records.values():
+        for what, value in record["made with"].items():
+            found.setdefault(what, {})[str(value)] = True
+    started = sorted(record["started"] for record in records.values())
+    rows = [("executed (UTC)", " to ".join(dict.fromkeys([started[0], started[-1]])))]
+    rows += [(what, " or ".join(values)) for what, values in found.items()]
+    rows += [(f"notebook {name}", f"{record['seconds']:.0f} s") for name, record in records.items()]
     lines = [f"| {name} | {value} |" for name, value in rows]
     return "\n".join(["| what | value |", "|---|---|", *lines]) + "\n"

@@ -143,11 +143,14 @@ def execute(marks, folder, parameters, force=False):
         if not force and (record := finished(target, mark)):
             print(f"unchanged, skipped (it took {record['seconds']:.0f} s)", flush=True)
             continue
-        start = time.monotonic()
+        started, start = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), time.monotonic()
         execute_one(path, target, parameters)
         seconds = time.monotonic() - start
+        made_with = pages.made_with(parameters["DATASET"], parameters["PROFILE"],
+                                    path.parents[1])
         partial = folder / f".{path.stem}.partial.json"
-        partial.write_text(json.dumps({"fingerprint": mark, "seconds": seconds}))
+        partial.write_text(json.dumps({"fingerprint": mark, "seconds": seconds,
+                                       "started": started, "made with": made_with}))
         os.replace(partial, target.with_suffix(".json"))
         print(f"{seconds:.0f} s", flush=True)
 

@@ -48,10 +48,10 @@ def load(table, features, bank, workers=None, progress=True, device="cpu"):
     written is said to have, and built again. Raises AudioError naming the clip that cannot be
     read; what was built before stays. Notebook: 03_augmentation
     """
-    data_hash = datasets.data_hash(table)
+    data = [datasets.data_hash(table), *table.clip_id]  # the hash knows no order, the rows have one
     device = torch.device(device)
     device = device if device.type == "cuda" else torch.device("cpu")
-    wanted = [_path(data_hash, features, bank, copy, device) for copy in range(bank.copies + 1)]
+    wanted = [_path(data, features, bank, copy, device) for copy in range(bank.copies + 1)]
     if not all(_is_whole(path) for path in wanted):
         with paths.locked(paths.cache_dir() / "features"):
             for copy, path in enumerate(wanted):
@@ -79,12 +79,12 @@ def _note(path):
         return {}
 
 
-def _path(data_hash, features, bank, copy, device):
+def _path(data, features, bank, copy, device):
     settings = {k: v for k, v in hashed(features).items()
                 if not k.startswith("segment_") and k not in ("silence_db", "delta_width")}
     ranges = {k: v for k, v in hashed(bank).items() if k != "copies"} if copy else {}
     made_on = [device.type] * (device.type != "cpu")
-    key = json.dumps([2, data_hash, settings, ranges, copy, *made_on], sort_keys=True)
+    key = json.dumps([3, data, settings, ranges, copy, *made_on], sort_keys=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     return paths.cache_dir() / "features" / f"{name}.npy"
 

@@ -296,6 +296,19 @@ def test_esc50_wrong_table(esc50):
     fails("esc50", esc50, meta, "is not the table")
 
 
+@pytest.mark.parametrize("name, value", [("category", "<script>alert(1)</script>"),
+                                         ("category", "dog|cat"), ("src_file", "<img src=x>"),
+                                         ("take", "")])
+def test_esc50_names_that_a_page_would_not_take_as_text(esc50, name, value):
+    meta = esc50 / "meta" / "esc50.csv"
+    table = pd.read_csv(meta, dtype=str)
+    table.loc[5, name] = value
+    row = table.loc[5]
+    table.loc[5, "filename"] = f"{row.fold}-{row.src_file}-{row['take']}-{row.target}.wav"
+    table.to_csv(meta, index=False)
+    fails("esc50", esc50, meta, f"{name} {value!r}, expected letters, digits and underscores")
+
+
 def test_esc50_with_other_clips_marked_as_esc10(esc50):
     meta = esc50 / "meta" / "esc50.csv"
     table = pd.read_csv(meta)

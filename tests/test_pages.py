@@ -24,7 +24,18 @@ def test_reference_has_every_room_and_function_with_its_documentation():
 
 def test_card_says_what_the_run_was_made_with(tmp_path):
     record = tmp_path / "01_first.json"
-    record.write_text(json.dumps({"fingerprint": "f", "seconds": 12.3}))
-    text = pages.card({"01_first": record})
-    assert f"| torch | {torch.__version__} |" in text
-    assert "| notebook 01_first | 12 s |" in text
+    run = tmp_path / "runs" / "synth" / "smoke" / "acrnn" / "seed0" / "fold1" / "manifest.json"
+    run.parent.mkdir(parents=True)
+    run.write_text(json.dumps({"data_hash": "abc", "device": "cpu", "precision": "bf16"}))
+    made = pages.made_with("synth", "smoke", tmp_path)
+    record.write_text(json.dumps({"fingerprint": "f", "seconds": 12.3, "made with": made,
+                                  "started": "2026-01-01 12:00"}))
+    later = tmp_path / "02_second.json"
+    later.write_text(json.dumps({"seconds": 3, "made with": made | {"commit": "another"},
+                                 "started": "2026-01-01 12:05"}))
+    text = pages.card({"01_first": record, "02_second": later})
+    for line in (f"| torch | {torch.__version__} |", "| notebook 01_first | 12 s |",
+                 "| data set | synth |", "| profile | smoke |", "| data hash (SHA-256) | abc |",
+                 "| precision | bf16 |", f"| commit | {made['commit']} or another |",
+                 "| executed (UTC) | 2026-01-01 12:00 to 2026-01-01 12:05 |"):
+        assert line in text

@@ -54,6 +54,14 @@ def test_a_second_load_reads_the_same_files(table, monkeypatch):
     np.testing.assert_array_equal(store.load(table, FEATURES, BANK, progress=False)[1], first)
 
 
+def test_another_order_of_the_clips_is_another_file(table):
+    one, = store.load(table, FEATURES, BankConfig(copies=0), progress=False)
+    turned = table.iloc[::-1].reset_index(drop=True)
+    other, = store.load(turned, FEATURES, BankConfig(copies=0), progress=False)
+    np.testing.assert_array_equal(other[::-1], one)
+    assert not np.array_equal(other, one)
+
+
 def test_only_what_decides_the_content_names_the_file(table):
     store.load(table, FEATURES, BankConfig(copies=0), progress=False)
     store.load(table, dataclasses.replace(FEATURES, segment_hop=32, delta_width=5),
