@@ -22,7 +22,7 @@ FOLDS = (1, 2, 3, 4, 5)
 
 def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="auto", out="runs",
         data=None, workers=None, changes=None, inner=False, progress=True, threads=None,
-        away=None):
+        away=None, report=None):
     """Train and test experiments on the official folds.
 
     Parameters
@@ -39,6 +39,9 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     threads : of a task's arithmetic; by default torch's own number here, see ``cluster`` for away
     away : what ``cluster.connect`` is told, such as {"processes": 2}, to train folds side by side;
         by default {"scheduler": ACRNN_SCHEDULER} where the environment has one
+    report : called, instead of progress, after each epoch that is trained here, with its row of
+        the history and in it what is trained (run), of how many epochs (epochs) and the time left
+        (seconds_left, s)
 
     Returns a list of results.Run. Every mistake in the arguments is found before training starts.
     Notebook: 07_result_tables
@@ -61,8 +64,9 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
             cluster.run(client, waiting, out, progress)
     for number, task in enumerate(waiting if not away else (), 1):
         label = f"[{number}/{len(waiting)}] {task.label}"
-        with Progress(label, task.experiment.train.epochs, progress) as report:
-            task.run(out, progress, report)
+        with Progress(label, task.experiment.train.epochs, progress and not report,
+                      report) as each:
+            task.run(out, progress, each)
     return [Run.at(task.folder(out)) for task in tasks]
 
 
@@ -161,10 +165,14 @@ def subset(table, clips):
 
 
 class Progress:
-    """A bar of epochs on a terminal, a line per epoch elsewhere: loss, accuracy, speed."""
+    """A bar of epochs on a terminal, a line per epoch elsewhere: loss, accuracy, speed.
 
-    def __init__(self, label, epochs, show=True):
+    report : told the same, as ``run`` says
+    """
+
+    def __init__(self, label, epochs, show=True, report=None):
         self.label, self.show, self.live = label, show, sys.stderr.isatty()
+        self.report = report
         self.bar = tqdm(total=epochs, desc=label, unit="epoch", disable=not (show and self.live))
 
     def __enter__(self):
@@ -174,11 +182,13 @@ class Progress:
         self.bar.close()
 
     def __call__(self, row):
+        left = (self.bar.total - row["epoch"]) * row["seconds"]
+        if self.report:
+            self.report(row | {"run": self.label, "epochs": self.bar.total, "seconds_left": left})
         if self.live:
             self.bar.update(row["epoch"] - self.bar.n)
             self.bar.set_postfix_str(self._numbers(row))
         elif self.show:
-            left = (self.bar.total - row["epoch"]) * row["seconds"]
             print(f"{self.label}  epoch {row['epoch']}/{self.bar.total}  {self._numbers(row)}, "
                   f"{left / 60:.1f} min left", file=sys.stderr, flush=True)
 

@@ -213,6 +213,43 @@ def learning_curves(runs, ax=None, title=None, column="loss"):
     return fig, ax
 
 
+class LiveCurve:
+    """A learning curve in a notebook, drawn anew in place after each epoch, with the time left.
+
+    What ``report=`` of ``train.fit`` and ``crossval.run`` calls. title : text for what is trained;
+    epochs : of how many; ``crossval.run`` says both. Notebook: 06_training_on_a_gpu
+    """
+
+    def __init__(self, title="", epochs=None):
+        import matplotlib.pyplot as plt
+        from IPython.display import DisplayHandle
+
+        self.title, self.epochs, self.rows = title, epochs, []
+        self.fig, self.ax = plt.subplots(figsize=(7, 3), layout="constrained")
+        self.ax.set_title("No epoch yet; what is finished is not trained again")
+        plt.close(self.fig)  # shown by the handle, and updated in place
+        self.handle = DisplayHandle()
+        self.handle.display(self.fig)
+
+    def __call__(self, row):
+        import pandas as pd
+
+        if self.rows and row["epoch"] <= self.rows[-1]["epoch"]:  # the next run begins
+            self.rows.clear()
+        self.rows.append(row)
+        epochs = row.get("epochs", self.epochs)
+        left = row.get("seconds_left", ((epochs or row["epoch"]) - row["epoch"]) * row["seconds"])
+        title = (f"{row.get('run', self.title)}: epoch {row['epoch']} of {epochs}, "
+                 f"{row['segments_per_second']:.0f} segments/s, {left / 60:.1f} min left")
+        self.ax.clear()
+        learning_curves(pd.DataFrame(self.rows), self.ax, title, "loss" if "loss" in row
+                        else "accuracy")
+        self.ax.set_xlim(0.5, (epochs or row["epoch"]) + 0.5)
+        self.ax.xaxis.get_major_locator().set_params(integer=True)
+        self.ax.get_legend().remove()
+        self.handle.update(self.fig)
+
+
 def attention_bars(weights, ax=None, title=None, labels=None):
     """Attention weights (T',) as bars, with the uniform weight as a line.
 

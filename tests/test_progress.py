@@ -1,5 +1,6 @@
 """Progress is a line each time where nobody watches a terminal."""
 
+from acrnn_lib import crossval
 from acrnn_lib.progress import bar
 
 
@@ -18,4 +19,13 @@ def test_an_interrupted_work_goes_on_from_where_it_was(capsys):
 
 def test_silence_when_asked(capsys):
     assert list(bar(range(3), label="clips", total=3, unit="clip", show=False)) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_report_is_told_what_is_trained_and_the_time_left(capsys):
+    told = []
+    row = {"epoch": 2, "loss": 1.0, "accuracy": 0.5, "seconds": 3.0, "segments_per_second": 9.0}
+    with crossval.Progress("[1/1] acrnn", 5, show=False, report=told.append) as progress:
+        progress(row)
+    assert told == [row | {"run": "[1/1] acrnn", "epochs": 5, "seconds_left": 9.0}]
     assert capsys.readouterr().err == ""
