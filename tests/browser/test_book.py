@@ -8,7 +8,9 @@ import http.server
 import os
 import re
 import threading
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -34,12 +36,18 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def book():
-    """Address of a server of the built book on this computer."""
+def built():
+    """Folder of the built book."""
     folder = Path(os.environ.get("ACRNN_BOOK") or ROOT / "book" / "_build" / "html")
     if not (folder / "index.html").is_file():
         pytest.skip(f"{folder}: no built book (make reproduce builds it)")
-    handler = functools.partial(Quiet, directory=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def book(built):
+    """Address of a server of the built book on this computer."""
+    handler = functools.partial(Quiet, directory=built)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -76,6 +84,10 @@ def test_page_is_whole_fair_and_fits_a_phone(book, watched, name):
     assert not wrong  # before axe, which fetches style sheets by addresses of its own making
     images = page.locator("img").evaluate_all("all => all.map(e => [e.alt, e.src.slice(0, 80)])")
     assert not [source for alt, source in images if not alt.strip()]
+    formulas = page.locator("article .math").count()
+    page.wait_for_function("n => document.querySelectorAll('mjx-container').length >= n",
+                           arg=formulas)
+    assert not page.locator("mjx-merror").count()
     assert not unfair(page)
     page.set_viewport_size({"width": PHONE, "height": 800})
     wide = page.evaluate("document.documentElement.scrollWidth")
@@ -100,6 +112,38 @@ def test_explorer_steps_through_its_states(book, watched, name):
             assert said.inner_text() == states.nth(k).get_attribute("data-state")
             slider.press("ArrowRight")
     assert not wrong
+
+
+def test_every_link_within_the_book_leads_to_its_place(built):
+    """Files and anchors, of what Sphinx checks and what only the pages' own HTML names."""
+    texts = {path: path.read_text(encoding="utf-8") for path in built.rglob("*.html")}
+    named = {path: set(re.findall(r'\b(?:id|name)="([^"]+)"', text))
+             for path, text in texts.items()}
+    lost, seen = [], 0
+    for path, text in texts.items():
+        for link in re.findall(r'<a\b[^>]*\bhref="([^"]+)"', text):
+            parts = urlsplit(unescape(link))
+            if parts.scheme or parts.netloc or not (parts.path or parts.fragment):
+                continue
+            seen += 1
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            fragment = unquote(parts.fragment)
+            there = target.is_file() and (not fragment or fragment in named.get(target, fragment))
+            if not there:
+                lost.append(f"{path.relative_to(built)}: {link}")
+    assert seen > 1000 and not lost, sorted(set(lost))
+
+
+def test_beside_every_player_stands_who_made_the_sound(built):
+    players = 0
+    for path in (built / "notebooks").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for at in (found.start() for found in re.finditer("<audio", text)):
+            players += 1
+            before = unescape(re.sub(r'src="[^"]*"?', "", text[max(0, at - 700) : at]))
+            assert re.search(r", by .+, (CC|Public|my own)|made by a formula", before), (
+                f"{path.name}: {before[-300:]}")
+    assert players > 20
 
 
 def test_formulas_are_set(book, watched):
