@@ -1,4 +1,7 @@
-"""The kit's commands: ``python -m acrnn_lib COMMAND --help``."""
+"""The kit's commands: ``python -m acrnn_lib COMMAND --help``.
+
+Notebook: 00_start_here
+"""
 
 import argparse
 import os
@@ -6,6 +9,7 @@ import sys
 
 from .config import EXPERIMENTS, PROFILES, known
 
+ABOUT = __doc__.partition("\n")[0]  # the notebook is of use to readers only
 DATASETS = ("synth", "esc10", "esc50")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -29,7 +33,7 @@ def main(arguments=None):
 
 def build_parser():
     """The command line, as argparse sees it."""
-    parser = argparse.ArgumentParser(prog="python -m acrnn_lib", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m acrnn_lib", description=ABOUT)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name, run, help):

@@ -3,7 +3,7 @@
 The tensors lie in a safetensors file, the rest in a JSON beside it that is written last and names
 them by digest: what a kill has left half done is never read.
 
-Notebook: 06_training_on_a_gpu
+Notebook: 00_start_here, 06_training_on_a_gpu
 """
 
 import hashlib

@@ -5,7 +5,7 @@ A task whose worker dies is given to another one, which goes on from the last ch
 share a cache. Dask sends pickled objects, which can run any program: whoever reaches the scheduler
 owns the machines. Hence loopback, TLS, or a word that the network is trusted.
 
-Notebook: 06_training_on_a_gpu
+Notebook: 00_start_here, 06_training_on_a_gpu
 """
 
 import hashlib

@@ -17,7 +17,7 @@ PACKAGES = ("torch", "numpy", "librosa", "gammatone", "scikit-learn", "pandas", 
 
 
 def reference(library=Path(__file__).parent) -> str:
-    """Markdown of every public function and class, room by room, from their docstrings.
+    """Markdown of every public function, class and method, room by room, from their docstrings.
 
     The source is parsed, not imported, so that the page needs none of the packages.
     Notebook: 00_start_here
@@ -28,18 +28,34 @@ def reference(library=Path(__file__).parent) -> str:
         about = (ast.get_docstring(tree) or "").split("\n\n")[0].replace("\n", " ")
         parts.append(f"## {path.stem}\n\n{about}\n")
         for node in tree.body:
-            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"
-            if public and (text := ast.get_docstring(node)):
+            if text := _documented(node):
                 parts.append(f"### `{_signature(node)}`\n\n```text\n{text}\n```\n")
+                for method in node.body if isinstance(node, ast.ClassDef) else ():
+                    if text := _documented(method):
+                        name = f"{node.name}.{_signature(method, method=True)}"
+                        parts.append(f"#### `{name}`\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
 
 
-def _signature(node):
+def _documented(node):
+    """The docstring of a public function, method or class; None for all else."""
+    public = isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"
+    return ast.get_docstring(node) if public else None
+
+
+def _signature(node, method=False):
+    """Name and arguments; a method's first one is the object, which nobody hands over."""
     if isinstance(node, ast.ClassDef):
         made = [f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
-        arguments = ast.unparse(made[0].args).removeprefix("self").lstrip(", ") if made else ""
-        return f"{node.name}({arguments})"
-    return f"{node.name}({ast.unparse(node.args)})"
+        return f"{node.name}({_signature(made[0], True).partition('(')[2]}" if made else (
+            f"{node.name}()")
+    marks = [ast.unparse(mark) for mark in node.decorator_list]
+    if any(mark.endswith("property") for mark in marks):
+        return node.name
+    arguments = ast.unparse(node.args)
+    if method and "staticmethod" not in marks:
+        arguments = arguments.partition(",")[2].lstrip()
+    return f"{node.name}({arguments})"
 
 
 def made_with(dataset, profile, root) -> dict:

@@ -1,6 +1,6 @@
 """Where data and cache live.
 
-Notebook: 01_listen_and_look
+Notebook: 00_start_here
 """
 
 import fcntl

@@ -1,6 +1,6 @@
 """The committed evidence, counted anew from predictions and held against what was accepted.
 
-Notebook: 07_result_tables
+Notebook: 00_start_here, 07_result_tables
 """
 
 import hashlib

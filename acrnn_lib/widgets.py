@@ -131,7 +131,7 @@ def sound(wave, rate=22050, attributes=""):
 
 
 def filter_bank(wave):
-    """Explorer of the filter bank: number of bands, lowest frequency, ERB against mel spacing.
+    """Explorer of the filter bank: number of bands, its lowest and highest frequency, ERB or mel.
 
     wave : (N,) float32 at 44.1 kHz. Left the filters, right the clip as they show it.
     Notebook: 02_gammatone_features
@@ -144,9 +144,12 @@ def filter_bank(wave):
                                             description="bands"),
         "lowest": ipywidgets.SelectionSlider(options=[20, 50, 100, 200, 400], value=50,
                                              description="lowest (Hz)"),
+        "highest": ipywidgets.SelectionSlider(options=[8000, 16000, SAMPLE_RATE // 2],
+                                              value=SAMPLE_RATE // 2, description="highest (Hz)"),
     }
-    states = [{"scale": scale, "bands": bands, "lowest": lowest} for scale in ("ERB", "mel")
-              for bands in (16, 64, 256) for lowest in (50, 400)]
+    states = [{"scale": scale, "bands": bands, "lowest": lowest, "highest": highest}
+              for scale in ("ERB", "mel") for bands in (16, 64, 256)
+              for lowest, highest in ((50, 22050), (400, 22050), (50, 8000))]
     sheet = Sheet((11, 3.4), 1, 2, gridspec_kw=MARGINS)
     left, right = sheet.axes
     left.set(xscale="log", xlim=(20, SAMPLE_RATE / 2), ylim=(-60, 3), xlabel="frequency (Hz)",
@@ -158,8 +161,8 @@ def filter_bank(wave):
     return Explorer(draw, controls, states, "Filter bank")
 
 
-def _draw_filters(sheet, spectrum, scale, bands, lowest):
-    weights, centres = _filters(scale, bands, lowest)
+def _draw_filters(sheet, spectrum, scale, bands, lowest, highest):
+    weights, centres = _filters(scale, bands, lowest, highest)
     left, right = sheet.blank()
     hertz = np.fft.rfftfreq(1024, 1 / SAMPLE_RATE)
     shown = weights[:: max(1, bands // 12)]
@@ -175,15 +178,15 @@ def _draw_filters(sheet, spectrum, scale, bands, lowest):
     right.set_title(f"the clip, {scale} scale")
     empty = int((weights.max(axis=1) <= 0).sum())
     note = f"<p>{empty} bands lie between two FFT bins and stay empty.</p>" if empty else ""
-    return picture(sheet.fig, f"{bands} filters on the {scale} scale from {lowest} Hz on, and a "
-                              "clip's spectrogram in these bands") + note
+    return picture(sheet.fig, f"{bands} filters on the {scale} scale from {lowest} to {highest} "
+                              "Hz, and a clip's spectrogram in these bands") + note
 
 
 @functools.lru_cache(maxsize=64)
-def _filters(scale, bands, lowest):
+def _filters(scale, bands, lowest, highest):
     if scale == "ERB":
-        return (gammatone.fft_weights(1024, SAMPLE_RATE, bands, lowest, SAMPLE_RATE / 2) ** 2,
-                gammatone.centre_frequencies(bands, lowest, SAMPLE_RATE / 2))
+        return (gammatone.fft_weights(1024, SAMPLE_RATE, bands, lowest, highest) ** 2,
+                gammatone.centre_frequencies(bands, lowest, highest))
     import warnings
 
     from librosa import mel_frequencies
@@ -191,8 +194,9 @@ def _filters(scale, bands, lowest):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # empty filters are counted under the figure
-        weights = mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=bands, fmin=lowest, norm=None)
-    return weights, mel_frequencies(bands + 2, fmin=lowest, fmax=SAMPLE_RATE / 2)[1:-1]
+        weights = mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=bands, fmin=lowest, fmax=highest,
+                      norm=None)
+    return weights, mel_frequencies(bands + 2, fmin=lowest, fmax=highest)[1:-1]
 
 
 def augmentation(wave, clip):

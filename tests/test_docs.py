@@ -20,6 +20,24 @@ def test_notebooks_that_docstrings_name_exist(path):
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
+def test_every_public_name_names_a_notebook_by_itself_or_by_its_file(path):
+    named = re.compile(r"Notebook:\s+\d\d_\w+")
+    tree = ast.parse(path.read_text())
+    if not named.search(ast.get_docstring(tree) or ""):
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_":
+                assert named.search(ast.get_docstring(node) or ""), f"{path.name}: {node.name}"
+
+
+@pytest.mark.parametrize("path", [p for p in LIBRARY if p.stem[0] != "_"], ids=lambda p: p.name)
+def test_a_notebook_that_a_file_names_mentions_it(path):
+    notes = re.findall(r"Notebook:\s+((?:\d\d_\w+(?:,\s+)?)+)", path.read_text())
+    names = {name for note in notes for name in re.findall(r"\d\d_\w+", note)}
+    texts = [(ROOT / "notebooks" / f"{name}.ipynb").read_text() for name in names]
+    assert any(re.search(rf"\b{path.stem}\b", text) for text in texts), sorted(names)
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
 def test_public_names_have_docstrings_and_functions_fit_on_a_screen(path):
     tree = ast.parse(path.read_text())
     for node in tree.body:

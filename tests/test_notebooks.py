@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+DRAWING = re.compile(r"\bviz(_results)?\.(?!player|credit|may_embed)\w+\(|plt\.subplots\(")
 
 
 def read(path):
@@ -50,10 +51,25 @@ def test_teaching(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_figure_has_an_alternative_text(path):
-    drawing = re.compile(r"\bviz(_results)?\.(?!player|credit|may_embed)\w+\(|plt\.subplots\(")
+def test_every_figure_answers_a_question_asked_before(path):
+    """The prose before a figure or player, and before the cells that lead to it, asks one.
+
+    Cells of code that follow each other belong together: what they show answers the last prose.
+    """
+    asked = after_prose = False
     for cell in read(path):
-        if cell["cell_type"] == "code" and drawing.search(source(cell)):
+        if prose := cell["cell_type"] == "markdown":
+            question = re.search(r"\*\*Before you (run|listen)[^*]*:\*\*", source(cell))
+            asked = bool(question) or (asked and after_prose)
+        elif DRAWING.search(source(cell)) or "mystnb" in cell["metadata"]:
+            assert asked, f"{cell['id']} shows what nobody was asked to predict"
+        after_prose = prose
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_figure_has_an_alternative_text(path):
+    for cell in read(path):
+        if cell["cell_type"] == "code" and DRAWING.search(source(cell)):
             alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
             assert len(alt) > 20, source(cell)
 

@@ -61,8 +61,10 @@ def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs):
 
 def test_filter_bank(wave):
     explorer = widgets.filter_bank(wave)
+    assert {state["highest"] for state in explorer.states} == {8000, 22050}, "on a page, too"
     explorer.states = explorer.states[:2]
-    holds(explorer, scale="mel", bands=256, lowest=20)
+    holds(explorer, scale="mel", bands=256, lowest=20, highest=8000)
+    assert "from 20 to 8000 Hz" in explorer.view.value
     assert "stay empty" in explorer.view.value
     explorer.controls["scale"].value = "ERB"
     assert "stay empty" not in explorer.view.value

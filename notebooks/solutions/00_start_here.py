@@ -9,4 +9,13 @@ my_segments = (862 - 128) // 64 + 1
 my_segments = 862 // 64 + 1
 
 # %% n00-34
-my_sound = None  # whatever you recorded; there is no wrong answer
+my_sound = table.path[0]  # for want of a microphone; whatever you recorded is as right
+
+# %% n00-34 wrong
+my_sound = "../no_such_kettle.wav"
+
+# %% n00-34 wrong
+my_sound = acrnn_lib.__file__  # a file, but no sound
+
+# %% n00-34 wrong
+my_sound = 3

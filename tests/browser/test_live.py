@@ -15,7 +15,7 @@ from .conftest import ROOT, WAIT, free_port, private, served
 
 # notebook: what its explorer is called, and how many controls that has
 EXPLORERS = {
-    "02_gammatone_features": ("widgets.filter_bank(", 3),
+    "02_gammatone_features": ("widgets.filter_bank(", 4),
     "03_augmentation": ("widgets.augmentation(", 2),
     "04_the_model_layer_by_layer": ("widgets.shapes(", 5),
     "07_result_tables": ("widgets_results.results_of(", 1),
@@ -95,8 +95,9 @@ def move(page, control):
     elif kind == "BUTTON":
         control.click()
     else:
+        last = control.evaluate("e => e.ariaValueNow === e.ariaValueMax")
         control.focus()
-        control.press("ArrowRight")
+        control.press("ArrowLeft" if last else "ArrowRight")
 
 
 def move_all(page, expected):
