@@ -61,7 +61,6 @@ test-lowest:
 # known vulnerabilities of what is pinned; says so where nobody answers
 audit:
 	$(PYTHON) -m venv build/audit
-	build/audit/bin/python -m pip install -q --disable-pip-version-check pip-audit
 	build/audit/bin/python tools/audit.py
 
 # from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
