@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from acrnn_lib import cluster, crossval, paths, results
+from acrnn_lib import cluster, crossval, paths, results, store
 from acrnn_lib.__main__ import main
 from tests.browser.conftest import free_port
 from tests.tools import ROOT
@@ -25,10 +25,11 @@ psutil = pytest.importorskip("psutil", reason="comes with Dask")
 CHANGES = {"train.epochs": 6, "train.segments": 1, "train.batch_size": 80, "bank.copies": 0,
            "model.rnn_cells": 8}
 FOLDS = (1, 2, 3, 4)
-# what a worker loads to note every epoch that it trains
+# what a worker loads to note every epoch that it trains and every clip whose features it computes
 NOTES = """
 import os
-from acrnn_lib import train
+import time
+from acrnn_lib import store, train
 def note(epoch_of):
     def noted(state, epoch):
         row = epoch_of(state, epoch)
@@ -36,8 +37,16 @@ def note(epoch_of):
             file.write(f"{state.fold} {epoch} {os.getpid()}\\n")
         return row
     return noted
+def clip(augmented_copy):
+    def noted(*given):
+        time.sleep(0.02)  # there is time to die in between
+        with open(os.environ["NOTES"] + ".clips", "a") as file:
+            file.write(f"{os.getpid()}\\n")
+        return augmented_copy(*given)
+    return noted
 def dask_setup(worker):
     train.State.run_epoch = note(train.State.run_epoch)
+    store.augmented_copy = clip(store.augmented_copy)
 """
 
 
@@ -120,6 +129,11 @@ class Processes:
         text = self.notes.read_text() if self.notes.exists() else ""
         return [tuple(map(int, line.split())) for line in text.splitlines()]
 
+    def clips(self):
+        """[process] of every clip whose features workers have computed."""
+        path = self.notes.with_name("notes.txt.clips")
+        return list(map(int, path.read_text().split())) if path.exists() else []
+
     def stop(self):
         for process in self.all:
             process.kill()
@@ -157,6 +171,31 @@ def test_a_worker_and_the_client_killed_nothing_is_lost_or_done_twice(serial, pr
     for run in results.load(tmp_path / "out"):
         run.verify()
         assert run.manifest["threads"] == 1
+
+
+def test_a_worker_killed_among_its_features_another_one_builds_on(serial, processes, tmp_path):
+    (tmp_path / "cache" / "features").unlink()
+    workers = {processes.worker().pid for _ in range(2)}
+    client = processes.client(tmp_path / "out", FOLDS[:1])
+    until(lambda: len(processes.clips()) > store.BLOCK)
+    assert listening(*(process.pid for process in processes.all)) == {"127.0.0.1"}
+    (victim,) = set(processes.clips())
+    os.kill(victim, signal.SIGKILL)
+    assert client.wait(timeout=300) == 0
+    assert predicted(tmp_path / "out") == {"fold1": serial["fold1"]}
+    clips = processes.clips()
+    assert set(clips) == workers
+    assert len(clips) <= 100 + store.BLOCK, "what was built was built again"
+
+
+def test_a_process_of_this_machine_killed_its_fold_is_trained_on(serial, processes, tmp_path):
+    client = processes.client(tmp_path / "out", FOLDS[:2], ("--processes", 2))
+    until(processes.epochs)
+    fold, _, victim = processes.epochs()[0]
+    os.kill(victim, signal.SIGKILL)
+    assert client.wait(timeout=300) == 0
+    assert predicted(tmp_path / "out") == {name: serial[name] for name in ("fold1", "fold2")}
+    assert len({process for of, _, process in processes.epochs() if of == fold}) == 2
 
 
 def documented(text):
