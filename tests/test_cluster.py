@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +80,12 @@ def listening(*processes):
     """{IP address} on which processes (ids) and all that they have started take connections."""
     every = [psutil.Process(found) for found in processes]
     every += [child for process in every for child in process.children(recursive=True)]
-    return {place.laddr.ip for process in every for place in process.net_connections("inet")
-            if place.status == psutil.CONN_LISTEN}
+    found = set()
+    for process in every:
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            found |= {place.laddr.ip for place in process.net_connections("inet")
+                      if place.status == psutil.CONN_LISTEN}
+    return found
 
 
 class Processes:
