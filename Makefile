@@ -61,7 +61,6 @@ test-lowest:
 # known vulnerabilities of what is pinned; says so where nobody answers
 audit:
 	$(PYTHON) -m venv build/audit
-	build/audit/bin/python -m pip install -q --disable-pip-version-check pip-audit
 	build/audit/bin/python tools/audit.py
 
 # from the notebooks that `make reproduce` executed last, with the same DATASET, PROFILE and DATA
@@ -72,11 +71,13 @@ book: .venv/.done
 pdf: book
 	$(BIN)/python tools/print_book.py $(ARGS)
 
-# on this computer only, with JupyterLab's own token in the address
+# on this computer only, with JupyterLab's own token in the address; it asks nobody for news
 lab: .venv/.done
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_start_here.ipynb $(ARGS)
+	$(BIN)/jupyter lab --ip=127.0.0.1 --LabApp.news_url=None \
+		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+		notebooks/00_start_here.ipynb $(ARGS)
 
-# notebook 13 without its code: play it your own sounds, on this computer only
+# notebook 13 without its code: play it your own sounds, on this computer only, with a token too
 app: .venv/.done
 	$(BIN)/python -m acrnn_lib.app $(ARGS)
 

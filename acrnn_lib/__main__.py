@@ -4,7 +4,9 @@ Notebook: 00_start_here
 """
 
 import argparse
+import itertools
 import os
+import re
 import sys
 
 from .config import EXPERIMENTS, PROFILES, known
@@ -12,6 +14,31 @@ from .config import EXPERIMENTS, PROFILES, known
 ABOUT = __doc__.partition("\n")[0]  # the notebook is of use to readers only
 DATASETS = ("synth", "esc10", "esc50")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bf16")  # what probe.pick_arithmetic knows; not imported: torch
+MOST = 1024  # threads, processes: more than a machine has is a typing error, and stops it
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names the nearest command or option, and takes no shortened ones."""
+
+    commands = None  # what add_subparsers gave; a command's own parser has none
+
+    def __init__(self, **given):
+        super().__init__(allow_abbrev=False, **given)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse, which would blame what is missing before what is misspelt."""
+        args = sys.argv[1:] if args is None else list(args)
+        options = [name for name in self._option_string_actions if name.startswith("--")]
+        try:
+            if self.commands and args and not args[0].startswith("-"):
+                known("command", args[0], self.commands.choices)
+            for word in itertools.takewhile(lambda word: word != "--", args):
+                if word.startswith("--") and not self.commands:
+                    known("option", word.partition("=")[0], options)
+        except ValueError as error:
+            self.error(str(error))
+        return super().parse_known_args(args, namespace)
 
 
 def main(arguments=None):
@@ -33,12 +60,12 @@ def main(arguments=None):
 
 def build_parser():
     """The command line, as argparse sees it."""
-    parser = argparse.ArgumentParser(prog="python -m acrnn_lib", description=ABOUT)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser = Parser(prog="python -m acrnn_lib", description=ABOUT)
+    parser.commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name, run, help):
-        sub = commands.add_parser(name, help=help, description=help)
-        sub.set_defaults(run=run)
+        sub = parser.commands.add_parser(name, help=help, description=help)
+        sub.set_defaults(run=run, refuse=sub.error)
         return sub
 
     sub = command("data", data, "check a data set, or fetch it where it is missing")
@@ -130,8 +157,8 @@ def _once(parts):
 
 
 def _positive(text):
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of at least 1")
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from 1 to {MOST}")
     return int(text)
 
 
@@ -173,11 +200,10 @@ def experiments(options):
 
 def crossval(options):
     """Train and test, then print the summary."""
+    _check(options)
     from . import crossval, report
 
     away = {name: getattr(options, name) for name in ("scheduler", "processes", "tls", "insecure")}
-    if (options.tls or options.insecure) and not options.scheduler:
-        raise ValueError("--tls, --insecure: found no --scheduler, expected one to be reached so")
     runs = crossval.run(
         options.name, options.experiments, options.profile, options.folds, options.seeds,
         options.device, options.out, options.data, options.workers, dict(options.changes),
@@ -185,6 +211,29 @@ def crossval(options):
         away=away if options.scheduler or options.processes else None,
     )
     print(report.as_text(runs))
+
+
+def _check(options):
+    """Refuse, before anything is loaded, what contradicts itself."""
+    _check_precision(options)
+    try:
+        _once([key for key, _ in options.changes])
+    except argparse.ArgumentTypeError as error:
+        options.refuse(f"argument --set: {error}")
+    address = options.scheduler or ""
+    if (options.tls or options.insecure) and not address:
+        options.refuse("--tls, --insecure: found no --scheduler, expected one to be reached so")
+    if options.tls and address.startswith("tcp:"):
+        options.refuse(f"--tls: found {address}, which is not encrypted, expected tls://...")
+    if options.insecure and address.startswith("tls:"):
+        options.refuse(f"--insecure: found {address}, which is encrypted, expected tcp://...")
+
+
+def _check_precision(options):
+    try:
+        known("ACRNN_PRECISION", os.environ.get("ACRNN_PRECISION") or "auto", PRECISIONS)
+    except ValueError as error:
+        options.refuse(str(error))
 
 
 def report(options):
@@ -204,6 +253,7 @@ def predict(options):
 
 def reproduce(options):
     """Run everything again."""
+    _check_precision(options)
     from . import cluster, paths, reproduce
 
     if options.data:  # said before anything runs, not by a notebook

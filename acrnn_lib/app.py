@@ -5,10 +5,13 @@ Only the cells tagged "app" run, so it is there within seconds.
 Notebook: 13_your_own_sounds
 """
 
-import contextlib
 import os
+import re
+import signal
 import subprocess
 import sys
+import threading
+import webbrowser
 from pathlib import Path
 
 import nbformat
@@ -44,7 +47,8 @@ def notebook(source=ROOT / "notebooks" / "13_your_own_sounds.ipynb"):
 def command(options=(), root=ROOT):
     """Write what the app needs to ``build/``; return (command, environment) that serve it.
 
-    options : more words for Voila. Only this computer can reach it. Notebook: 13_your_own_sounds
+    options : more words for Voila. Only this computer can reach it, and on this computer only who
+        has the token of the address that it prints. Notebook: 13_your_own_sounds
     """
     path = root / "build" / "your_own_sounds.ipynb"  # in a folder beside results/, as notebooks/
     template = root / "build" / "app" / "voila" / "templates" / "acrnn" / "index.html.j2"
@@ -53,12 +57,37 @@ def command(options=(), root=ROOT):
     template.with_name("conf.json").write_text('{"base_template": "lab"}')
     nbformat.write(notebook(), path)
     searched = [str(root / "build" / "app"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
-    return ([sys.executable, "-m", "voila", str(path), "--Voila.ip=127.0.0.1", "--template=acrnn",
-             "--strip_sources=True", *options],
+    return ([sys.executable, "-m", "voila", str(path), "--Voila.ip=127.0.0.1",
+             "--Voila.auto_token=True", "--template=acrnn", "--strip_sources=True", *options],
             os.environ | {"JUPYTER_PATH": os.pathsep.join(searched)})
 
 
+def serve(words, environment, browse=None, root=ROOT):
+    """Run such a command, pass on what it says, and browse the address that it tells.
+
+    browse : function of an address; None opens nothing. Returns the server's exit status. Voila
+    itself opens a browser without the token. Notebook: 13_your_own_sounds
+    """
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        for line in server.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+            address = re.match(r"http://\S+\?token=\w+$", line)
+            if address and browse:
+                threading.Thread(target=browse, args=[_page(address[0], root)], daemon=True).start()
+    return server.returncode
+
+
+def _page(address, root):
+    """A page that goes on to the address: others on this computer see what a browser is given."""
+    page = root / "build" / "app" / "open.html"
+    page.unlink(missing_ok=True)
+    page.touch(mode=0o600)
+    page.write_text(f'<meta http-equiv="refresh" content="0; url={address}">\n')
+    return page.as_uri()
+
+
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how one leaves it
-        words, environment = command(sys.argv[1:])
-        sys.exit(subprocess.run(words, env=environment).returncode)
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the server, which ends
+    quiet = "--no-browser" in sys.argv
+    words, environment = command([*sys.argv[1:], *["--no-browser"] * (not quiet)])
+    sys.exit(serve(words, environment, None if quiet else webbrowser.open))

@@ -67,8 +67,10 @@ def connect(scheduler=None, processes=None, tls=None, insecure=False):
             client = stack.enter_context(Client(scheduler, security=security, timeout=ANSWER))
             client.wait_for_workers(1, timeout=WAIT)
         except (OSError, TypeError, ValueError) as error:  # TypeError: no certificates for tls://
-            raise ClusterError(f"{scheduler}: no scheduler with workers there ({error}); "
-                               f"dask worker {scheduler} --nthreads 1") from error
+            host = "" if security or insecure else " --host 127.0.0.1"  # by itself it opens to all
+            raise ClusterError(
+                f"{scheduler}: no scheduler with workers there ({error}); dask worker {scheduler} "
+                f"--nthreads 1{host} --dashboard-address 127.0.0.1:0") from error
         print(f"{len(client.scheduler_info(n_workers=-1)['workers'])} workers, dashboard "
               f"{client.dashboard_link}", file=sys.stderr, flush=True)
         yield client

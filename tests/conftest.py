@@ -1,7 +1,9 @@
 """What several test files share."""
 
+import ipaddress
 import os
 import random
+import socket
 
 import hypothesis
 import pytest
@@ -54,3 +56,33 @@ def esc10_root():
 def own_kernel():
     """Notebooks in tests run in this environment's kernel, whatever the user's Jupyter knows."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+
+
+def away(sock, address):
+    """Would a connection to this address leave the computer? A datagram socket sends nothing yet:
+    Dask connects one to learn the machine's own address."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
+        return False
+    try:
+        return not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
+    except ValueError:
+        return address[0] != "localhost"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network():
+    """A connection of this process to another computer fails the test that makes it.
+
+    The failure is no Exception, so that nothing takes it for a server that does not answer.
+    """
+    def guarded(connect):
+        def checked(sock, address):
+            if away(sock, address):
+                pytest.fail(f"a test connects to {address}: tests need no network")
+            return connect(sock, address)
+        return checked
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+        yield

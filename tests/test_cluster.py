@@ -2,28 +2,34 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from acrnn_lib import cluster, crossval, paths, results
+from acrnn_lib import cluster, crossval, paths, results, store
 from acrnn_lib.__main__ import main
+from tests.browser.conftest import free_port
+from tests.tools import ROOT
 
 distributed = pytest.importorskip(
     "distributed", reason="Dask is not installed: pip install 'acrnn-kit[dask]'")
+psutil = pytest.importorskip("psutil", reason="comes with Dask")
 
 CHANGES = {"train.epochs": 6, "train.segments": 1, "train.batch_size": 80, "bank.copies": 0,
            "model.rnn_cells": 8}
 FOLDS = (1, 2, 3, 4)
-# what a worker loads to note every epoch that it trains
+# what a worker loads to note every epoch that it trains and every clip whose features it computes
 NOTES = """
 import os
-from acrnn_lib import train
+import time
+from acrnn_lib import store, train
 def note(epoch_of):
     def noted(state, epoch):
         row = epoch_of(state, epoch)
@@ -31,8 +37,16 @@ def note(epoch_of):
             file.write(f"{state.fold} {epoch} {os.getpid()}\\n")
         return row
     return noted
+def clip(augmented_copy):
+    def noted(*given):
+        time.sleep(0.02)  # there is time to die in between
+        with open(os.environ["NOTES"] + ".clips", "a") as file:
+            file.write(f"{os.getpid()}\\n")
+        return augmented_copy(*given)
+    return noted
 def dask_setup(worker):
     train.State.run_epoch = note(train.State.run_epoch)
+    store.augmented_copy = clip(store.augmented_copy)
 """
 
 
@@ -62,6 +76,18 @@ def until(true, seconds=600):
         time.sleep(0.05)
 
 
+def listening(*processes):
+    """{IP address} on which processes (ids) and all that they have started take connections."""
+    every = [psutil.Process(found) for found in processes]
+    every += [child for process in every for child in process.children(recursive=True)]
+    found = set()
+    for process in every:
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            found |= {place.laddr.ip for place in process.net_connections("inet")
+                      if place.status == psutil.CONN_LISTEN}
+    return found
+
+
 class Processes:
     """A scheduler, its workers and clients, each a real process that can be killed."""
 
@@ -75,7 +101,9 @@ class Processes:
             if shared.name != "tasks":
                 (folder / "cache" / shared.name).symlink_to(shared)
         self.environment = {**os.environ, "NOTES": str(self.notes),
-                            "ACRNN_CACHE": str(folder / "cache")}
+                            "ACRNN_CACHE": str(folder / "cache"),
+                            # for workers that a client starts
+                            "DASK_DISTRIBUTED__WORKER__PRELOAD": str(folder / "notes.py")}
         self.start("scheduler", "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
                    "--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file",
                    self.file)
@@ -90,20 +118,25 @@ class Processes:
 
     def worker(self):
         return self.start("worker", "-m", "distributed.cli.dask_worker", self.address,
-                          "--nthreads", "1", "--no-nanny", "--no-dashboard", "--preload",
-                          self.folder / "notes.py")
+                          "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1",
+                          "--dashboard-address", "127.0.0.1:0")
 
-    def client(self, out):
+    def client(self, out, folds=FOLDS, where=()):
         changes = [word for key, value in CHANGES.items() for word in ("--set", f"{key}={value}")]
         return self.start("client", "-m", "acrnn_lib", "crossval", "synth", "--experiments",
-                          "attention-rnn", "--profile", "smoke", "--folds", "1,2,3,4", "--device",
-                          "cpu", "--out", out, "--threads", 1, "--scheduler", self.address,
-                          *changes)
+                          "attention-rnn", "--profile", "smoke", "--device", "cpu", "--threads", 1,
+                          "--folds", ",".join(map(str, folds)), "--out", out,
+                          *(where or ("--scheduler", self.address)), *changes)
 
     def epochs(self):
         """[(fold, epoch, process)] that workers have trained."""
         text = self.notes.read_text() if self.notes.exists() else ""
         return [tuple(map(int, line.split())) for line in text.splitlines()]
+
+    def clips(self):
+        """[process] of every clip whose features workers have computed."""
+        path = self.notes.with_name("notes.txt.clips")
+        return list(map(int, path.read_text().split())) if path.exists() else []
 
     def stop(self):
         for process in self.all:
@@ -144,6 +177,67 @@ def test_a_worker_and_the_client_killed_nothing_is_lost_or_done_twice(serial, pr
         assert run.manifest["threads"] == 1
 
 
+def test_a_worker_killed_among_its_features_another_one_builds_on(serial, processes, tmp_path):
+    (tmp_path / "cache" / "features").unlink()
+    workers = {processes.worker().pid for _ in range(2)}
+    client = processes.client(tmp_path / "out", FOLDS[:1])
+    until(lambda: len(processes.clips()) > store.BLOCK)
+    assert listening(*(process.pid for process in processes.all)) == {"127.0.0.1"}
+    (victim,) = set(processes.clips())
+    os.kill(victim, signal.SIGKILL)
+    assert client.wait(timeout=300) == 0
+    assert predicted(tmp_path / "out") == {"fold1": serial["fold1"]}
+    clips = processes.clips()
+    assert set(clips) == workers
+    assert len(clips) <= 100 + store.BLOCK, "what was built was built again"
+
+
+def test_a_process_of_this_machine_killed_its_fold_is_trained_on(serial, processes, tmp_path):
+    client = processes.client(tmp_path / "out", FOLDS[:2], ("--processes", 2))
+    until(processes.epochs)
+    fold, _, victim = processes.epochs()[0]
+    os.kill(victim, signal.SIGKILL)
+    assert client.wait(timeout=300) == 0
+    assert predicted(tmp_path / "out") == {name: serial[name] for name in ("fold1", "fold2")}
+    assert len({process for of, _, process in processes.epochs() if of == fold}) == 2
+
+
+def documented(text):
+    """The dask commands in a text, each a list of words, less comments."""
+    lines = text.replace("\\\n", "").splitlines()
+    return [line.partition(" #")[0].split() for line in lines if line.startswith("dask ")]
+
+
+BOOK = (ROOT / "book" / "many_machines.md").read_text()
+
+
+def test_documented_commands_open_nothing_to_a_network(processes, monkeypatch):
+    monkeypatch.setattr(cluster, "ANSWER", 1)
+    with pytest.raises(cluster.ClusterError) as error, cluster.connect("tcp://127.0.0.1:8786"):
+        pass  # nobody is there, and what to do is said
+    scheduler, worker = [words for words in documented(BOOK) if "tls" not in str(words)]
+    (hint,) = documented(re.sub(".*; dask", "dask", str(error.value)))
+    ports = {"8786": str(free_port()), "8787": "0"}
+    for words in (scheduler, worker, hint):
+        command = re.sub("878[67]", lambda found: ports[found[0]], " ".join(words)).split()
+        processes.start(words[1], "-m", *command)
+    with closing(distributed.Client(f"tcp://127.0.0.1:{ports['8786']}", timeout=30)) as client:
+        client.wait_for_workers(3, timeout=60)
+        assert listening(*(process.pid for process in processes.all)) == {"127.0.0.1"}
+
+
+def test_documented_dashboards_stay_on_their_machine():
+    commands = documented(BOOK)
+    assert [words[1] for words in commands] == ["scheduler", "worker"] * 2
+    for words in commands:
+        assert words[words.index("--dashboard-address") + 1].startswith("127.0.0.1:")
+
+
+def test_processes_of_this_machine_open_nothing_to_a_network():
+    with cluster.connect(processes=1):
+        assert listening(os.getpid()) == {"127.0.0.1"}
+
+
 @pytest.mark.parametrize("number", [2, pytest.param(1, marks=pytest.mark.long)])
 def test_processes_of_this_machine_predict_the_same(serial, tmp_path, number, capsys):
     runs = crossval_of(tmp_path, FOLDS[:2], away={"processes": number})
@@ -178,8 +272,6 @@ def test_insecure_is_the_only_way_past_this_machine_without_tls():
 
 def test_options_that_contradict_each_other(capsys):
     run = ["crossval", "synth", "--experiments", "acrnn"]
-    assert main([*run, "--insecure"]) == 1
-    assert "expected" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         main([*run, "--processes", "2", "--scheduler", "tcp://127.0.0.1:1"])
     assert stop.value.code == 2 and "not allowed with" in capsys.readouterr().err

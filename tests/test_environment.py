@@ -1,6 +1,8 @@
 """The files that describe the environment, the commands and the book agree with each other."""
 
+import asyncio
 import re
+import socket
 import sys
 import tomllib
 from importlib.metadata import version
@@ -115,9 +117,39 @@ def test_makefile_calls_programs_that_exist():
 
 
 def test_lab_and_app_are_served_to_this_computer_only():
-    (lab,) = re.findall(r"^\t\$\(BIN\)/jupyter lab (.*)$", MAKEFILE, re.MULTILINE)
-    assert "--ip=127.0.0.1" in lab.split()
+    assert "--ip=127.0.0.1" in lab_options()
     assert not re.search(r"--\S*(token|password|disable_check_xsrf|allow_origin)", MAKEFILE)
+
+
+def lab_options():
+    """The words after `jupyter lab` in the Makefile."""
+    (lab,) = re.findall(r"^\t\$\(BIN\)/jupyter lab (.*)$", MAKEFILE.replace("\\\n", ""), re.M)
+    return lab.split()
+
+
+def test_lab_asks_nobody_for_updates_or_news():
+    labapp = pytest.importorskip("jupyterlab.labapp")
+    app = labapp.LabApp()
+    app.parse_command_line([word for word in lab_options() if word.startswith("--LabApp.")])
+    assert app.news_url is None
+    checker = app.check_for_updates_class(version="1.0.0")
+    assert asyncio.run(checker()) is None, "the others ask for the newest version"
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 9), ("no-such-host.invalid", 9)])
+@pytest.mark.parametrize("name", ["connect", "connect_ex"])
+def test_no_test_reaches_beyond_this_computer(name, address):
+    with socket.socket() as sock:
+        sock.settimeout(1)
+        with pytest.raises(pytest.fail.Exception, match=r"connects to .*: tests need no network"):
+            getattr(sock, name)(address)
+
+
+def test_every_test_may_reach_this_computer():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
+        with socket.socket() as sock:
+            assert sock.connect_ex(("localhost", server.getsockname()[1])) == 0
 
 
 def test_environment_is_made_again_when_its_files_change():

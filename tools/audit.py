@@ -1,25 +1,49 @@
 """Known vulnerabilities of the pinned packages, asked from PyPI by pip-audit: ``make audit``.
 
-Packages that the database does not answer for are counted and said, never taken for safe. Exit
-status 1 for a known vulnerability or an answer that cannot be read.
+It is installed first, into the environment of the Python that runs this. Packages that the database
+does not answer for are counted and said, never taken for safe. Exit status 1 for a known
+vulnerability or an answer that cannot be read, 0 where nobody can be reached.
 """
 
 import json
+import re
 import subprocess
 import sys
 
 PINS = ("requirements.lock", "requirements-torch.txt")
+UNREACHED = re.compile("NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout"
+                       "|ProxyError|Could not connect to")  # words of pip and of pip-audit
+
+
+def install():
+    """Get pip-audit."""
+    done = _python("pip", "install", "-q", "--disable-pip-version-check", "--retries", "1",
+                   "pip-audit")
+    if done.returncode:
+        _give_up("pip-audit", done)
 
 
 def ask(name):
     """What pip-audit says of a requirements file: [{name, version, vulns or skip_reason}]."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pip_audit", "--disable-pip", "--no-deps", "--format", "json",
-         "--progress-spinner", "off", "-r", name], capture_output=True, text=True, check=False)
+    done = _python("pip_audit", "--disable-pip", "--no-deps", "--format", "json",
+                   "--progress-spinner", "off", "-r", name)
     try:
         return json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        raise SystemExit(f"{name}: no answer of pip-audit: {done.stderr.strip()[-500:]}") from None
+        return _give_up(name, done)
+
+
+def _python(*words):
+    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True,
+                          check=False)
+
+
+def _give_up(what, done):
+    """End the program: without a network it has nothing to say, and that is no error."""
+    if UNREACHED.search(done.stderr):
+        print(f"skipped: nobody could be reached for {what} (is there a network?)")
+        sys.exit(0)
+    sys.exit(f"{what}: no answer: {done.stderr.strip()[-500:]}")
 
 
 def verdict(packages):
@@ -39,6 +63,7 @@ def verdict(packages):
 
 
 if __name__ == "__main__":
+    install()
     status, said = verdict([package for name in PINS for package in ask(name)])
     print(said)
     sys.exit(status)

@@ -74,13 +74,14 @@ def free_port():
 
 @contextlib.contextmanager
 def served(command, ready, cwd, environment):
-    """Run a server until the end of the block; its log must say `ready` first."""
-    heard, lines = threading.Event(), []
+    """Run a server until the end of the block; yields the line of its log that says `ready`."""
+    heard, lines, told = threading.Event(), [], []
 
     def follow(stream):
         for line in stream:
             lines.append(line)
             if ready in line:
+                told.append(line.strip())
                 heard.set()
         heard.set()
 
@@ -89,7 +90,7 @@ def served(command, ready, cwd, environment):
         threading.Thread(target=follow, args=[server.stdout], daemon=True).start()
         try:
             assert heard.wait(WAIT / 1000) and server.poll() is None, "".join(lines)
-            yield
+            yield told[0]
         finally:
             server.terminate()  # lets it end its kernels
             try:

@@ -158,14 +158,13 @@ def test_explorer_in_jupyterlab(lab, watched, name):
 
 @pytest.fixture(scope="module")
 def voila(tmp_path_factory):
-    """Address of the app."""
+    """Address of the app, with its token."""
     folder = tmp_path_factory.mktemp("app")
     (folder / "results").symlink_to(ROOT / "results")
-    port = free_port()
-    command, environment = app.command([f"--port={port}", "--no-browser"], folder)
+    command, environment = app.command([f"--port={free_port()}", "--no-browser"], folder)
     searched = environment["JUPYTER_PATH"]
-    with served(command, "running at", folder, private(folder) | {"JUPYTER_PATH": searched}):
-        yield f"http://127.0.0.1:{port}/"
+    with served(command, "?token=", folder, private(folder) | {"JUPYTER_PATH": searched}) as said:
+        yield said
 
 
 def test_app(voila, watched):
@@ -175,6 +174,11 @@ def test_app(voila, watched):
     give_sounds(page)
     assert page.get_by_role("heading", name="Your own sounds").is_visible()
     assert not page.get_by_text("from acrnn_lib import").count(), "no code is shown"
+    context = page.context.browser.new_context()  # somebody else, with the same address less token
+    other = context.new_page()
+    other.goto(voila.partition("?")[0])
+    assert "/login" in other.url and not other.locator(".widget-html").count()
+    context.close()
     assert not wrong
 
 
