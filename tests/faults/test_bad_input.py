@@ -10,11 +10,15 @@ import time
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
 
-from acrnn_lib import audio, config, predict, results
+from acrnn_lib import audio, config, predict, results, train
 from acrnn_lib.__main__ import build_parser, main
+from tests import tiny
 
 KINDS = [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "DOUBLE"), ("wav", "FLOAT"),
          ("wav", "IMA_ADPCM"), ("flac", "PCM_16"), ("ogg", "VORBIS"), ("mp3", None),
@@ -266,6 +270,86 @@ def test_a_mutated_checkpoint_is_refused_or_predicts(tmp_path, rng, times, capsy
             refused += str(path) in str(error)
     print(f"\nmutated checkpoints: {number}, {refused} refused")
     assert refused > number / 2
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """(note, tensors) of a small untrained checkpoint, and a sound of two seconds."""
+    folder = tmp_path_factory.mktemp("small")
+    state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
+    state.save_model(folder)
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        note = json.loads(file.metadata()["acrnn"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+    soundfile.write(folder / "sound.wav", np.random.default_rng(0).normal(0, 0.1, 88200), 44100)
+    return note, tensors, folder / "sound.wav"
+
+
+NUMBERS = st.sampled_from([0, 1, 2, 16, 64, 256, 4096, 10**6, 10**9, 10**400, -1, 0.5, 1e-300,
+                           1e300, float("nan"), True, None, "64", [64]])
+
+
+def any_note(note):
+    """Changed notes: one value of the front end or the network, or all that goes by a name."""
+    rooms = [(room, name) for room in ("features", "model") for name in note["experiment"][room]]
+
+    def changed(place, value):
+        (room, name), all_ = place, note["experiment"]
+        return {**note, "experiment": {**all_, room: {**all_[room], name: value}}}
+
+    setting = st.builds(changed, st.sampled_from(rooms), NUMBERS | st.integers(1, 2000) | values())
+    return setting | st.builds(lambda name, value: {**note, name: value},
+                               st.sampled_from(sorted(note)), values())
+
+
+def any_tensor(tensors):
+    """(name, tensor): one value or all of them replaced, another shape or another type."""
+    filled = st.sampled_from([np.nan, np.inf, -np.inf, 3e38, 1e30, -1e30, 0.0, 1e-40])
+
+    def made(drawn):
+        name, value, how, at = drawn
+        new = tensors[name].double().clone()
+        if how == "one":
+            new.view(-1)[at % new.numel()] = value
+        elif how == "all":
+            new.fill_(value)
+        elif how == "shape":
+            new = new.view(-1)[: at % new.numel()].clone()
+        return name, new.to(torch.int8 if how == "type" else torch.float32)
+
+    hows = st.sampled_from(["one", "all", "shape", "type"])
+    names = st.sampled_from(["feature_mean", "feature_std"]) | st.sampled_from(sorted(tensors))
+    return st.tuples(names, filled, hows, st.integers(0, 10**6)).map(made)
+
+
+def test_any_checkpoint_predicts_with_finite_chances_or_is_refused(tmp_path, times, small):
+    note, tensors, sound = small
+    path, counts = tmp_path / "model.safetensors", {"predicted": 0, "refused": 0}
+
+    @settings(max_examples=times(60, 3000), deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(any_note(note) | st.just(note), st.none() | any_tensor(tensors))
+    def check(changed, tensor):
+        content = {**tensors, **dict([tensor] if tensor else [])}
+        save_file(content, path, {"acrnn": json.dumps(changed)})
+        started, said = time.process_time(), None
+        try:
+            answer = predict.Predictor(path).file(sound)
+        except results.ResultsError as error:
+            said = str(error)
+        if said:
+            assert str(path) in said and "\n" not in said
+        else:
+            json.dumps(answer, allow_nan=False)
+            total = sum(row["probability"] for row in answer["classes"])
+            assert total == pytest.approx(1, abs=1e-4)
+        counts["refused" if said else "predicted"] += 1
+        assert time.process_time() - started < SECONDS
+
+    check()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 < 4, "GiB"
+    print(f"\ncheckpoints: {counts}")
+    assert min(counts.values())
 
 
 # every option of every command
