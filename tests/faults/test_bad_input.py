@@ -2,6 +2,8 @@
 from inside a library."""
 
 import json
+import os
+import re
 import resource
 import shutil
 import struct
@@ -16,9 +18,10 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from acrnn_lib import audio, config, predict, results, train
+from acrnn_lib import audio, config, datasets, predict, results, train
 from acrnn_lib.__main__ import build_parser, main
 from tests import tiny
+from tests.test_datasets import esc50, esc50_parts, mini_esc10, tool  # noqa: F401 - fixtures
 
 KINDS = [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "DOUBLE"), ("wav", "FLOAT"),
          ("wav", "IMA_ADPCM"), ("flac", "PCM_16"), ("ogg", "VORBIS"), ("mp3", None),
@@ -172,32 +175,73 @@ def evidence(tmp_path_factory):
     return root / "results"
 
 
-def answers(arguments, capsys):
-    """A command's status; what it prints for an error is one line."""
+def answers(arguments, capsys, named=""):
+    """A command's status; what it prints for an error is one line, with the words ``named``."""
     status = main(arguments)
     said = capsys.readouterr().err.strip().splitlines()
-    assert status == 0 or len([x for x in said if x.startswith("error: ")]) == 1, said
+    errors = [line for line in said if line.startswith("error: ")]
+    assert status == 0 or (len(errors) == 1 and named in errors[0]), said
     return status
 
 
+def with_other_number(data, rng):
+    """The bytes, UTF-8 text, with one to three numbers replaced by unusual ones."""
+    text, numbers = data.decode(), ["0", "-1", "1e400", "NaN", "Infinity", "0.5", "1" * 30, "",
+                                    "-0.0", str(2**63), "1" * 5000, "1_0", "0x10", "true"]
+    for _ in range(rng.randint(1, 3)):
+        if found := list(re.finditer(r"-?\d+(\.\d+)?", text)):
+            place = rng.choice(found)
+            text = text[: place.start()] + rng.choice(numbers) + text[place.end() :]
+    return text.encode()
+
+
+@pytest.mark.parametrize("harm", [mutated, with_other_number])
 @pytest.mark.parametrize("name", [results.MANIFEST, results.PREDICTIONS, results.HISTORY])
-def test_mutated_evidence_is_reported_or_refused(tmp_path, evidence, rng, times, capsys, name):
+def test_mutated_evidence_is_reported_or_refused(
+        tmp_path, evidence, rng, times, capsys, name, harm):
     """Bytes of predictions and manifests; digests are set right, so that the content counts."""
     number, refused = times(10, 300), 0
     path, = evidence.rglob(name)
     manifest, = evidence.rglob(results.MANIFEST)
     data, before = path.read_bytes(), manifest.read_bytes()
     for _ in range(number):
-        path.write_bytes(mutated(data, rng))
+        path.write_bytes(harm(data, rng))
         if path != manifest:
-            content = json.loads(before)
-            content["sha256"][name] = results._sha256(path.read_bytes())
-            manifest.write_text(json.dumps(content))
-        refused += answers(["report", str(evidence)], capsys)
+            rehash(path, manifest, before)
+        refused += answers(["report", str(evidence)], capsys, str(path.parent))
         path.write_bytes(data)
         manifest.write_bytes(before)
     assert answers(["report", str(evidence)], capsys) == 0
     print(f"\nmutated {name}: {number}, {refused} refused")
+
+
+def rehash(path, manifest, before):
+    """The manifest's bytes ``before``, but with the digest that the file has now."""
+    content = json.loads(before)
+    content["sha256"][path.name] = results._sha256(path.read_bytes())
+    manifest.write_text(json.dumps(content))
+
+
+def test_mutated_attention_is_loaded_or_refused(tmp_path, rng, times):
+    source = next(run for run in results.load("results", dataset="esc10", experiment="acrnn")
+                  if run.attention is not None)
+    folder = tmp_path / source.folder.relative_to("results")
+    shutil.copytree(source.folder, folder)
+    path, manifest = folder / results.ATTENTION, folder / results.MANIFEST
+    data, before, refused, number = path.read_bytes(), manifest.read_bytes(), 0, times(60, 2000)
+    for k in range(number):
+        # one half of the harm near the directory of the zip, which is its end
+        broken = mutated(data[::-1], rng)[::-1] if k % 2 else mutated(data, rng)
+        path.write_bytes(broken)
+        rehash(path, manifest, before)
+        try:
+            arrays = results.Run.at(folder).attention
+        except results.ResultsError as error:
+            refused += str(path) in str(error)
+        else:
+            assert all(isinstance(array, np.ndarray) for array in arrays.values())
+    print(f"\nmutated attention: {number}, {refused} refused")
+    assert refused
 
 
 def values():
@@ -216,12 +260,60 @@ def test_any_value_in_a_manifest_is_reported_or_refused(evidence, times, capsys)
     @given(st.sampled_from(names), values())
     def check(name, value):
         manifest.write_text(json.dumps({**json.loads(before), name: value}))
-        answers(["report", str(evidence)], capsys)
+        answers(["report", str(evidence)], capsys, str(manifest.parent))
 
     try:
         check()
     finally:
         manifest.write_text(before)
+
+
+def loads_or_refused(name, root, table):
+    """1 where the folder is refused, in a line that names it; else its table is as it was."""
+    try:
+        found = datasets.load(name, root)
+    except datasets.DatasetError as error:
+        said = str(error)
+        assert str(root) in said and said.isprintable()
+        return 1
+    kept = ["clip_id", "fold", "target", "path", "source"]
+    key = {k: dict(zip(found.clip_id, found[k], strict=True)) for k in kept}
+    assert key == {k: dict(zip(table.clip_id, table[k], strict=True)) for k in kept}
+    return 0
+
+
+def test_a_mutated_table_of_esc50_is_loaded_as_it_was_or_refused(esc50, rng, times):  # noqa: F811
+    meta, refused, number = esc50 / "meta" / "esc50.csv", 0, times(12, 300)
+    data, table = meta.read_bytes(), datasets.load("esc50", esc50)
+    for k in range(number):
+        meta.write_bytes((with_other_number if k % 2 else mutated)(data, rng))
+        refused += loads_or_refused("esc50", esc50, table)
+    print(f"\nmutated tables of ESC-50: {number}, {refused} refused")
+    assert refused > number / 2
+
+
+def test_odd_names_in_a_folder_of_sounds(mini_esc10, times):  # noqa: F811
+    folder = os.fsencode(mini_esc10)
+    table = datasets.load("esc10", mini_esc10)
+    places = st.sampled_from([b"", b"001 - Dog bark/", b"010 - Fire crackling/"])
+    parts = st.text(max_size=20).map(lambda x: x.encode(errors="surrogatepass")) | st.binary(
+        max_size=20)
+
+    @settings(max_examples=times(60, 1000), deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(places, parts, st.sampled_from([b".ogg", b".wav", b"", b".OGG", b".csv"]), st.booleans())
+    def check(place, name, ending, is_folder):
+        name = name.replace(b"/", b"").replace(b"\0", b"") + ending
+        path = os.path.join(folder, place + name)
+        if name in (b"", b".", b"..") or os.path.lexists(path):
+            return
+        os.mkdir(path) if is_folder else open(path, "wb").close()
+        try:
+            loads_or_refused("esc10", mini_esc10, table)
+        finally:
+            os.rmdir(path) if is_folder else os.unlink(path)
+
+    check()
 
 
 SETTINGS = [f"{room}.{name}" for room in ("features", "bank", "model", "train")
