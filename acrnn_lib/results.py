@@ -7,6 +7,7 @@ the others: a folder that has one is complete, and a changed byte is noticed whe
 Notebook: 07_result_tables
 """
 
+import glob
 import hashlib
 import io
 import json
@@ -213,9 +214,15 @@ def prediction_table(clips, probabilities) -> pd.DataFrame:
 
 
 def write_bytes(path, data) -> None:
-    """Write a file so that a reader, or a crash, finds the old or the new one, never half of it."""
+    """Write a file so that a reader, or a crash, finds the old or the new one, never half of it.
+
+    Whoever writes holds the folder (``paths.locked``) or works there alone: what a killed process
+    left of the same file is removed. Raises OSError, which names the file.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        left.unlink(missing_ok=True)
     # beside the file, since a rename is atomic only within one file system
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:

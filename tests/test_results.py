@@ -332,6 +332,7 @@ def test_killed_between_writes(tmp_path, monkeypatch, when):
     run = make(tmp_path)
     assert run.attention is None  # the attention of the dead attempt is gone
     assert len(run.history) == 2
+    assert not list(folder.glob(".*"))
     run.verify()
 
 
