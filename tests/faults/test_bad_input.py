@@ -1,14 +1,19 @@
 """Broken input: a result or a documented error, in bounded time and memory, and never a traceback
 from inside a library."""
 
+import ast
 import json
 import os
 import re
 import resource
 import shutil
 import struct
+import subprocess
+import sys
 import time
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import soundfile
@@ -18,7 +23,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from acrnn_lib import audio, config, datasets, predict, results, train
+from acrnn_lib import audio, config, datasets, predict, reproduce, results, train
 from acrnn_lib.__main__ import build_parser, main
 from tests import tiny
 from tests.test_datasets import esc50, esc50_parts, mini_esc10, tool  # noqa: F401 - fixtures
@@ -26,6 +31,7 @@ from tests.test_datasets import esc50, esc50_parts, mini_esc10, tool  # noqa: F4
 KINDS = [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "DOUBLE"), ("wav", "FLOAT"),
          ("wav", "IMA_ADPCM"), ("flac", "PCM_16"), ("ogg", "VORBIS"), ("mp3", None),
          ("aiff", "PCM_16"), ("au", "PCM_16"), ("caf", "PCM_16"), ("w64", "PCM_16")]
+ROOT = Path(__file__).parents[2]
 SECONDS = 20  # s, for one file, on a busy machine
 
 
@@ -130,6 +136,23 @@ def test_a_file_that_says_three_hours_and_is_short(tmp_path, predictor):
     for read in (audio.read, predictor.file):
         with pytest.raises(audio.AudioError, match="truncated or damaged"):
             read(path)
+
+
+@pytest.mark.long
+def test_three_hours_of_sound_in_bounded_memory(tmp_path):
+    path, minute = tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 60 * 8000)
+    with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
+        for _ in range(180):
+            file.write(minute)
+    process = subprocess.Popen([sys.executable, "-m", "acrnn_lib", "predict", path, "--json"],
+                               stdout=subprocess.PIPE)
+    answer, = json.loads(process.stdout.read())["files"]
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0 and answer["error"] is None
+    assert answer["seconds"] == 10800 and len(answer["classes"]) == 3
+    print(f"\nthree hours: {usage.ru_utime:.0f} s, {usage.ru_maxrss / 2**20:.2f} GiB")
+    assert usage.ru_maxrss / 2**20 < 1.5, "GiB"
 
 
 def test_a_flac_that_declares_more_than_there_is_memory(tmp_path, predictor):
@@ -442,6 +465,85 @@ def test_any_checkpoint_predicts_with_finite_chances_or_is_refused(tmp_path, tim
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 < 4, "GiB"
     print(f"\ncheckpoints: {counts}")
     assert min(counts.values())
+
+
+UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+
+
+@pytest.mark.parametrize("path", [path for room in ("acrnn_lib", "tools") for path in
+                                  sorted((ROOT / room).rglob("*.py"))], ids=lambda path: path.name)
+def test_nothing_reads_files_that_can_run_programs(path):
+    """No pickle under any name, in the library or in a tool."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+            assert not UNSAFE & {part for name in names for part in name.split(".")}, node.lineno
+        if isinstance(node, ast.Attribute):
+            assert ast.unparse(node) not in ("torch.load", "pd.read_pickle"), node.lineno
+            assert node.attr not in ("to_pickle", "read_pickle"), node.lineno
+        if isinstance(node, ast.ImportFrom) and node.module == "torch":
+            assert "load" not in [alias.name for alias in node.names], node.lineno
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert ast.unparse(node.value) == "False", path
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load":
+            assert "allow_pickle" in [given.arg for given in node.keywords], node.lineno
+
+
+# notebooks and their parameters
+
+
+@pytest.fixture
+def small_kit(tmp_path, monkeypatch):
+    """A notebook that writes its parameters down, and nothing else to build."""
+    for name in ("notebooks", "acrnn_lib", "results"):
+        (tmp_path / name).mkdir()
+    cells = [nbformat.v4.new_code_cell('DATASET = "synth"\nPROFILE = "smoke"\nDATA = None',
+                                       metadata={"tags": ["parameters"]}),
+             nbformat.v4.new_code_cell("import json\nwith open('../said.json', 'w') as file:\n"
+                                       "    json.dump([DATASET, PROFILE, DATA], file)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebooks" / "00_a.ipynb")
+    monkeypatch.setattr(reproduce, "recount", lambda root: None)
+    monkeypatch.setattr(reproduce, "build_book", lambda *given: "the book")
+    for name in ("ACRNN_DATA", "ACRNN_SCHEDULER"):
+        monkeypatch.setenv(name, "")  # which a run may set; afterwards they are as before
+    monkeypatch.setattr(reproduce.run, "__defaults__",
+                        (*reproduce.run.__defaults__[:-1], tmp_path))
+    return tmp_path
+
+
+def test_an_odd_name_of_a_folder_reaches_a_notebook_as_it_is(small_kit):
+    odd = small_kit / 'a "b" \'c\' \\n {x} $y %s é 声'
+    odd.mkdir()
+    assert main(["reproduce", "--data", str(odd)]) == 0
+    said = json.loads((small_kit / "said.json").read_text())
+    assert said == ["synth", "smoke", str(odd.resolve())]
+
+
+def test_any_value_of_a_notebooks_parameters_is_taken_or_refused(
+        small_kit, monkeypatch, times, capsys):
+    """Names come from lists, a folder must be there: all else is one line, before a cell runs."""
+    executed = []
+    monkeypatch.setattr(reproduce, "execute", lambda *given: executed.append(given))
+    options = st.sampled_from(["--dataset", "--profile", "--data", "--only", "--scheduler"])
+    word = st.text(max_size=30) | st.sampled_from(["synth", "esc10", "smoke", "full", "00", "book",
+                                                   "a" * 5000, "../..", "tcp://[", "\0"])
+
+    @settings(max_examples=times(100, 2000), deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.tuples(options, word), max_size=3))
+    def check(given):
+        executed.clear()
+        try:
+            status = main(["reproduce", *(f"{option}={value}" for option, value in given)])
+        except SystemExit as stop:
+            status = stop.code
+        said = capsys.readouterr()
+        assert status in (0, 1, 2) and "Traceback" not in said.err + said.out
+        assert (status == 0) == bool(executed)
+        if status == 1:
+            assert said.err.startswith("error: ")
+
+    check()
 
 
 # every option of every command
