@@ -9,12 +9,11 @@ import os
 import re
 import sys
 
-from .config import EXPERIMENTS, PROFILES, known
+from .config import EXPERIMENTS, PROFILES, known, wanted_precision
 
 ABOUT = __doc__.partition("\n")[0]  # the notebook is of use to readers only
 DATASETS = ("synth", "esc10", "esc50")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "float32", "bf16")  # what probe.pick_arithmetic knows; not imported: torch
 MOST = 1024  # threads, processes: more than a machine has is a typing error, and stops it
 
 
@@ -231,7 +230,7 @@ def _check(options):
 
 def _check_precision(options):
     try:
-        known("ACRNN_PRECISION", os.environ.get("ACRNN_PRECISION") or "auto", PRECISIONS)
+        wanted_precision()
     except ValueError as error:
         options.refuse(str(error))
 

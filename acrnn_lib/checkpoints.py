@@ -99,6 +99,7 @@ def note_hash(note):
 
 
 def drop(folder):
-    """Remove the checkpoints of a finished run; a kill after its last file may have left them."""
-    for path in Path(folder).glob("checkpoint*"):
-        path.unlink(missing_ok=True)
+    """Remove the checkpoints and half-written files of a finished run, which a kill may leave."""
+    for pattern in ("checkpoint*", ".*.tmp"):
+        for path in Path(folder).glob(pattern):
+            path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import difflib
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass, field
 
 # A setting marked so came after runs were published: it counts in hashes only where it is not at
@@ -68,6 +69,8 @@ class BankConfig:
         if self.stretch[0] <= 0:
             raise ValueError(f"stretch: found {self.stretch}, expected rates over 0")
 
+
+PRECISIONS = ("float32", "bf16")  # of the arithmetic; not a setting: the machine decides
 
 # what can stand in the network's place, and in which notebook's terms: 11_six_systems
 NETWORKS = ("acrnn", "mfcc-rnn", "rgb-cnn", "parallel", "attention-rnn")
@@ -286,6 +289,16 @@ def _changed(result, key, value):
     if type(value) is not type(old):
         raise ValueError(f"{key}: found {value!r}, expected a {type(old).__name__}")
     return dataclasses.replace(result, **{room: dataclasses.replace(part, **{name: value})})
+
+
+def wanted_precision():
+    """What ACRNN_PRECISION in the environment asks for: auto, float32 or bf16.
+
+    To repeat a run that was made with it elsewhere. Raises ValueError for another word.
+    Notebook: 06_training_on_a_gpu
+    """
+    wanted = os.environ.get("ACRNN_PRECISION") or "auto"
+    return known("ACRNN_PRECISION", wanted, ("auto", *PRECISIONS))
 
 
 def as_dict(config):

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from .paths import DatasetError, arriving, cache_dir, dataset_dir
+from .paths import DatasetError, arriving, cache_dir, dataset_dir, locked
 
 NAMES = ("synth", "esc10", "esc50")
 COLUMNS = "clip_id path fold target category source licence author url".split()
@@ -61,10 +61,21 @@ def load(name, root=None):
         raise DatasetError(f"{folder}: not here; `python -m acrnn_lib data {name}` or --data DIR")
     table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50}[name](folder)
     table = table[COLUMNS].reset_index(drop=True)
-    record = folder / "download.json"
-    archive = json.loads(record.read_text())["sha256"] if record.is_file() else ""
-    table.attrs = {"dataset": name, "archive": archive}
+    table.attrs = {"dataset": name, "archive": _archive(folder / "download.json")}
     return table
+
+
+def _archive(record):
+    """The SHA-256 (hex) that a download left beside the sounds, empty where there was none."""
+    if not record.is_file():
+        return ""
+    try:
+        archive = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DatasetError(f"{record}: not the record of a download ({error})") from error
+    if not isinstance(archive, str) or not re.fullmatch("[0-9a-f]{64}", archive):
+        raise DatasetError(f"{record}: sha256 is {archive!r:.80}, expected 64 hex digits")
+    return archive
 
 
 def class_names(table):
@@ -114,8 +125,16 @@ def download(name):
     folder = cache_dir() / name
     if folder.is_dir():
         return folder
+    with locked(cache_dir()):
+        if not folder.is_dir():  # nor has another process fetched it meanwhile
+            _fetch(name, folder)
+    return folder
+
+
+def _fetch(name, folder):
     import pooch
 
+    _sweep(folder)
     url, bar = ARCHIVES[name], sys.stderr.isatty()
     with arriving(folder) as new:
         try:
@@ -127,7 +146,13 @@ def download(name):
         record = {"url": url, "sha256": pooch.file_hash(archive)}
         (new / "download.json").write_text(json.dumps(record))
         load(name, new)
-    return folder
+
+
+def _sweep(folder):
+    """Remove what processes that were killed left of a folder on its way, as ``arriving`` names
+    it; the caller holds the folder above."""
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(left)
 
 
 def _esc10(folder):
@@ -140,7 +165,7 @@ def _esc10(folder):
     classes = sorted({Path(file).parent.name for file in clips["file"]})
     if not any((folder / name).is_dir() for name in classes):
         raise _wrong(folder, f"the folders {classes[0]!r} to {classes[-1]!r}, or meta/esc50.csv")
-    found = [f"{name}/{path.name}" for name in classes for path in (folder / name).glob("*.ogg")]
+    found = [f"{name}/{file}" for name in classes for file in _files(folder / name, "*.ogg")]
     _same(folder, clips["file"], found, "files named fold-id-take.ogg")
     clips["path"] = [str(folder / file) for file in clips["file"]]
     changed = clips[_digests(clips["path"]) != clips["sha256"]]
@@ -158,7 +183,7 @@ def _esc50(folder, only_esc10=False):
         raise _wrong(folder, "meta/esc50.csv and audio/")
     try:
         clips = pd.read_csv(meta, usecols=list(_META), dtype=_META, keep_default_na=False)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # also whole numbers beyond 64 bits
         raise DatasetError(f"{meta}: is not the table of ESC-50 ({error})") from error
     different = clips["filename"].nunique()
     if not different == len(clips) == ESC50_CLIPS:
@@ -171,7 +196,9 @@ def _esc50(folder, only_esc10=False):
         if len(odd := clips[~clips[name].str.fullmatch("[A-Za-z0-9_]+")]):
             raise DatasetError(f"{meta}: {name} {odd[name].iloc[0]!r}, expected letters, digits "
                                "and underscores")
-    found = {path.name for path in (folder / "audio").glob("*.wav")}
+    if len(pairs := clips[["target", "category"]].drop_duplicates()) > pairs["target"].nunique():
+        raise DatasetError(f"{meta}: a target has more than one category")
+    found = set(_files(folder / "audio", "*.wav"))
     if only_esc10:
         clips = clips[clips["esc10"]]
         found &= set(clips["filename"])
@@ -211,11 +238,20 @@ def _generated():
     if folder.is_dir() and not (folder / SUMS).is_file():
         shutil.rmtree(folder)  # of an earlier version, which could not be checked
     if not folder.is_dir():
-        with arriving(folder) as new:
-            synth.write(new)
-            sums = {path.name: file_hash(path) for path in new.glob("*.wav")}
-            (new / SUMS).write_text(json.dumps(sums))
+        with locked(cache_dir()):
+            if not folder.is_dir():  # nor has another process written it meanwhile
+                _generate(folder)
     return folder
+
+
+def _generate(folder):
+    from . import synth
+
+    _sweep(folder)
+    with arriving(folder) as new:
+        synth.write(new)
+        sums = {path.name: file_hash(path) for path in new.glob("*.wav")}
+        (new / SUMS).write_text(json.dumps(sums))
 
 
 def _synth(folder):
@@ -223,14 +259,14 @@ def _synth(folder):
 
     clips = synth.plan()
     files = clips["clip_id"] + ".wav"
-    found = [path.name for path in folder.glob("*.wav")]
+    found = _files(folder, "*.wav")
     _same(folder, files, found, f"files of synth {synth.VERSION}")
     path = [str(folder / file) for file in files]
     try:
         sums = json.loads((folder / SUMS).read_text())
         changed = [p for p, digest in zip(path, _digests(path), strict=True)
                    if sums[Path(p).name] != digest]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatasetError(f"{folder / SUMS}: expected the checksums of {folder.name} ({error}); "
                            "without the folder it is generated again") from error
     if changed:
@@ -255,8 +291,14 @@ def _wrong(folder, expected):
     return DatasetError(f"{folder}: expected {expected}, found {found}")
 
 
+def _files(folder, pattern):
+    """Names of the files in a folder; a folder or a dead link of such a name is no sound."""
+    return [path.name for path in folder.glob(pattern) if path.is_file()]
+
+
 def _list(names, n):
-    return ", ".join(sorted(names)[:n]) + (", ..." if len(names) > n else "")
+    shown = [name if name.isprintable() else repr(name) for name in sorted(names)[:n]]
+    return ", ".join(shown) + (", ..." if len(names) > n else "")
 
 
 def _digests(paths):

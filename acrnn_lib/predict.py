@@ -25,26 +25,93 @@ DATA = files("acrnn_lib") / "data"
 BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
 SILENCE_DBFS = -90.0  # dB; the rounding noise of 16-bit audio lies at -98
 ATTENDED = 1.5  # times the uniform weight
+LARGEST = 2**29  # bytes of a checkpoint; the paper's network has 15 million
+# What a checkpoint may ask for, lowest and highest, a few times to both sides of what the kit
+# trains: beyond it a stranger's file would take minutes and gigabytes for seconds of sound.
+LIMITS = {
+    "sample_rate": (audio.SAMPLE_RATE, audio.SAMPLE_RATE), "n_fft": (128, 4096),
+    "hop_length": (128, 2048), "n_bands": (16, 256), "segment_frames": (18, 512),
+    "segment_hop": (4, 512), "delta_width": (3, 99), "log_floor": (1e-30, 1.0),
+    "silence_db": (1.0, 1e9), "rnn_cells": (1, 2048),
+}
+MOST_OVERLAP = 8  # segments that a frame may lie in; the kit trains with up to 6
 
 
 def load_model(path):
-    """Read a trained network: (model in eval mode, mean (2,), std (2,), note dict).
+    """Read a trained network: (model in eval mode, mean, std, note dict).
 
-    The note holds the experiment's settings and the names of the classes. Raises ResultsError for
-    a file that is not such a checkpoint. Notebook: 09_seeing_attention
+    mean, std : (2,), or (2, n_bands) of a network that was trained with one per band. The note
+    holds the experiment's settings, its ``features`` as a FeatureConfig, and the names of the
+    classes. Raises ResultsError, naming the file, for one that is not such a checkpoint, asks for
+    more than LIMITS or holds numbers that are none; a silent segment has then gone all the way.
+    Notebook: 09_seeing_attention
     """
     try:
+        if Path(path).stat().st_size > LARGEST:
+            raise ValueError(f"more than {LARGEST} bytes")
         with safe_open(path, "pt") as file:
             note = json.loads((file.metadata() or {})["acrnn"])
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}
-        note["features"] = FeatureConfig(**note["experiment"]["features"])
-        mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
-        with torch.device("meta"):  # takes no memory, whatever sizes a stranger's file asks for
-            model = network(ModelConfig(**note["experiment"]["model"]), len(note["classes"]))
+        classes, stored = note["classes"], note["experiment"]
+        if not (isinstance(classes, list) and classes
+                and all(isinstance(name, str) for name in classes)):
+            raise ValueError(f"classes: found {classes!r:.80}, expected a list of names")
+        note["features"] = features = _settings(FeatureConfig, stored["features"])
+        if features.segment_hop * MOST_OVERLAP < features.segment_frames:
+            raise ValueError(f"segment_hop: expected at least segment_frames / {MOST_OVERLAP}")
+        with torch.device("meta"):  # takes no memory: the tensors of the file come in their place
+            model = network(_settings(ModelConfig, stored["model"]), len(classes))
+        mean, std = _moments(tensors, features.n_bands)
         model.load_state_dict(tensors, assign=True)
+        silence = torch.zeros(1, _shortest(features))
+        _answer(front_end(features)(silence), model.eval(), mean, std)
     except Exception as error:  # whatever a damaged or foreign file may be the cause of
-        raise ResultsError(f"{path}: not a checkpoint of this kit ({error})") from error
-    return model.eval(), mean, std, note
+        reason = " ".join(f"{error}".split())[:300]  # torch's have a line per tensor
+        raise ResultsError(f"{path}: not a checkpoint of this kit ({reason})") from error
+    return model, mean, std, note
+
+
+def _settings(kind, stored):
+    """The config that a note holds; ValueError for a value of another type or outside LIMITS."""
+    config = kind(**stored)
+    for name, default in vars(kind()).items():
+        value, (low, high) = getattr(config, name), LIMITS.get(name, (-math.inf, math.inf))
+        if type(value) is not type(default) and (type(value), type(default)) != (int, float):
+            raise ValueError(f"{name}: found {value!r:.80}, expected a {type(default).__name__}")
+        if name in LIMITS and not low <= value <= high:
+            raise ValueError(f"{name}: found {value}, expected {low} to {high}")
+    return config
+
+
+def _moments(tensors, n_bands):
+    """Take mean and std out of a file's tensors; ValueError if any tensor is not usable."""
+    for name, values in tensors.items():
+        if not values.isfinite().all():
+            raise ValueError(f"{name} holds numbers that are NaN or infinite")
+    mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
+    if mean.shape != std.shape or mean.shape not in ((2,), (2, n_bands)) or not (std > 0).all():
+        raise ValueError(f"feature_mean, feature_std: found shapes {list(mean.shape)} and "
+                         f"{list(std.shape)}, expected [2] or [2, {n_bands}], deviations over 0")
+    return mean, std
+
+
+def _shortest(config):
+    """Samples (int) of the shortest wave that has a whole segment."""
+    return (config.segment_frames - 1) * config.hop_length
+
+
+def _answer(x, model, mean, std):
+    """Probabilities (S, C) and attention (S, T'), float64, of segments (S, 2, n_bands, frames).
+
+    Raises ValueError where the network's answer is not made of numbers.
+    """
+    with torch.inference_mode():
+        x = (x - mean.view(1, 2, -1, 1)) / std.view(1, 2, -1, 1)
+        logits, weights = model(x, return_attention=True)
+    chances, weights = logits.double().softmax(1).numpy(), weights.double().numpy()
+    if not (np.isfinite(chances).all() and np.isfinite(weights).all()):
+        raise ValueError("the network answers with NaN")
+    return chances, weights
 
 
 def tested_in(root):
@@ -64,7 +131,8 @@ class Predictor:
     """
 
     def __init__(self, checkpoint=None):
-        self.model, mean, std, note = load_model(checkpoint or DATA / "acrnn.safetensors")
+        self.path = checkpoint or DATA / "acrnn.safetensors"
+        self.model, mean, std, note = load_model(self.path)
         self.mean, self.std = mean.view(1, 2, -1, 1), std.view(1, 2, -1, 1)
         self.classes, self.config = note["classes"], note["features"]
         self.front_end = front_end(self.config)
@@ -75,7 +143,8 @@ class Predictor:
         Returns a dict: file, seconds, classes (``top`` of {"name", "probability"}, best first;
         none for silence), attended ([[start, end]] in s, where the attention, averaged over the
         segments, is at least 1.5 times uniform), note (a warning or None), error (None). Raises
-        AudioError for a file that cannot be used. Notebook: 09_seeing_attention
+        AudioError for a file that cannot be used, ResultsError for a checkpoint whose answer to
+        it is no number. Notebook: 09_seeing_attention
         """
         seconds = audio.duration(path)
         result = {"file": str(path), "seconds": round(seconds, 3), "classes": [], "attended": [],
@@ -120,8 +189,7 @@ class Predictor:
         for k in bar(range(count), label=str(path), total=count, unit="block", show=not silent):
             last = k == count - 1
             wave = audio.read(path, None if last else length, start=k * step)
-            shortest = (c.segment_frames - 1) * c.hop_length
-            yield k * BLOCK_SEGMENTS * c.segment_hop, audio.fit(wave, max(len(wave), shortest))
+            yield k * BLOCK_SEGMENTS * c.segment_hop, audio.fit(wave, max(len(wave), _shortest(c)))
 
     def _block(self, wave):
         c = self.config
@@ -130,9 +198,10 @@ class Predictor:
             starts = segment_starts(features.shape[-1], c)
             x = torch.stack([features[..., s : s + c.segment_frames] for s in starts])
             level = torch.logsumexp(x[:, 0], dim=1).amax(-1) * (10 / math.log(10))
-            logits, weights = self.model((x - self.mean) / self.std, return_attention=True)
-        return (starts, logits.double().softmax(1).numpy(), weights.double().numpy(),
-                level.numpy())
+        try:
+            return starts, *_answer(x, self.model, self.mean, self.std), level.numpy()
+        except ValueError as error:
+            raise ResultsError(f"{self.path}: {error}") from error
 
     def _attended(self, starts, weights, seconds):
         curve = attention_curve(starts, weights, self.config.segment_frames)

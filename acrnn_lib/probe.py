@@ -10,32 +10,20 @@ Notebook: 06_training_on_a_gpu
 
 import hashlib
 import json
-import os
 import sys
 import time
 
 import torch
 from torch import nn
 
-from .config import known
+from .config import PRECISIONS, wanted_precision
 from .device import LAYOUTS, pick_layout, processor_name
 from .paths import cache_dir, locked
 from .results import ResultsError, read_json, write_bytes
 
-PRECISIONS = ("float32", "bf16")
 AHEAD = 1.3  # bf16 must be so many times as fast; it is either twice, or a fraction
 BATCH = 8  # maps like those of l2
 REPEATS = 3
-
-
-def wanted_precision():
-    """What ACRNN_PRECISION in the environment asks for: auto, float32 or bf16.
-
-    To repeat a run that was made with it elsewhere. Raises ValueError for another word.
-    Notebook: 06_training_on_a_gpu
-    """
-    wanted = os.environ.get("ACRNN_PRECISION") or "auto"
-    return known("ACRNN_PRECISION", wanted, ("auto", *PRECISIONS))
 
 
 def pick_precision(device):

@@ -7,12 +7,14 @@ the others: a folder that has one is complete, and a changed byte is noticed whe
 Notebook: 07_result_tables
 """
 
+import glob
 import hashlib
 import io
 import json
 import os
 import re
 import uuid
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,13 +27,14 @@ PREDICTIONS, HISTORY, ATTENTION = "predictions.csv", "history.jsonl", "attention
 MANIFEST, CHECKPOINT = "manifest.json", "checkpoint.json"
 KEY = ("dataset", "profile", "experiment", "seed", "fold")
 COLUMNS = ["filename", "clip_id", "fold", "target"]  # then p_0 ... p_{C-1}
+LARGEST = 2**27  # bytes that attention.npz may unpack to; ESC-50's take under 10 million
 
 # what tables are made of: a value that is not so was not written by a run
 SOUND = {
     "config_hash": lambda x: isinstance(x, str),
     "sha256": lambda x: isinstance(x, dict) and all(Path(name).name == name for name in x),
     "config": lambda x: isinstance(x, dict) and isinstance(x.get("train", {}), dict)
-    and isinstance(x.get("train", {}).get("epochs", 1), int),
+    and isinstance(epochs := x.get("train", {}).get("epochs", 1), int) and 0 <= epochs < 2**63,
     "classes": lambda x: isinstance(x, list) and all(isinstance(name, str) for name in x),
     "parameters": lambda x: x is None or (isinstance(x, int) and 0 <= x < 2**63),
     "wall_seconds": lambda x: isinstance(x, int | float) and 0 <= x < 2**63,
@@ -89,9 +92,13 @@ class Run:
         types = dict.fromkeys(COLUMNS[:2], str) | dict.fromkeys(COLUMNS[2:], np.int64)
         try:
             table = pd.read_csv(io.BytesIO(data), dtype=types, keep_default_na=False)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # also whole numbers beyond 64 bits
             raise ResultsError(f"{path}: {error}") from error
-        return _checked(table, self.fold, path)
+        table = _checked(table, self.fold, path)
+        found, named = len(table.columns) - len(COLUMNS), self.manifest.get("classes")
+        if named is not None and len(named) != found:
+            raise ResultsError(f"{path}: {found} probabilities for {len(named)} classes")
+        return table
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -105,10 +112,21 @@ class Run:
         all_starts (S,) s, all_weights and all_energy (S, T'), which sum to 1 over T'; fold 1 also
         has pictures of one clip per class, with `log_gammatone` and `attention` among the names.
         """
-        if ATTENTION not in self.manifest["sha256"] and not (self.folder / ATTENTION).exists():
+        path = self.folder / ATTENTION
+        if ATTENTION not in self.manifest["sha256"] and not path.exists():
             return None
-        with np.load(io.BytesIO(self._verified(ATTENTION)), allow_pickle=False) as arrays:
-            return dict(arrays)
+        data = io.BytesIO(self._verified(ATTENTION))
+        try:
+            size = sum(member.file_size for member in zipfile.ZipFile(data).infolist())
+            if size > LARGEST:
+                raise ValueError(f"unpacks to {size} bytes, expected at most {LARGEST}")
+            with np.load(data, allow_pickle=False) as file:
+                arrays = dict(file)
+            if odd := [name for name, x in arrays.items() if not isinstance(x, np.ndarray)]:
+                raise ValueError(f"{odd[0]!r} is no array")
+            return arrays
+        except Exception as error:  # zip, zlib and numpy have a dozen kinds for a damaged file
+            raise ResultsError(f"{path}: not the arrays of a run ({error})") from error
 
     def verify(self) -> None:
         """Hold every file that the manifest names against its digest."""
@@ -177,6 +195,8 @@ def write(folder, predictions, manifest, attention=None) -> Run:
     if attention is not None:
         if any(np.asarray(value).dtype.hasobject for value in attention.values()):
             raise ResultsError(f"{run.folder / ATTENTION}: arrays of objects are not stored")
+        if (size := sum(np.asarray(value).nbytes for value in attention.values())) > LARGEST:
+            raise ResultsError(f"{run.folder / ATTENTION}: {size} bytes, more than {LARGEST}")
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **attention)
         write_bytes(run.folder / ATTENTION, buffer.getvalue())
@@ -194,9 +214,15 @@ def prediction_table(clips, probabilities) -> pd.DataFrame:
 
 
 def write_bytes(path, data) -> None:
-    """Write a file so that a reader, or a crash, finds the old or the new one, never half of it."""
+    """Write a file so that a reader, or a crash, finds the old or the new one, never half of it.
+
+    Whoever writes holds the folder (``paths.locked``) or works there alone: what a killed process
+    left of the same file is removed. Raises OSError, which names the file.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        left.unlink(missing_ok=True)
     # beside the file, since a rename is atomic only within one file system
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -309,7 +335,7 @@ def _epochs(folder) -> list[dict]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [{"epoch": int(json.loads(line)["epoch"]), **json.loads(line)} for line in lines]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ResultsError(f"{path}: a line is not an epoch: {error}") from error
 
 
@@ -326,6 +352,6 @@ def read_json(path) -> dict:
     """A JSON object from a file, empty for other JSON; ResultsError where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last of 200,000 brackets
         raise ResultsError(f"{path}: {error}") from error
     return content if isinstance(content, dict) else {}

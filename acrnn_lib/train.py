@@ -51,8 +51,8 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     report : called with a dict after each epoch (progress), optional
     extra : dict, more for the manifest
 
-    Returns results.Run. Raises TrainingError for a loss that is not finite, ResultsError for a
-    folder made with other settings. Notebook: 06_training_on_a_gpu
+    Returns results.Run. Raises TrainingError for a loss or weights that are not finite,
+    ResultsError for a folder made with other settings. Notebook: 06_training_on_a_gpu
     """
     train_folds, same = agreed(experiment, table, fold, train_folds, extra)
     with locked(folder):
@@ -162,6 +162,7 @@ class State:
             loss, hits = self.step(batch, rng, where=f"epoch {epoch}, step {step + 1}")
             loss_sum += loss * len(batch)
             correct += hits
+        self.must_have_finite_weights(batch, f"epoch {epoch}, step {n_steps}")
         self.epoch = epoch
         seconds = time.time() - started
         return {
@@ -202,8 +203,19 @@ class State:
             [p.grad for p in self.model.parameters() if p.grad is not None])
         for name, value in {"loss": loss, "the gradient's norm": norm}.items():
             if not torch.isfinite(value):
-                files = ", ".join(sorted(set(self.files[batch[:, 0]])))
-                raise TrainingError(f"{where}: {name} is {value.item()}; the batch: {files}")
+                raise self.error(f"{where}: {name} is {value.item()}", batch)
+
+    def must_have_finite_weights(self, batch, where):
+        """TrainingError like ``must_be_finite``, which sees what a step broke at the next one."""
+        for model in (self.model, self.final_model()):
+            for name, value in model.state_dict().items():
+                if not torch.isfinite(value).all():
+                    raise self.error(f"{where}: {name} is not finite after it", batch)
+
+    def error(self, what, batch):
+        """The TrainingError that names the files of a batch."""
+        files = ", ".join(sorted(set(self.files[batch[:, 0]])))
+        return TrainingError(f"{what}; the batch: {files}")
 
     def normalise(self, x):
         return (x - self.mean.view(1, 2, -1, 1)) / self.std.view(1, 2, -1, 1)

@@ -5,10 +5,9 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
-from acrnn_lib import crossval, datasets, probe, results
-from acrnn_lib.__main__ import PRECISIONS, main
+from acrnn_lib import crossval, datasets, results
+from acrnn_lib.__main__ import main
 from acrnn_lib.config import EXPERIMENTS, config_hash, experiment
 
 
@@ -71,15 +70,6 @@ def test_an_unknown_precision_stops_a_command_before_its_work(arguments, capsys,
         main(arguments)
     assert stop.value.code == 2
     assert "unknown ACRNN_PRECISION 'bf17'; did you mean bf16?" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("word", PRECISIONS)
-def test_the_command_line_and_training_know_the_same_precisions(word, monkeypatch):
-    monkeypatch.setenv("ACRNN_PRECISION", word)
-    assert probe.pick_arithmetic(torch.device("mps"))
-    monkeypatch.setenv("ACRNN_PRECISION", "other")
-    with pytest.raises(ValueError, match=f"Known: {', '.join(PRECISIONS)}"):
-        probe.pick_arithmetic(torch.device("mps"))
 
 
 def test_missing_data_and_results_are_named(capsys, tmp_path):

@@ -317,6 +317,38 @@ def test_esc50_with_other_clips_marked_as_esc10(esc50):
     fails("esc10", esc50, "1 missing: 1-100032-A", "esc10 == True")
 
 
+def test_esc50_with_a_category_that_changed(esc50):
+    meta = esc50 / "meta" / "esc50.csv"
+    meta.write_text(meta.read_text().replace(",dog,", ",dig,", 1))
+    fails("esc50", esc50, meta, "a target has more than one category")
+
+
+@pytest.mark.parametrize("name", ["a\nb.wav", "\udcff.wav", "\x1b[31m.wav"])
+def test_a_strange_name_is_told_in_one_line_of_letters(esc50, name):
+    (esc50 / "audio" / name).touch()
+    assert fails("esc50", esc50, "1 strange", repr(name)).isprintable()
+
+
+@pytest.mark.parametrize("what", ["folder", "dead link"])
+def test_what_is_no_file_is_no_sound(mini_esc10, what):
+    path = mini_esc10 / FOLDERS[0] / "1-100-A.ogg"
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("nowhere")
+    fails("esc10", mini_esc10, "1 missing", "001 - Dog bark/1-100-A.ogg")
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"{", b"[]", b"{}", b"\xff", b'{"sha256": 1}', b'{"sha256": "x"}', b"[" * 200_000,
+], ids=lambda content: content[:16].decode(errors="replace"))
+def test_a_damaged_record_of_the_download_is_named(mini_esc10, content):
+    record = mini_esc10 / "download.json"
+    record.write_bytes(content)
+    fails("esc10", mini_esc10, record)
+
+
 # hashes and text
 
 
@@ -393,6 +425,14 @@ def test_download_checks_records_and_is_done_once(mini_esc10, serve, own_cache):
         datasets.download("synth")
 
 
+def test_what_a_killed_download_left_goes_with_the_next_one(mini_esc10, serve, own_cache):
+    serve(members(mini_esc10))
+    (own_cache / ".esc10-left" / "unpacked").mkdir(parents=True)
+    (own_cache / ".esc50-other").mkdir()
+    datasets.download("esc10")
+    assert {path.name for path in own_cache.iterdir()} == {"esc10", ".esc50-other"}
+
+
 def link(name):
     info = zipfile.ZipInfo(name)
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -457,6 +497,14 @@ def test_synth_is_written_once_and_kept(quick_synth, own_cache, tmp_path, monkey
     monkeypatch.setenv("ACRNN_DATA", str(tmp_path / "nowhere"))  # it is generated, never looked for
     pd.testing.assert_frame_equal(datasets.load("synth"), table)
     assert len(quick_synth) == 1
+
+
+def test_what_a_killed_generation_left_goes_with_the_next_one(quick_synth, own_cache):
+    from acrnn_lib import synth
+
+    (own_cache / f".synth-{synth.VERSION}-left").mkdir(parents=True)
+    datasets.load("synth")
+    assert [path.name for path in own_cache.iterdir()] == [f"synth-{synth.VERSION}"]
 
 
 def test_synth_incomplete_or_elsewhere(quick_synth, tmp_path):

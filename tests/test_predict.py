@@ -1,17 +1,19 @@
 """Prediction of any file: what is converted, what is said about silence, what is refused."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from acrnn_lib import audio, predict, results
 from acrnn_lib.__main__ import main
 from acrnn_lib.acrnn import ACRNN
-from acrnn_lib.config import as_dict, experiment
+from acrnn_lib.config import EXPERIMENTS, FeatureConfig, ModelConfig, as_dict, experiment
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +123,81 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content, capsys):
         predict.load_model(path)
     assert main(["predict", "x.wav", "--checkpoint", str(path)]) == 1
     assert str(path) in capsys.readouterr().err
+
+
+def rewritten(source, target, change):
+    """A checkpoint with ``change(note, tensors)`` made to it."""
+    with safe_open(source, "pt") as file:
+        note = json.loads(file.metadata()["acrnn"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+    change(note, tensors)
+    save_file(tensors, target, {"acrnn": json.dumps(note)})
+    return target
+
+
+@pytest.mark.parametrize("room, name, value", [
+    ("features", "n_fft", 10**9), ("features", "n_bands", 10**6), ("features", "n_bands", 64),
+    ("features", "segment_frames", 10**8), ("features", "hop_length", 1),
+    ("features", "segment_hop", 4), ("features", "n_fft", 1024.0), ("features", "n_fft", True),
+    ("features", "sample_rate", 22050), ("features", "f_min", 0.0), ("features", "log_floor", 0.0),
+    ("features", "silence_db", 0.0), ("features", "silence_db", "60"), ("features", "odd", 1),
+    ("model", "rnn_cells", 10**9), ("model", "network", "svm"), ("model", "early_pooling", 1),
+])
+def test_a_setting_beyond_what_the_kit_trains_is_refused_at_once(
+        tmp_path, checkpoint, room, name, value):
+    def change(note, tensors):
+        note["experiment"][room][name] = value
+
+    path = rewritten(checkpoint, tmp_path / "hostile.safetensors", change)
+    started = time.process_time()
+    with pytest.raises(results.ResultsError, match=r"hostile\.safetensors: not a checkpoint"):
+        predict.load_model(path)
+    assert time.process_time() - started < 5
+
+
+def put(name, tensor):
+    return lambda note, tensors: tensors.update({name: tensor})
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda note, tensors: note.update(classes={"a": 0, "b": 1, "c": 2}), "expected a list of"),
+    (lambda note, tensors: note.update(classes=["a", "b", 3]), "expected a list of names"),
+    (lambda note, tensors: note.update(classes=["a", "b"]), "size mismatch"),
+    (lambda note, tensors: note.update(experiment=[]), ""),
+    (lambda note, tensors: tensors["l10.rnn.bias_hh_l0"].fill_(torch.nan), "bias_hh_l0 holds"),
+    (put("feature_std", torch.tensor([1e-38, 1.0])), "answers with NaN"),
+    (put("feature_mean", torch.tensor([torch.nan, 0.0])), "feature_mean holds"),
+    (put("feature_mean", torch.zeros(3)), r"found shapes \[3\] and \[2\]"),
+    (put("feature_mean", torch.zeros(2, 64)), r"found shapes \[2, 64\]"),
+    (put("feature_std", torch.tensor([1.0, 0.0])), "deviations over 0"),
+])
+def test_classes_and_tensors_that_no_training_writes_are_refused(
+        tmp_path, checkpoint, change, words):
+    path = rewritten(checkpoint, tmp_path / "hostile.safetensors", change)
+    with pytest.raises(results.ResultsError, match=rf"hostile\.safetensors: .*{words}"):
+        predict.load_model(path)
+
+
+def test_a_checkpoint_that_is_too_large_is_not_read(tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setattr(predict, "LARGEST", 1000)
+    with pytest.raises(results.ResultsError, match="more than 1000 bytes"):
+        predict.load_model(checkpoint)
+
+
+def test_an_answer_that_is_no_number_names_the_checkpoint(tmp_path, checkpoint):
+    predictor = predict.Predictor(checkpoint)
+    predictor.model.classifier.weight.data.fill_(torch.nan)
+    soundfile.write(tmp_path / "sound.wav", noise(2), 44100)
+    with pytest.raises(results.ResultsError, match=r"model\.safetensors: .*answers with NaN"):
+        predictor.file(tmp_path / "sound.wav")
+
+
+@pytest.mark.parametrize("name", list(EXPERIMENTS))
+def test_the_kits_own_experiments_are_within_the_limits(name):
+    chosen = as_dict(experiment(name))
+    features = predict._settings(FeatureConfig, chosen["features"])
+    predict._settings(ModelConfig, chosen["model"])
+    assert features.segment_hop * predict.MOST_OVERLAP >= features.segment_frames
 
 
 def test_the_checkpoint_that_comes_along_names_the_run_it_was_tested_in():

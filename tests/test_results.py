@@ -1,9 +1,11 @@
 """Run folders: what is written comes back, and what was touched is refused."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -127,6 +129,43 @@ def test_a_file_that_changed_is_refused(tmp_path, name, harm):
         run.verify()
 
 
+def npz(**members):
+    """The bytes of a zip of raw members."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, content in members.items():
+            zipped.writestr(f"{name}.npy", content)
+    return buffer.getvalue()
+
+
+def header(shape, kind="<f8"):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": kind, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    (b"", "not a zip"), (b"junk" * 99, "not a zip"), (header((2,)) + bytes(16), "not a zip"),
+    (npz(a=b"no array"), "'a' is no array"), (npz(a=header((4,)) + bytes(8)), ""),
+    (npz(a=header((10**12,)) + bytes(8)), ""), (npz(a=header((1,), "|O") + bytes(8)), "Object"),
+    (npz(a=bytes(2 * 10**8)), "unpacks to 200000000 bytes, expected at most"),
+    (npz(a=header((4,)) + bytes(32))[:-30], ""),
+])
+def test_attention_that_is_no_arrays_is_refused_even_with_a_fitting_digest(tmp_path, data, words):
+    run = make(tmp_path, attention={"attention": np.ones((2, 7))})
+    (run.folder / "attention.npz").write_bytes(data)
+    rehash(run)
+    with pytest.raises(ResultsError, match=rf"attention\.npz: not the arrays of a run .*{words}"):
+        _ = results.load(tmp_path)[0].attention
+
+
+def test_attention_that_could_not_be_loaded_again_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "LARGEST", 100)
+    with pytest.raises(ResultsError, match=r"attention\.npz: 112 bytes, more than 100"):
+        make(tmp_path, attention={"attention": np.ones((2, 7))})
+
+
 def test_a_file_that_the_manifest_does_not_know_is_refused(tmp_path):
     run = make(tmp_path)
     np.savez(run.folder / "attention.npz", attention=np.ones(3))
@@ -205,6 +244,7 @@ def test_rounding_is_not_a_wrong_sum(tmp_path):
     lambda text: "", lambda text: text.splitlines()[0] + "\n", lambda text: text[:-9],
     lambda text: text.replace("target", "truth"), lambda text: text.replace("p_2", "p_3"),
     lambda text: text.replace("1-1-A", "1-2-A"), lambda text: text + "1,2\n",
+    lambda text: text.replace("-A,1,", f"-A,{'1' * 30},", 1),
 ])
 def test_damaged_csv_is_refused_even_with_a_fitting_digest(tmp_path, change):
     run = make(tmp_path)
@@ -215,12 +255,22 @@ def test_damaged_csv_is_refused_even_with_a_fitting_digest(tmp_path, change):
         _ = results.load(tmp_path)[0].predictions
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"config_hash": "c0"}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"config_hash": "c0"}', "\x00",
+                                  pytest.param("[" * 200_000, id="deep")])
 def test_damaged_manifest_is_refused(tmp_path, text):
     run = make(tmp_path)
     (run.folder / "manifest.json").write_text(text)
     with pytest.raises(ResultsError, match=r"manifest\.json: "):
         results.load(tmp_path)
+
+
+def test_classes_and_epochs_that_no_run_has_are_refused(tmp_path):
+    run = make(tmp_path, classes=["a", "b"])
+    with pytest.raises(ResultsError, match=r"predictions\.csv: 3 probabilities for 2 classes"):
+        _ = run.predictions
+    run = make(tmp_path, 2, config={"train": {"epochs": 10**30}})
+    with pytest.raises(ResultsError, match=r"manifest\.json: config is .* no run writes"):
+        _ = results.Run.at(run.folder).manifest
 
 
 def test_a_run_in_another_runs_place_is_refused(tmp_path):
@@ -282,6 +332,7 @@ def test_killed_between_writes(tmp_path, monkeypatch, when):
     run = make(tmp_path)
     assert run.attention is None  # the attention of the dead attempt is gone
     assert len(run.history) == 2
+    assert not list(folder.glob(".*"))
     run.verify()
 
 
@@ -294,7 +345,8 @@ def test_history_is_cut_back_to_the_checkpoint(tmp_path):
     assert (tmp_path / "history.jsonl").read_text().splitlines() == before[:3]
     results.append_history(tmp_path, {"epoch": 4, "loss": 1, "lr": 1e-3})
     assert results.read_history(tmp_path)["epoch"].tolist() == [1, 2, 3, 4]
-    for damaged in ('{"loss": 1}\n', '{"epoch": 1, "lo', "[1]\n"):
+    for damaged in ('{"loss": 1}\n', '{"epoch": 1, "lo', "[1]\n", '{"epoch": Infinity}\n',
+                    "[" * 200_000):
         (tmp_path / "history.jsonl").write_text(damaged)
         with pytest.raises(ResultsError, match=r"history\.jsonl: a line is not an epoch"):
             results.read_history(tmp_path)

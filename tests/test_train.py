@@ -79,10 +79,12 @@ def test_a_finished_run_is_loaded_not_trained(uninterrupted, monkeypatch):
 
 def test_a_finished_run_is_rid_of_a_checkpoint_that_a_kill_left(uninterrupted):
     state = json.dumps(uninterrupted.manifest)
-    for name, text in (("checkpoint-4.safetensors", "weights"), ("checkpoint.json", state)):
+    for name, text in (("checkpoint-4.safetensors", "weights"), ("checkpoint.json", state),
+                       (".checkpoint-4.safetensors.1f2e.tmp", "half")):
         (uninterrupted.folder / name).write_text(text)
     tiny.fit(uninterrupted.folder)
     assert not list(uninterrupted.folder.glob("checkpoint*"))
+    assert not list(uninterrupted.folder.glob(".*"))
 
 
 @pytest.mark.parametrize("finished", [False, True])

@@ -1,24 +1,37 @@
 """Broken input: a result or a documented error, in bounded time and memory, and never a traceback
 from inside a library."""
 
+import ast
 import json
+import os
+import re
 import resource
 import shutil
 import struct
+import subprocess
+import sys
 import time
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
 
-from acrnn_lib import audio, config, predict, results
+from acrnn_lib import audio, config, datasets, predict, reproduce, results, train
 from acrnn_lib.__main__ import build_parser, main
+from tests import tiny
+from tests.test_datasets import esc50, esc50_parts, mini_esc10, tool  # noqa: F401 - fixtures
 
 KINDS = [("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "DOUBLE"), ("wav", "FLOAT"),
          ("wav", "IMA_ADPCM"), ("flac", "PCM_16"), ("ogg", "VORBIS"), ("mp3", None),
          ("aiff", "PCM_16"), ("au", "PCM_16"), ("caf", "PCM_16"), ("w64", "PCM_16")]
+ROOT = Path(__file__).parents[2]
 SECONDS = 20  # s, for one file, on a busy machine
 
 
@@ -125,6 +138,23 @@ def test_a_file_that_says_three_hours_and_is_short(tmp_path, predictor):
             read(path)
 
 
+@pytest.mark.long
+def test_three_hours_of_sound_in_bounded_memory(tmp_path):
+    path, minute = tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 60 * 8000)
+    with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
+        for _ in range(180):
+            file.write(minute)
+    process = subprocess.Popen([sys.executable, "-m", "acrnn_lib", "predict", path, "--json"],
+                               stdout=subprocess.PIPE)
+    answer, = json.loads(process.stdout.read())["files"]
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0 and answer["error"] is None
+    assert answer["seconds"] == 10800 and len(answer["classes"]) == 3
+    print(f"\nthree hours: {usage.ru_utime:.0f} s, {usage.ru_maxrss / 2**20:.2f} GiB")
+    assert usage.ru_maxrss / 2**20 < 1.5, "GiB"
+
+
 def test_a_flac_that_declares_more_than_there_is_memory(tmp_path, predictor):
     path = tmp_path / "long.flac"
     soundfile.write(path, np.zeros(44100), 44100)
@@ -168,32 +198,73 @@ def evidence(tmp_path_factory):
     return root / "results"
 
 
-def answers(arguments, capsys):
-    """A command's status; what it prints for an error is one line."""
+def answers(arguments, capsys, named=""):
+    """A command's status; what it prints for an error is one line, with the words ``named``."""
     status = main(arguments)
     said = capsys.readouterr().err.strip().splitlines()
-    assert status == 0 or len([x for x in said if x.startswith("error: ")]) == 1, said
+    errors = [line for line in said if line.startswith("error: ")]
+    assert status == 0 or (len(errors) == 1 and named in errors[0]), said
     return status
 
 
+def with_other_number(data, rng):
+    """The bytes, UTF-8 text, with one to three numbers replaced by unusual ones."""
+    text, numbers = data.decode(), ["0", "-1", "1e400", "NaN", "Infinity", "0.5", "1" * 30, "",
+                                    "-0.0", str(2**63), "1" * 5000, "1_0", "0x10", "true"]
+    for _ in range(rng.randint(1, 3)):
+        if found := list(re.finditer(r"-?\d+(\.\d+)?", text)):
+            place = rng.choice(found)
+            text = text[: place.start()] + rng.choice(numbers) + text[place.end() :]
+    return text.encode()
+
+
+@pytest.mark.parametrize("harm", [mutated, with_other_number])
 @pytest.mark.parametrize("name", [results.MANIFEST, results.PREDICTIONS, results.HISTORY])
-def test_mutated_evidence_is_reported_or_refused(tmp_path, evidence, rng, times, capsys, name):
+def test_mutated_evidence_is_reported_or_refused(
+        tmp_path, evidence, rng, times, capsys, name, harm):
     """Bytes of predictions and manifests; digests are set right, so that the content counts."""
     number, refused = times(10, 300), 0
     path, = evidence.rglob(name)
     manifest, = evidence.rglob(results.MANIFEST)
     data, before = path.read_bytes(), manifest.read_bytes()
     for _ in range(number):
-        path.write_bytes(mutated(data, rng))
+        path.write_bytes(harm(data, rng))
         if path != manifest:
-            content = json.loads(before)
-            content["sha256"][name] = results._sha256(path.read_bytes())
-            manifest.write_text(json.dumps(content))
-        refused += answers(["report", str(evidence)], capsys)
+            rehash(path, manifest, before)
+        refused += answers(["report", str(evidence)], capsys, str(path.parent))
         path.write_bytes(data)
         manifest.write_bytes(before)
     assert answers(["report", str(evidence)], capsys) == 0
     print(f"\nmutated {name}: {number}, {refused} refused")
+
+
+def rehash(path, manifest, before):
+    """The manifest's bytes ``before``, but with the digest that the file has now."""
+    content = json.loads(before)
+    content["sha256"][path.name] = results._sha256(path.read_bytes())
+    manifest.write_text(json.dumps(content))
+
+
+def test_mutated_attention_is_loaded_or_refused(tmp_path, rng, times):
+    source = next(run for run in results.load("results", dataset="esc10", experiment="acrnn")
+                  if run.attention is not None)
+    folder = tmp_path / source.folder.relative_to("results")
+    shutil.copytree(source.folder, folder)
+    path, manifest = folder / results.ATTENTION, folder / results.MANIFEST
+    data, before, refused, number = path.read_bytes(), manifest.read_bytes(), 0, times(60, 2000)
+    for k in range(number):
+        # one half of the harm near the directory of the zip, which is its end
+        broken = mutated(data[::-1], rng)[::-1] if k % 2 else mutated(data, rng)
+        path.write_bytes(broken)
+        rehash(path, manifest, before)
+        try:
+            arrays = results.Run.at(folder).attention
+        except results.ResultsError as error:
+            refused += str(path) in str(error)
+        else:
+            assert all(isinstance(array, np.ndarray) for array in arrays.values())
+    print(f"\nmutated attention: {number}, {refused} refused")
+    assert refused
 
 
 def values():
@@ -212,12 +283,60 @@ def test_any_value_in_a_manifest_is_reported_or_refused(evidence, times, capsys)
     @given(st.sampled_from(names), values())
     def check(name, value):
         manifest.write_text(json.dumps({**json.loads(before), name: value}))
-        answers(["report", str(evidence)], capsys)
+        answers(["report", str(evidence)], capsys, str(manifest.parent))
 
     try:
         check()
     finally:
         manifest.write_text(before)
+
+
+def loads_or_refused(name, root, table):
+    """1 where the folder is refused, in a line that names it; else its table is as it was."""
+    try:
+        found = datasets.load(name, root)
+    except datasets.DatasetError as error:
+        said = str(error)
+        assert str(root) in said and said.isprintable()
+        return 1
+    kept = ["clip_id", "fold", "target", "path", "source"]
+    key = {k: dict(zip(found.clip_id, found[k], strict=True)) for k in kept}
+    assert key == {k: dict(zip(table.clip_id, table[k], strict=True)) for k in kept}
+    return 0
+
+
+def test_a_mutated_table_of_esc50_is_loaded_as_it_was_or_refused(esc50, rng, times):  # noqa: F811
+    meta, refused, number = esc50 / "meta" / "esc50.csv", 0, times(12, 300)
+    data, table = meta.read_bytes(), datasets.load("esc50", esc50)
+    for k in range(number):
+        meta.write_bytes((with_other_number if k % 2 else mutated)(data, rng))
+        refused += loads_or_refused("esc50", esc50, table)
+    print(f"\nmutated tables of ESC-50: {number}, {refused} refused")
+    assert refused > number / 2
+
+
+def test_odd_names_in_a_folder_of_sounds(mini_esc10, times):  # noqa: F811
+    folder = os.fsencode(mini_esc10)
+    table = datasets.load("esc10", mini_esc10)
+    places = st.sampled_from([b"", b"001 - Dog bark/", b"010 - Fire crackling/"])
+    parts = st.text(max_size=20).map(lambda x: x.encode(errors="surrogatepass")) | st.binary(
+        max_size=20)
+
+    @settings(max_examples=times(60, 1000), deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(places, parts, st.sampled_from([b".ogg", b".wav", b"", b".OGG", b".csv"]), st.booleans())
+    def check(place, name, ending, is_folder):
+        name = name.replace(b"/", b"").replace(b"\0", b"") + ending
+        path = os.path.join(folder, place + name)
+        if name in (b"", b".", b"..") or os.path.lexists(path):
+            return
+        os.mkdir(path) if is_folder else open(path, "wb").close()
+        try:
+            loads_or_refused("esc10", mini_esc10, table)
+        finally:
+            os.rmdir(path) if is_folder else os.unlink(path)
+
+    check()
 
 
 SETTINGS = [f"{room}.{name}" for room in ("features", "bank", "model", "train")
@@ -266,6 +385,165 @@ def test_a_mutated_checkpoint_is_refused_or_predicts(tmp_path, rng, times, capsy
             refused += str(path) in str(error)
     print(f"\nmutated checkpoints: {number}, {refused} refused")
     assert refused > number / 2
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """(note, tensors) of a small untrained checkpoint, and a sound of two seconds."""
+    folder = tmp_path_factory.mktemp("small")
+    state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
+    state.save_model(folder)
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        note = json.loads(file.metadata()["acrnn"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+    soundfile.write(folder / "sound.wav", np.random.default_rng(0).normal(0, 0.1, 88200), 44100)
+    return note, tensors, folder / "sound.wav"
+
+
+NUMBERS = st.sampled_from([0, 1, 2, 16, 64, 256, 4096, 10**6, 10**9, 10**400, -1, 0.5, 1e-300,
+                           1e300, float("nan"), True, None, "64", [64]])
+
+
+def any_note(note):
+    """Changed notes: one value of the front end or the network, or all that goes by a name."""
+    rooms = [(room, name) for room in ("features", "model") for name in note["experiment"][room]]
+
+    def changed(place, value):
+        (room, name), all_ = place, note["experiment"]
+        return {**note, "experiment": {**all_, room: {**all_[room], name: value}}}
+
+    setting = st.builds(changed, st.sampled_from(rooms), NUMBERS | st.integers(1, 2000) | values())
+    return setting | st.builds(lambda name, value: {**note, name: value},
+                               st.sampled_from(sorted(note)), values())
+
+
+def any_tensor(tensors):
+    """(name, tensor): one value or all of them replaced, another shape or another type."""
+    filled = st.sampled_from([np.nan, np.inf, -np.inf, 3e38, 1e30, -1e30, 0.0, 1e-40])
+
+    def made(drawn):
+        name, value, how, at = drawn
+        new = tensors[name].double().clone()
+        if how == "one":
+            new.view(-1)[at % new.numel()] = value
+        elif how == "all":
+            new.fill_(value)
+        elif how == "shape":
+            new = new.view(-1)[: at % new.numel()].clone()
+        return name, new.to(torch.int8 if how == "type" else torch.float32)
+
+    hows = st.sampled_from(["one", "all", "shape", "type"])
+    names = st.sampled_from(["feature_mean", "feature_std"]) | st.sampled_from(sorted(tensors))
+    return st.tuples(names, filled, hows, st.integers(0, 10**6)).map(made)
+
+
+def test_any_checkpoint_predicts_with_finite_chances_or_is_refused(tmp_path, times, small):
+    note, tensors, sound = small
+    path, counts = tmp_path / "model.safetensors", {"predicted": 0, "refused": 0}
+
+    @settings(max_examples=times(60, 3000), deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(any_note(note) | st.just(note), st.none() | any_tensor(tensors))
+    def check(changed, tensor):
+        content = {**tensors, **dict([tensor] if tensor else [])}
+        save_file(content, path, {"acrnn": json.dumps(changed)})
+        started, said = time.process_time(), None
+        try:
+            answer = predict.Predictor(path).file(sound)
+        except results.ResultsError as error:
+            said = str(error)
+        if said:
+            assert str(path) in said and "\n" not in said
+        else:
+            json.dumps(answer, allow_nan=False)
+            total = sum(row["probability"] for row in answer["classes"])
+            assert total == pytest.approx(1, abs=1e-4)
+        counts["refused" if said else "predicted"] += 1
+        assert time.process_time() - started < SECONDS
+
+    check()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 < 4, "GiB"
+    print(f"\ncheckpoints: {counts}")
+    assert min(counts.values())
+
+
+UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+
+
+@pytest.mark.parametrize("path", [path for room in ("acrnn_lib", "tools") for path in
+                                  sorted((ROOT / room).rglob("*.py"))], ids=lambda path: path.name)
+def test_nothing_reads_files_that_can_run_programs(path):
+    """No pickle under any name, in the library or in a tool."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+            assert not UNSAFE & {part for name in names for part in name.split(".")}, node.lineno
+        if isinstance(node, ast.Attribute):
+            assert ast.unparse(node) not in ("torch.load", "pd.read_pickle"), node.lineno
+            assert node.attr not in ("to_pickle", "read_pickle"), node.lineno
+        if isinstance(node, ast.ImportFrom) and node.module == "torch":
+            assert "load" not in [alias.name for alias in node.names], node.lineno
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert ast.unparse(node.value) == "False", path
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load":
+            assert "allow_pickle" in [given.arg for given in node.keywords], node.lineno
+
+
+# notebooks and their parameters
+
+
+@pytest.fixture
+def small_kit(tmp_path, monkeypatch):
+    """A notebook that writes its parameters down, and nothing else to build."""
+    for name in ("notebooks", "acrnn_lib", "results"):
+        (tmp_path / name).mkdir()
+    cells = [nbformat.v4.new_code_cell('DATASET = "synth"\nPROFILE = "smoke"\nDATA = None',
+                                       metadata={"tags": ["parameters"]}),
+             nbformat.v4.new_code_cell("import json\nwith open('../said.json', 'w') as file:\n"
+                                       "    json.dump([DATASET, PROFILE, DATA], file)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebooks" / "00_a.ipynb")
+    monkeypatch.setattr(reproduce, "recount", lambda root: None)
+    monkeypatch.setattr(reproduce, "build_book", lambda *given: "the book")
+    for name in ("ACRNN_DATA", "ACRNN_SCHEDULER"):
+        monkeypatch.setenv(name, "")  # which a run may set; afterwards they are as before
+    monkeypatch.setattr(reproduce.run, "__defaults__",
+                        (*reproduce.run.__defaults__[:-1], tmp_path))
+    return tmp_path
+
+
+def test_an_odd_name_of_a_folder_reaches_a_notebook_as_it_is(small_kit):
+    odd = small_kit / 'a "b" \'c\' \\n {x} $y %s é 声'
+    odd.mkdir()
+    assert main(["reproduce", "--data", str(odd)]) == 0
+    said = json.loads((small_kit / "said.json").read_text())
+    assert said == ["synth", "smoke", str(odd.resolve())]
+
+
+def test_any_value_of_a_notebooks_parameters_is_taken_or_refused(
+        small_kit, monkeypatch, times, capsys):
+    """Names come from lists, a folder must be there: all else is one line, before a cell runs."""
+    executed = []
+    monkeypatch.setattr(reproduce, "execute", lambda *given: executed.append(given))
+    options = st.sampled_from(["--dataset", "--profile", "--data", "--only", "--scheduler"])
+    word = st.text(max_size=30) | st.sampled_from(["synth", "esc10", "smoke", "full", "00", "book",
+                                                   "a" * 5000, "../..", "tcp://[", "\0"])
+
+    @settings(max_examples=times(100, 2000), deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.tuples(options, word), max_size=3))
+    def check(given):
+        executed.clear()
+        try:
+            status = main(["reproduce", *(f"{option}={value}" for option, value in given)])
+        except SystemExit as stop:
+            status = stop.code
+        said = capsys.readouterr()
+        assert status in (0, 1, 2) and "Traceback" not in said.err + said.out
+        assert (status == 0) == bool(executed)
+        if status == 1:
+            assert said.err.startswith("error: ")
+
+    check()
 
 
 # every option of every command

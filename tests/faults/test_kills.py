@@ -19,20 +19,34 @@ MODES = ("half", "before", "after")
 WRITES = {"train": 17, "store": 14}  # files that each program puts in place
 
 
-def kill(what, folder, number, rng):
-    """One killed process: at a random write for two of three, at a random moment else."""
-    if number % 3:
-        index, mode = rng.randint(1, WRITES[what]), rng.choice(MODES)
-        process = start(what, folder, index, mode)
-        moment = f"write {index}, {mode}"
-    else:
-        process, moment = start(what, folder), f"after {(wait := rng.uniform(0, 2)):.2f} s"
-        process.stdout.readline()
-        time.sleep(wait)
-        process.kill()
-    process.communicate(timeout=300)
-    assert process.returncode in (-signal.SIGKILL, 0), moment
-    return moment
+def kills(what, root, wanted):
+    """(folder, moment) of processes, until so many have died of SIGKILL.
+
+    Two of three die at a random write, which they must reach; the others at a random moment, at
+    which some are done already: these are not counted.
+    """
+    seed, died, number = random.randrange(10**6), 0, 0
+    rng = random.Random(seed)
+    while died < wanted:
+        number += 1
+        folder = root / str(number)
+        folder = run_folder(folder) if what == "train" else folder
+        folder.mkdir(parents=True)
+        index, mode, wait = rng.randint(1, WRITES[what]), rng.choice(MODES), rng.uniform(0, 2)
+        if number % 3:
+            process, moment = start(what, folder, index, mode), f"write {index}, {mode}"
+        else:
+            process, moment = start(what, folder), f"after {wait:.2f} s"
+            process.stdout.readline()
+            time.sleep(wait)
+            process.kill()
+        process.communicate(timeout=300)
+        moment = f"seed {seed}, kill {number}: {moment}"
+        allowed = [-signal.SIGKILL] if number % 3 else [-signal.SIGKILL, 0]
+        assert process.returncode in allowed, moment
+        died += process.returncode == -signal.SIGKILL
+        yield folder, moment
+    print(f"\n{what}: {died} kills of {number} processes, 0 lost, seed {seed}")
 
 
 def whole(folder):
@@ -47,11 +61,7 @@ def whole(folder):
 
 
 def test_training_killed_goes_on_to_the_same_bytes(tmp_path, uninterrupted, times):
-    seed = random.randrange(10**6)
-    rng = random.Random(seed)
-    for number in range(times(3, 30)):
-        folder = run_folder(tmp_path / str(number))
-        moment = f"seed {seed}, kill {number}: {kill('train', folder, number, rng)}"
+    for folder, moment in kills("train", tmp_path, times(3, 30)):
         whole(folder)
         finish("train", folder)
         again = results.Run.at(folder)
@@ -61,8 +71,7 @@ def test_training_killed_goes_on_to_the_same_bytes(tmp_path, uninterrupted, time
             assert (folder / name).read_bytes() == expected, moment
         columns = ["epoch", "loss", "accuracy", "learning_rate", "segments"]
         assert again.history[columns].equals(uninterrupted.history[columns]), moment
-        assert not list(folder.glob("checkpoint*")), moment
-    print(f"\ntraining: {number + 1} kills, 0 lost, seed {seed}")
+        assert not [*folder.glob("checkpoint*"), *folder.glob(".*")], moment
 
 
 def features(folder):
@@ -74,16 +83,13 @@ def test_feature_store_killed_is_built_on(tmp_path, times):
     finish("store", tmp_path / "whole")
     expected = features(tmp_path / "whole")
     assert len(expected) == 2
-    seed = random.randrange(10**6)
-    rng = random.Random(seed)
-    for number in range(times(1, 20)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        moment = f"seed {seed}, kill {number}: {kill('store', folder, number + 1, rng)}"
+    for folder, moment in kills("store", tmp_path, times(1, 30)):
         assert features(folder).items() <= expected.items(), moment
         finish("store", folder)
         assert features(folder) == expected, moment
-    print(f"\nfeature store: {number + 1} kills, 0 lost, seed {seed}")
+        left = [path.name for path in (folder / "cache").rglob("*") if path.is_file()]
+        assert {path.rpartition(".")[2] for path in left} == {"npy", "json"}, moment
+        assert not [name for name in left if name.startswith(".")], moment
 
 
 CODE = """
@@ -108,25 +114,31 @@ def notebooks(root, number):
 
 
 def test_reproduce_killed_goes_on_where_it_was(tmp_path, times):
-    seed = random.randrange(10**6)
+    seed, died, number, wanted = random.randrange(10**6), 0, 0, times(1, 30)
     rng = random.Random(seed)
-    for number in range(times(1, 10)):
+    while died < wanted:
+        number += 1
         root = tmp_path / str(number)
         notebooks(root, 3)
+        log = root / "log.txt"
+        log.touch()
         command = [sys.executable, "-c", CODE, str(root)]
-        wait = rng.uniform(2, 12)
+        lines, wait = rng.randrange(3), rng.uniform(0, 2)
         # a session of its own, so that the kernel dies with it
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+        while len(log.read_text().splitlines()) < lines:
+            assert process.poll() is None
+            time.sleep(0.05)
         time.sleep(wait)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        moment = f"seed {seed}, kill {number} after {wait:.1f} s"
+        os.killpg(process.pid, signal.SIGKILL)  # a zombie too, as nobody has waited for it
+        moment = f"seed {seed}, kill {number}: {lines} notebooks and {wait:.1f} s"
+        assert process.wait() in (-signal.SIGKILL, 0), moment
+        died += process.returncode == -signal.SIGKILL
         done = root / "build" / "notebooks" / "synth-smoke"
         finished = [path.stem for path in done.glob("*_part.json")]
         for path in done.glob("0*_part.ipynb"):
             nbformat.validate(nbformat.read(path, 4))
-        log = root / "log.txt"
-        before = log.read_text().splitlines() if log.exists() else []
+        before = log.read_text().splitlines()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
         runs = log.read_text().splitlines()
         assert set(runs) == {"0", "1", "2"}, moment
@@ -135,7 +147,7 @@ def test_reproduce_killed_goes_on_where_it_was(tmp_path, times):
         assert len(runs) <= 3 + 1 and runs[: len(before)] == before, moment
         assert sorted(path.name for path in done.iterdir()) == sorted(
             f"0{k}_part.{kind}" for k in range(3) for kind in ("ipynb", "json")), moment
-    print(f"\nreproduce: {number + 1} kills, 0 lost, seed {seed}")
+    print(f"\nreproduce: {died} kills of {number} processes, 0 lost, seed {seed}")
 
 
 def test_two_runs_at_once_on_the_same_folder_and_store(tmp_path, uninterrupted):

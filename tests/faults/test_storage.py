@@ -7,6 +7,8 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,3 +257,55 @@ def test_a_number_that_is_none_stops_with_step_files_and_checkpoint(tmp_path, mo
     assert said.startswith(f"epoch 2, step 2: {what} is ") and "the batch: " in said
     assert ".wav" in said and f"last good epoch: epoch 1, in {folder / results.CHECKPOINT}" in said
     assert len(results.read_history(folder)) == 1
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_weights_that_the_last_step_of_an_epoch_breaks_are_never_a_checkpoint(
+        tmp_path, monkeypatch, average):
+    """Nothing is computed with them before the epoch's end; the last good checkpoint stays."""
+    folder, step = run_folder(tmp_path), train.State.step
+
+    def breaks(state, batch, rng, where):
+        answer = step(state, batch, rng, where)
+        if where == "epoch 2, step 3":  # of three: 24 clips, 8 in a batch
+            broken = state.final_model().classifier.weight.data
+            broken[0, 0] = torch.inf
+        return answer
+
+    monkeypatch.setattr(train.State, "step", breaks)
+    with pytest.raises(train.TrainingError) as error:
+        tiny.fit(folder, **{"train.average": average})
+    said = str(error.value)
+    assert said.startswith("epoch 2, step 3: classifier.weight is not finite after it; the batch: ")
+    assert f"last good epoch: epoch 1, in {folder / results.CHECKPOINT}" in said
+    assert json.loads((folder / results.CHECKPOINT).read_text())["epoch"] == 1
+    monkeypatch.undo()
+    tiny.fit(folder, **{"train.average": average}).verify()
+
+
+@pytest.mark.parametrize("command", [
+    ["crossval", "synth", "--experiments", "svm", "--profile", "smoke", "--out", "{folder}/runs"],
+    ["features", "synth", "--profile", "smoke"],
+    ["report", "{folder}/closed"],
+])
+def test_a_folder_that_another_user_owns(command):
+    """As a user who may do nothing here: the error names the folder, and nothing is written."""
+    if os.geteuid():
+        pytest.skip("another user's permissions can be taken on by root only")
+    with tempfile.TemporaryDirectory() as folder:
+        (closed := Path(folder, "closed")).mkdir(mode=0o700)
+        (closed / "secret").touch()
+        os.chmod(folder, 0o555)
+        # modules are imported as root: the environment may lie where the other user cannot read
+        code = ("import os, sys, sklearn.svm, distributed, librosa\n"
+                "from acrnn_lib import classical, crossval, report, store, synth\n"
+                "from acrnn_lib.__main__ import main\n"
+                "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+                "sys.exit(main(sys.argv[1:]))")
+        given = [word.format(folder=folder) for word in command]
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *given], stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.DEVNULL, env={**os.environ, "ACRNN_CACHE": f"{folder}/cache"})
+        said = one_error(process)
+        assert folder in said and ("Permission denied" in said or "no complete runs" in said)
+        assert [path.name for path in Path(folder).iterdir()] == ["closed"]
