@@ -9,10 +9,9 @@ import os
 import re
 import sys
 
-from .config import EXPERIMENTS, PROFILES, known, wanted_precision
+from .config import DATASETS, EXPERIMENTS, PROFILES, known, wanted_precision
 
 ABOUT = __doc__.partition("\n")[0]  # the notebook is of use to readers only
-DATASETS = ("synth", "esc10", "esc50")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 MOST = 1024  # threads, processes: more than a machine has is a typing error, and stops it
 

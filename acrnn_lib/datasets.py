@@ -22,9 +22,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from .config import DATASETS
 from .paths import DatasetError, arriving, cache_dir, dataset_dir, locked
 
-NAMES = ("synth", "esc10", "esc50")
+RECORD = "download.json"  # beside sounds that were fetched
 COLUMNS = "clip_id path fold target category source licence author url".split()
 ARCHIVES = {
     "esc10": "https://github.com/karoldvl/ESC-10/archive/553c8f1743b9dba6b282e1323c3ca8fa76923448.zip",
@@ -48,34 +49,41 @@ def load(name, root=None):
     hold the name (dataset) and the SHA-256 of the downloaded archive, empty without a download.
     ESC-10 has its original class order and its credits, inside an ESC-50 folder too.
     Raises DatasetError for an unknown name, a missing or wrong folder, missing, strange or changed
-    files: ESC-10's are checked by SHA-256, ESC-50's by name, format and length.
+    files: ESC-10's are checked by SHA-256, ESC-50's by name, format and length, and by SHA-256
+    where `download` fetched them.
 
     Notebook: 01_listen_and_look
     """
-    if name not in NAMES:
-        close = difflib.get_close_matches(str(name).lower(), NAMES, n=1, cutoff=0.5)
+    if name not in DATASETS:
+        close = difflib.get_close_matches(str(name).lower(), DATASETS, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise DatasetError(f"unknown data set {name!r}: {hint}expected one of {', '.join(NAMES)}")
+        raise DatasetError(f"unknown data set {name!r}: {hint}expected one of "
+                           f"{', '.join(DATASETS)}")
     folder = _generated() if name == "synth" and root is None else dataset_dir(name, root)
     if not folder.is_dir():
         raise DatasetError(f"{folder}: not here; `python -m acrnn_lib data {name}` or --data DIR")
     table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50}[name](folder)
     table = table[COLUMNS].reset_index(drop=True)
-    table.attrs = {"dataset": name, "archive": _archive(folder / "download.json")}
+    table.attrs = {"dataset": name, "archive": _record(folder).get("sha256", "")}
     return table
 
 
-def _archive(record):
-    """The SHA-256 (hex) that a download left beside the sounds, empty where there was none."""
-    if not record.is_file():
-        return ""
+def _record(folder):
+    """What a download left beside the sounds: the archive's sha256 (hex), and of ESC-50 files,
+    {name: sha256}; empty where there was none."""
+    path = folder / RECORD
+    if not path.is_file():
+        return {}
     try:
-        archive = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DatasetError(f"{record}: not the record of a download ({error})") from error
+        record = json.loads(path.read_text(encoding="utf-8"))
+        archive, files = record["sha256"], record.get("files", {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DatasetError(f"{path}: not the record of a download ({error})") from error
     if not isinstance(archive, str) or not re.fullmatch("[0-9a-f]{64}", archive):
-        raise DatasetError(f"{record}: sha256 is {archive!r:.80}, expected 64 hex digits")
-    return archive
+        raise DatasetError(f"{path}: sha256 is {archive!r:.80}, expected 64 hex digits")
+    if not isinstance(files, dict):
+        raise DatasetError(f"{path}: files is {files!r:.80}, expected names and their SHA-256")
+    return {"sha256": archive, "files": files}
 
 
 def class_names(table):
@@ -143,8 +151,11 @@ def _fetch(name, folder):
         except (OSError, ValueError, RuntimeError, EOFError, zlib.error,
                 zipfile.BadZipFile) as error:
             raise DatasetError(f"{url}: cannot be fetched ({error}); see --data DIR") from error
-        record = {"url": url, "sha256": pooch.file_hash(archive)}
-        (new / "download.json").write_text(json.dumps(record))
+        sounds = sorted((new / "audio").glob("*.wav"))  # of ESC-50; ESC-10's are known by heart
+        record = {"url": url, "sha256": pooch.file_hash(archive),
+                  "files": {path.name: digest for path, digest in
+                            zip(sounds, _digests(sounds), strict=True)}}
+        (new / RECORD).write_text(json.dumps(record))
         load(name, new)
 
 
@@ -213,6 +224,14 @@ def _esc50(folder, only_esc10=False):
     )
     for path in clips["path"]:
         _check_wav(path)
+    if sums := _record(folder).get("files"):
+        digests = _digests(clips["path"])
+        changed = clips["path"][[sums.get(file) != digest for file, digest in
+                                 zip(clips["filename"], digests, strict=True)]]
+        if len(changed):
+            raise DatasetError(f"{changed.iloc[0]}: changed since it was fetched ({len(changed)} "
+                               f"of {len(clips)} files differ); without {folder} it is fetched "
+                               "again")
     return clips
 
 

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from . import exercises, pages
+from .config import DATASETS, PROFILES, known
 from .paths import locked
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,9 +38,11 @@ def run(dataset="synth", profile="smoke", data=None, only=None, force=False, sch
     `scheduler` is a Dask scheduler's address, on whose workers cross-validation then trains.
     Executed copies go to ``build/notebooks/<dataset>-<profile>/``.
 
-    Returns 0 (done), 1 (a step failed, its reason is printed) or 2 (`only` names no step).
-    Notebook: 00_start_here
+    Returns 0 (done), 1 (a step failed, its reason is printed) or 2 (`only` names no step). Raises
+    ValueError for an unknown data set or profile. Notebook: 00_start_here
     """
+    known("data set", dataset, DATASETS)
+    known("profile", profile, PROFILES)
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel before the user's
     if os.environ.get("ACRNN_DATA"):  # made absolute, as notebooks run in their own folder
         os.environ["ACRNN_DATA"] = str(Path(os.environ["ACRNN_DATA"]).expanduser().resolve())

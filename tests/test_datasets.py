@@ -342,6 +342,7 @@ def test_what_is_no_file_is_no_sound(mini_esc10, what):
 
 @pytest.mark.parametrize("content", [
     b"", b"{", b"[]", b"{}", b"\xff", b'{"sha256": 1}', b'{"sha256": "x"}', b"[" * 200_000,
+    b'{"sha256": "' + b"0" * 64 + b'", "files": 3}',
 ], ids=lambda content: content[:16].decode(errors="replace"))
 def test_a_damaged_record_of_the_download_is_named(mini_esc10, content):
     record = mini_esc10 / "download.json"
@@ -413,6 +414,7 @@ def test_download_checks_records_and_is_done_once(mini_esc10, serve, own_cache):
     assert record == {
         "url": datasets.ARCHIVES["esc10"],
         "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+        "files": {},
     }
     table = datasets.load("esc10")
     assert len(table) == 20
@@ -423,6 +425,19 @@ def test_download_checks_records_and_is_done_once(mini_esc10, serve, own_cache):
     assert datasets.download("esc10") == own_cache / "esc10"  # the second time from the cache
     with pytest.raises(DatasetError, match="'synth' is not fetched"):
         datasets.download("synth")
+
+
+def test_a_fetched_sound_of_esc50_that_changed_is_named(esc50, serve, own_cache, monkeypatch):
+    serve(members(esc50))
+    monkeypatch.setitem(datasets.ARCHIVES, "esc50", datasets.ARCHIVES["esc10"])
+    folder = datasets.download("esc50")
+    assert len(datasets.load("esc50")) == 2000
+    path = folder / "audio" / "1-100032-A-0.wav"
+    data = bytearray(path.read_bytes())
+    data[1000] ^= 1
+    path.write_bytes(data)
+    for name, count in (("esc50", 2000), ("esc10", 400)):
+        fails(name, folder, path, f"changed since it was fetched (1 of {count} files differ)")
 
 
 def test_what_a_killed_download_left_goes_with_the_next_one(mini_esc10, serve, own_cache):

@@ -203,3 +203,10 @@ def test_the_book_folds_a_solution_behind_each_check(tmp_path):
     assert [cell["id"] for cell in made] == ["e1", "c1", "c1-solution", "m1"]
     text = "".join(made[2]["source"])
     assert "mine = 5" in text and "mine = 6" not in text and text.startswith(":::{dropdown}")
+
+
+@pytest.mark.parametrize("names", [{"dataset": "../../x"}, {"profile": "../x"}])
+def test_folders_are_named_by_known_words_only(root, names):
+    with pytest.raises(ValueError, match=r"unknown (data set|profile) '\.\./"):
+        reproduce.run(root=root, **names)
+    assert not (root / "build").exists()
