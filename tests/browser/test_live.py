@@ -1,7 +1,9 @@
 """The explorers where a kernel runs, in JupyterLab and in the app: every control is moved."""
 
 import secrets
+import shutil
 import sys
+import time
 
 import nbformat
 import numpy as np
@@ -23,6 +25,8 @@ EXPLORERS = {
     "09_seeing_attention": ("widgets_results.attention(", 3),
     "13_your_own_sounds": ("sounds.OwnSounds(", 1),
 }
+WHOLE = ("02", "03", "09", "13")  # run from the first cell to the last
+LONGEST = 90  # s, of a notebook from opening it to its last control moved
 TONE = as_file(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * 44100) / 44100))
 # the last explorer of the page: the box around the view, which is its last part
 BOX = "[...document.querySelectorAll('.widget-vbox')].filter(e => e.querySelector('.widget-html'))"
@@ -48,9 +52,12 @@ RUN = """async path => {
 }"""
 
 
-def reduced(name, folder):
-    """A copy of a notebook with its explorer, and the cells that this needs."""
+def copied(name, folder):
+    """A copy of a notebook; of those not in WHOLE, its explorer and the cells that this needs."""
     path = ROOT / "notebooks" / f"{name}.ipynb"
+    if name.startswith(WHOLE):
+        shutil.copy(path, folder / "notebooks")
+        return
     cells = code_cells(path)
     codes = [code for _, _, code in cells]
     at = next(k for k, code in enumerate(codes) if EXPLORERS[name][0] in code)
@@ -67,7 +74,7 @@ def lab(tmp_path_factory):
     (folder / "notebooks").mkdir()
     (folder / "results").symlink_to(ROOT / "results")
     for name in EXPLORERS:
-        reduced(name, folder)
+        copied(name, folder)
     port, token = free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyter", "lab", "--ip=127.0.0.1", f"--port={port}",
                "--no-browser", "--expose-app-in-browser", f"--IdentityProvider.token={token}",
@@ -142,6 +149,7 @@ def follow_the_sound(page):
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_explorer_in_jupyterlab(lab, watched, name):
     page, wrong = watched()
+    started = time.monotonic()
     page.goto(lab)
     page.wait_for_function("() => window.jupyterapp")
     page.evaluate(RUN, f"{name}.ipynb")
@@ -154,6 +162,7 @@ def test_explorer_in_jupyterlab(lab, watched, name):
     if name.startswith("13"):
         give_sounds(page)
     assert not wrong
+    assert time.monotonic() - started < LONGEST
 
 
 @pytest.fixture(scope="module")
