@@ -5,7 +5,7 @@ import pytest
 import scipy.fft
 import torch
 from gammatone.fftweight import fft_weights as package_weights
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acrnn_lib import audio, datasets, features
@@ -96,6 +96,7 @@ def test_frame_times_are_centres_in_seconds():
     assert times[0] == 0 and times[1] == pytest.approx(512 / 44100) and len(times) == 431
 
 
+@settings(deadline=None)
 @given(st.integers(128, 2000))
 def test_segments_cover_every_frame_and_end_at_the_end(n_frames):
     starts = features.segment_starts(n_frames)
