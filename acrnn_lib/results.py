@@ -13,10 +13,12 @@ import json
 import os
 import re
 import uuid
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -107,8 +109,12 @@ class Run:
         """
         if ATTENTION not in self.manifest["sha256"] and not (self.folder / ATTENTION).exists():
             return None
-        with np.load(io.BytesIO(self._verified(ATTENTION)), allow_pickle=False) as arrays:
-            return dict(arrays)
+        data = io.BytesIO(self._verified(ATTENTION))
+        try:
+            with np.load(data, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+            raise ResultsError(f"{self.folder / ATTENTION}: {error}") from error
 
     def verify(self) -> None:
         """Hold every file that the manifest names against its digest."""

@@ -1,6 +1,7 @@
 """Run folders: what is written comes back, and what was touched is refused."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -131,6 +132,28 @@ def test_a_file_that_the_manifest_does_not_know_is_refused(tmp_path):
     run = make(tmp_path)
     np.savez(run.folder / "attention.npz", attention=np.ones(3))
     with pytest.raises(ResultsError, match=r"attention\.npz: missing, or not named"):
+        _ = run.attention
+
+
+def packed(save, *arrays, **named):
+    buffer = io.BytesIO()
+    save(buffer, *arrays, **named)
+    return buffer.getvalue()
+
+
+DEFLATED = packed(np.savez_compressed, a=np.arange(300))
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"no arrays", packed(np.save, np.ones(3)), packed(np.savez, a=np.array([{}])),
+    packed(np.savez, a=np.ones(3))[:-30], DEFLATED[:60] + b"\xff" * 40 + DEFLATED[100:],
+], ids=["empty", "text", "one array", "objects", "cut", "overwritten"])
+def test_attention_that_is_no_archive_of_numbers_is_refused(tmp_path, data):
+    run = make(tmp_path, attention={"a": np.ones(3)})
+    (run.folder / "attention.npz").write_bytes(data)
+    rehash(run)
+    (run,) = results.load(tmp_path)
+    with pytest.raises(ResultsError, match=r"attention\.npz: "):
         _ = run.attention
 
 
