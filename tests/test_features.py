@@ -77,8 +77,11 @@ def test_digital_silence_is_the_floor_and_autocast_changes_nothing():
 
 @pytest.mark.parametrize("shape", [(44100,), (1, 512), (1, 1, 44100)])
 def test_waves_of_the_wrong_shape_are_refused(shape):
-    with pytest.raises(ValueError, match="waves: found shape"):
+    with pytest.raises(ValueError, match="waves: found shape") as refused:
         features.LogGammatone()(torch.zeros(shape))
+    assert str(refused.value) == (
+        f"waves: found shape {shape}, expected (batch, more than 512 samples)")
+    assert features.LogGammatone()(torch.zeros(1, 513)).shape == (1, 2, 128, 2)
 
 
 def test_delta_of_a_ramp_is_its_slope_and_of_a_constant_zero():
