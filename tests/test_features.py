@@ -1,5 +1,6 @@
 """The front end against an independent computation in float64, and its cutting into segments."""
 
+import librosa
 import numpy as np
 import pytest
 import scipy.fft
@@ -201,8 +202,6 @@ def test_rgb_goes_from_blue_over_green_to_red():
 
 
 def test_log_mel_holds_against_librosa():
-    import librosa
-
     config = FeatureConfig(scale="mel", n_bands=40, f_min=100.0, f_max=8000.0)
     wave = np.random.default_rng(0).normal(0, 0.1, 44100).astype(np.float32)
     ours = features.front_end(config)(torch.from_numpy(wave)[None])[0, 0]
