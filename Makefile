@@ -20,7 +20,7 @@ EXTRAS := notebooks book dask dev
 # threads that wait go to sleep soon, instead of keeping other programs from working
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: env reproduce test test-lowest faults audit book pdf lab app bench clean
+.PHONY: env reproduce test test-lowest faults mutants audit book pdf lab app bench clean
 .DELETE_ON_ERROR:
 
 env: .venv/.done
@@ -57,6 +57,12 @@ test-lowest:
 	build/lowest/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	build/lowest/bin/python -m ipykernel install --sys-prefix --name python3
 	build/lowest/bin/python -m pytest $(ARGS)
+
+# how many small changes of the evidence code the tests notice; its packages stay out of .venv
+mutants: .venv/.done
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade \
+		--target build/mutants/packages "mutmut>=3.8,<4"
+	$(BIN)/python tools/mutants.py $(ARGS)
 
 # known vulnerabilities of what is pinned; says so where nobody answers
 audit:

@@ -120,10 +120,10 @@ def holm(p_values) -> np.ndarray:
     """Holm's adjusted p-values, in the order given: the sorted p times m, m-1, ... 1, made rising
     and cut at 1. Source: Holm, Scandinavian Journal of Statistics 6 (1979)."""
     p_values = np.asarray(p_values, float)
-    order = np.argsort(p_values, kind="stable")
+    order = np.argsort(p_values)
     steps = p_values[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1) if len(steps) else steps
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
     return adjusted
 
 

@@ -41,18 +41,21 @@ class LogGammatone(nn.Module):
     def energies(self, waves):
         """Band energies before the log, float32 (B, n_bands, frames)."""
         c = self.config
-        if waves.dim() != 2 or waves.shape[1] <= c.n_fft // 2:
-            raise ValueError(
-                f"waves: found shape {tuple(waves.shape)}, "
-                f"expected (batch, more than {c.n_fft // 2} samples)"
-            )
+        self._check(waves)
         spectrum = torch.stft(
             waves.float(), c.n_fft, c.hop_length, window=self.window, center=True,
             pad_mode="reflect", return_complex=True,
         )
         return self.power_weights @ spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
 
+    def _check(self, waves):
+        least = self.config.n_fft // 2
+        if waves.dim() != 2 or waves.shape[1] <= least:
+            raise ValueError(f"waves: found shape {tuple(waves.shape)}, "
+                             f"expected (batch, more than {least} samples)")
+
     def forward(self, waves):
+        self._check(waves)  # all of them, so that the message does not name the shape of a block
         # two clips at a time stay in the cache of a CPU; a GPU wants them all at once
         blocks = waves.split(2 if waves.device.type == "cpu" else max(1, len(waves)))
         with torch.autocast(waves.device.type, enabled=False):

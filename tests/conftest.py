@@ -19,7 +19,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: only with --long (make faults)")
     # the same cases at every run, so that only a change can break a test; --long looks for others
     hypothesis.settings.register_profile("short", derandomize=True)
-    hypothesis.settings.load_profile("default" if config.getoption("--long") else "short")
+    # that something is wrong is all that a mutant has to hear: nothing is made smaller
+    hypothesis.settings.register_profile("mutants", derandomize=True,
+                                         phases=[hypothesis.Phase.generate])
+    usual = "default" if config.getoption("--long") else "short"
+    hypothesis.settings.load_profile(config.getoption("--hypothesis-profile") or usual)
 
 
 def pytest_collection_modifyitems(config, items):

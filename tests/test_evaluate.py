@@ -69,9 +69,11 @@ def test_interval_is_that_of_the_normal_law_for_many_independent_clips():
 
 
 def test_attention_takes_lists_and_refuses_what_cannot_be_weighed():
-    weights, events = [[0, 1, 3], [1, 0, 0]], [[0, 1, 1], [0, 1, 0]]
+    weights, events = [[0, 1, 3], [1, 0, 0]], [[0, 2, 1], [0, 3, 0]]
     np.testing.assert_allclose(evaluate.attention_share(weights, events, average=False), [1, 0])
     np.testing.assert_allclose(evaluate.attention_auc(weights, events, average=False), [1, 0.25])
+    halves = np.full((1, 300), 300, np.float16)  # their sum is more than a float16 holds
+    assert evaluate.attention_share(halves, np.arange(300)[None] < 150) == 0.5
     for wrong in ([[0, 1, 3]], [[[0, 1, 3]], [[1, 0, 0]]], [[0, 1], [1, 0]]):
         with pytest.raises(ValueError, match=r"attention .* and events .*: expected two of"):
             evaluate.attention_share(wrong, events)
@@ -117,6 +119,19 @@ def test_interval_of_separate_recordings_equals_scipys_bootstrap():
     theirs = stats.bootstrap((correct.astype(float),), np.mean, method="percentile",
                              n_resamples=10000, rng=np.random.default_rng(2)).confidence_interval
     assert ours[1:] == pytest.approx((theirs.low, theirs.high), abs=0.006)
+
+
+def test_without_a_word_there_are_ten_thousand_draws_of_seed_zero():
+    a, b = np.random.default_rng(4).random((2, 50))
+    source = np.arange(50)
+    said = evaluate.accuracy_interval(a, source, draws=10000, seed=0)
+    assert evaluate.accuracy_interval(a, source) == said
+    assert evaluate.accuracy_interval(a, source, draws=10001) != said
+    said = evaluate.paired_difference(a, b, source, draws=10000, seed=0)
+    assert evaluate.paired_difference(a, b, source) == said
+    assert evaluate.paired_difference(a, b, source, seed=1) != said
+    for draws in (1, 1000, 2500):  # they are made in blocks of a thousand
+        assert len(evaluate._bootstrap(a, source, draws, 0)) == draws
 
 
 def test_clips_of_one_recording_widen_the_interval():
@@ -212,6 +227,7 @@ def test_mcnemar_equals_the_binomial_sum(drawn, data):
 
 def test_mcnemar_takes_numbers_for_truth_and_refuses_other_shapes():
     assert evaluate.mcnemar([1, 1, 0, 1], [0.0, 1.0, 1.0, 0.0]) == (1.0, 2, 1)
+    assert evaluate.mcnemar([0.0, 1.0, 1.0, 0.0], [1, 1, 0, 1]) == (1.0, 1, 2)
     for a, b in (([True], [True, False]), ([[True]], [[False]]), (True, False)):
         with pytest.raises(ValueError, match=r"found shapes \(.*\) and \(.*\), expected two"):
             evaluate.mcnemar(a, b)

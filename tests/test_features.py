@@ -1,11 +1,12 @@
 """The front end against an independent computation in float64, and its cutting into segments."""
 
+import librosa
 import numpy as np
 import pytest
 import scipy.fft
 import torch
 from gammatone.fftweight import fft_weights as package_weights
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acrnn_lib import audio, datasets, features
@@ -14,14 +15,13 @@ from acrnn_lib.config import FeatureConfig
 CONFIG = FeatureConfig()
 
 
-def energies_float64(wave):
+def energies_float64(wave, rate=44100, n_fft=1024, hop=512, bands=128, low=50.0, high=22050.0):
     """The design's formula, step by step, with the package's weights and NumPy's FFT."""
-    n_fft, hop = 1024, 512
     window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     padded = np.pad(wave.astype(np.float64), n_fft // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]
     power = np.abs(np.fft.rfft(frames * window)) ** 2
-    weights, _ = package_weights(n_fft, 44100, 128, 1, 50.0, 22050.0, n_fft // 2 + 1)
+    weights, _ = package_weights(n_fft, rate, bands, 1, low, high, n_fft // 2 + 1)
     return (weights**2) @ power.T
 
 
@@ -53,6 +53,16 @@ def test_shape_scale_and_channels():
     torch.testing.assert_close(louder, both[:, 0] + np.log(100), rtol=0, atol=1e-3)
 
 
+def test_the_front_end_follows_its_config():
+    config = FeatureConfig(sample_rate=16000, n_fft=512, hop_length=160, n_bands=24, f_min=100.0,
+                           f_max=7000.0, log_floor=1e-3, delta_width=5)
+    wave = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
+    static, slope = features.LogGammatone(config)(torch.from_numpy(wave)[None])[0]
+    expected = np.log(energies_float64(wave, 16000, 512, 160, 24, 100.0, 7000.0) + 1e-3)
+    np.testing.assert_allclose(static.numpy(), expected, atol=1e-4)
+    torch.testing.assert_close(slope, features.delta(static, 5))
+
+
 def test_a_tone_is_loudest_in_its_own_band_and_low_bands_come_first():
     from acrnn_lib.gammatone import centre_frequencies
 
@@ -77,14 +87,18 @@ def test_digital_silence_is_the_floor_and_autocast_changes_nothing():
 
 @pytest.mark.parametrize("shape", [(44100,), (1, 512), (1, 1, 44100)])
 def test_waves_of_the_wrong_shape_are_refused(shape):
-    with pytest.raises(ValueError, match="waves: found shape"):
+    with pytest.raises(ValueError, match="waves: found shape") as refused:
         features.LogGammatone()(torch.zeros(shape))
+    assert str(refused.value) == (
+        f"waves: found shape {shape}, expected (batch, more than 512 samples)")
+    assert features.LogGammatone()(torch.zeros(1, 513)).shape == (1, 2, 128, 2)
 
 
 def test_delta_of_a_ramp_is_its_slope_and_of_a_constant_zero():
     ramp = torch.arange(50.0).repeat(2, 3, 1) * 0.5
     slopes = features.delta(ramp, 9)
     torch.testing.assert_close(slopes[..., 4:-4], torch.full((2, 3, 42), 0.5))
+    torch.testing.assert_close(features.delta(ramp, 3)[..., 1:-1], torch.full((2, 3, 48), 0.5))
     assert features.delta(torch.ones(4, 20), 5).abs().max() < 1e-6
     for width in (1, 4):
         with pytest.raises(ValueError, match="width: found"):
@@ -94,8 +108,11 @@ def test_delta_of_a_ramp_is_its_slope_and_of_a_constant_zero():
 def test_frame_times_are_centres_in_seconds():
     times = features.frame_times(431)
     assert times[0] == 0 and times[1] == pytest.approx(512 / 44100) and len(times) == 431
+    config = FeatureConfig(sample_rate=50000, hop_length=500)
+    assert features.frame_times(3, config).tolist() == [0, 0.01, 0.02]
 
 
+@settings(deadline=None)
 @given(st.integers(128, 2000))
 def test_segments_cover_every_frame_and_end_at_the_end(n_frames):
     starts = features.segment_starts(n_frames)
@@ -147,6 +164,13 @@ def test_audible_of_many_clips_is_that_of_each_and_counts_decibels():
     assert not features.audible(static[0, 0], config)[12:].all()
 
 
+def test_a_frame_exactly_at_the_limit_is_silent():
+    static = torch.tensor([[0.0, -7.0]])
+    limit = float(torch.tensor(7.0) * (10 / np.log(10)))  # 7 in log energy, to the last bit
+    config = FeatureConfig(segment_frames=1, silence_db=limit)
+    assert features.audible(static, config).tolist() == [True, False]
+
+
 def test_segments_follow_their_config():
     config = FeatureConfig(segment_frames=16, segment_hop=8, silence_db=20.0)
     clip = torch.zeros(2, 128, 44)
@@ -164,6 +188,7 @@ def test_mfcc_is_the_dct_of_the_bands():
     assert found.dtype == torch.float64 and found.shape == (2, 20, 9)
     np.testing.assert_allclose(found, expected[:, :20], atol=1e-12)
     np.testing.assert_allclose(features.mfcc(static[0].numpy(), 5), expected[0, :5], atol=1e-12)
+    assert features.mfcc(static.float()).dtype == torch.float32
 
 
 def test_rgb_goes_from_blue_over_green_to_red():
@@ -173,16 +198,15 @@ def test_rgb_goes_from_blue_over_green_to_red():
     assert colours[2].tolist() == [0, 0.5, 1] and colours[4].tolist() == [1, 0.5, 0]
     assert colours[3].tolist() == [0.5, 1, 0.5]
     assert features.rgb(np.array([[0.5]])).shape == (1, 1, 3)
+    assert features.rgb(torch.zeros(2, device="meta")).device.type == "meta"  # as it would a GPU
 
 
 def test_log_mel_holds_against_librosa():
-    import librosa
-
-    config = FeatureConfig(scale="mel")
+    config = FeatureConfig(scale="mel", n_bands=40, f_min=100.0, f_max=8000.0)
     wave = np.random.default_rng(0).normal(0, 0.1, 44100).astype(np.float32)
     ours = features.front_end(config)(torch.from_numpy(wave)[None])[0, 0]
     theirs = librosa.feature.melspectrogram(
         y=wave, sr=44100, n_fft=1024, hop_length=512, window="hamming", center=True,
-        pad_mode="reflect", n_mels=128, fmin=50.0, fmax=22050.0, norm=None)
+        pad_mode="reflect", n_mels=40, fmin=100.0, fmax=8000.0, norm=None)
     expected = np.log(theirs + config.log_floor)
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-4, atol=1e-4)

@@ -1,5 +1,6 @@
 """Run folders: what is written comes back, and what was touched is refused."""
 
+import errno
 import hashlib
 import io
 import json
@@ -58,6 +59,8 @@ def test_what_is_written_comes_back(tmp_path):
         np.testing.assert_array_equal(run.attention[name], array)
         assert run.attention[name].dtype == array.dtype
     run.verify()
+    text = (run.folder / "manifest.json").read_text()
+    assert text.startswith('{\n "dataset": "esc10",\n "profile"') and text.endswith("}\n")
     line = (run.folder / "predictions.csv").read_text().splitlines()[1]
     assert all(len(number) == 8 for number in line.split(",")[4:])  # 0.123456
     assert not list(run.folder.glob("*.tmp"))
@@ -173,6 +176,28 @@ def test_a_file_that_the_manifest_does_not_know_is_refused(tmp_path):
         _ = run.attention
 
 
+def packed(save, *arrays, **named):
+    buffer = io.BytesIO()
+    save(buffer, *arrays, **named)
+    return buffer.getvalue()
+
+
+DEFLATED = packed(np.savez_compressed, a=np.arange(300))
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"no arrays", packed(np.save, np.ones(3)), packed(np.savez, a=np.array([{}])),
+    packed(np.savez, a=np.ones(3))[:-30], DEFLATED[:60] + b"\xff" * 40 + DEFLATED[100:],
+], ids=["empty", "text", "one array", "objects", "cut", "overwritten"])
+def test_attention_that_is_no_archive_of_numbers_is_refused(tmp_path, data):
+    run = make(tmp_path, attention={"a": np.ones(3)})
+    (run.folder / "attention.npz").write_bytes(data)
+    rehash(run)
+    (run,) = results.load(tmp_path)
+    with pytest.raises(ResultsError, match=r"attention\.npz: "):
+        _ = run.attention
+
+
 @pytest.mark.parametrize(("column", "value", "reason"), [
     ("p_0", 0.2002, "do not sum to 1"),
     ("p_0", -0.1, "not a number from 0 to 1"),
@@ -220,6 +245,13 @@ def test_certainty_is_a_probability_too(tmp_path):
     sure = table().assign(p_0=1, p_1=0, p_2=0.0)
     folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
     assert (results.write(folder, sure, {"config_hash": "c"}).predictions["p_0"] == 1).all()
+
+
+def test_names_that_look_like_something_else_stay_names(tmp_path):
+    named = table().assign(filename=["001", "1e5", "NA", "", "true", "2020-01-01"])
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    run = results.write(folder, named, {"config_hash": "c"})
+    assert run.predictions["filename"].tolist() == named["filename"].tolist()
 
 
 def test_different_experiments_have_different_configs(tmp_path):
@@ -271,6 +303,66 @@ def test_classes_and_epochs_that_no_run_has_are_refused(tmp_path):
     run = make(tmp_path, 2, config={"train": {"epochs": 10**30}})
     with pytest.raises(ResultsError, match=r"manifest\.json: config is .* no run writes"):
         _ = results.Run.at(run.folder).manifest
+
+
+def change_manifest(run, **values):
+    """Write other values into a manifest; those that are None are taken out."""
+    path = run.folder / "manifest.json"
+    manifest = {**json.loads(path.read_text()), **values}
+    kept = {name: value for name, value in manifest.items() if value is not None}
+    path.write_text(json.dumps(kept))
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("config_hash", 7), ("sha256", ["predictions.csv"]), ("sha256", {"../predictions.csv": "0"}),
+    ("config", []), ("config", {"train": []}), ("config", {"train": {"epochs": "many"}}),
+    ("classes", "dog"), ("classes", ["dog", 1]), ("parameters", -1), ("parameters", 1.5),
+    ("parameters", 2**63), ("wall_seconds", "1"), ("wall_seconds", -0.5), ("wall_seconds", 2**63),
+])
+def test_a_value_that_no_run_writes_is_refused(tmp_path, name, value):
+    run = make(tmp_path)
+    change_manifest(run, **{name: value})
+    with pytest.raises(ResultsError) as refused:
+        results.load(tmp_path)
+    path = run.folder / "manifest.json"
+    assert str(refused.value) == f"{path}: {name} is {value!r}, which no run writes"
+
+
+@pytest.mark.parametrize("values", [
+    {"parameters": 0, "wall_seconds": 0, "config": {}, "classes": []},
+    {"parameters": 2**63 - 1, "wall_seconds": 2**63 - 1, "config": {"train": {"epochs": 1}}},
+    {"config": {"train": {}}, "classes": ["dog", "rain"], "wall_seconds": 0.5},
+])
+def test_values_at_their_limits_are_sound(tmp_path, values):
+    change_manifest(make(tmp_path), **values)
+    assert results.load(tmp_path)[0].manifest.items() >= values.items()
+
+
+@pytest.mark.parametrize("values", [
+    {"config_hash": None}, {"sha256": None}, {"sha256": {"history.jsonl": "0"}},
+])
+def test_a_manifest_without_what_it_must_name_is_refused(tmp_path, values):
+    run = make(tmp_path)
+    change_manifest(run, **values)
+    with pytest.raises(ResultsError) as refused:
+        results.load(tmp_path)
+    path = run.folder / "manifest.json"
+    assert str(refused.value) == f"{path}: no config_hash or no predictions.csv"
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(results.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as refused:
+        results.write_bytes(tmp_path / "a", b"evidence")
+    assert refused.value.errno == errno.ENOSPC
+    assert refused.value.filename == str(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FileNotFoundError) as missing, results.whole_errors(tmp_path / "a"):
+        open(tmp_path / "b")
+    assert missing.value.filename == str(tmp_path / "b")
 
 
 def test_a_run_in_another_runs_place_is_refused(tmp_path):
@@ -345,6 +437,7 @@ def test_history_is_cut_back_to_the_checkpoint(tmp_path):
     assert (tmp_path / "history.jsonl").read_text().splitlines() == before[:3]
     results.append_history(tmp_path, {"epoch": 4, "loss": 1, "lr": 1e-3})
     assert results.read_history(tmp_path)["epoch"].tolist() == [1, 2, 3, 4]
+    assert results.read_history(tmp_path).columns.tolist() == ["epoch", "loss", "lr"]
     for damaged in ('{"loss": 1}\n', '{"epoch": 1, "lo', "[1]\n", '{"epoch": Infinity}\n',
                     "[" * 200_000):
         (tmp_path / "history.jsonl").write_text(damaged)
