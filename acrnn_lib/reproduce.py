@@ -233,9 +233,11 @@ def build_book(marks, folder, root):
             raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
         (copies / path.name).write_text(with_solutions(folder / path.name, path.parent))
     include_parts(marks, folder, root)
+    # an older build would leave its pictures, and change how pages name what is there already
+    shutil.rmtree(root / "book" / "_build", ignore_errors=True)
     log = root / "build" / "book.log"
     program = Path(sys.executable).with_name("jupyter-book")
-    command = [program, "build", root / "book", "--all", "--warningiserror", "--keep-going"]
+    command = [program, "build", root / "book", "--warningiserror", "--keep-going"]
     with log.open("w") as stream:
         status = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT).returncode
     if status:
