@@ -61,7 +61,7 @@ def attention(maps, waves=None):
 def _attention_sheet(with_wave):
     heights = [1, 2.6] if with_wave else [2.6]
     sheet = Sheet((10, 1.3 * sum(heights) + 0.4), len(heights), 1, sharex=True,
-                  height_ratios=heights, gridspec_kw=MARGINS | {"left": 0.08, "right": 0.93})
+                  height_ratios=heights, gridspec_kw=MARGINS | {"left": 0.1, "right": 0.93})
     sheet.right = sheet.axes[-1].twinx()
     return sheet
 
