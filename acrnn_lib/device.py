@@ -49,17 +49,17 @@ def keep_freed_memory():
             libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
 
 
-def side_by_side(function, items, workers=None):
-    """[function(item), ...], computed in threads with one of torch's own threads each.
+def side_by_side(function, items):
+    """[function(item), ...], in as many threads as torch has here, with one of its own each.
 
-    workers : threads, by default as many as torch has here. What is small enough for one core runs
-    there from start to end, instead of every step waiting for all cores.
+    What is small enough for one core runs there from start to end, instead of every step waiting
+    for all cores.
     """
     threads = torch.get_num_threads()
-    if min(len(items), workers or threads) <= 1:
+    if min(len(items), threads) <= 1:
         return [function(item) for item in items]
     try:
-        with one_threaded_pool(workers or threads) as pool:
+        with one_threaded_pool(threads) as pool:
             return list(pool.map(function, items))
     finally:
         torch.set_num_threads(threads)

@@ -176,28 +176,6 @@ def test_a_file_that_the_manifest_does_not_know_is_refused(tmp_path):
         _ = run.attention
 
 
-def packed(save, *arrays, **named):
-    buffer = io.BytesIO()
-    save(buffer, *arrays, **named)
-    return buffer.getvalue()
-
-
-DEFLATED = packed(np.savez_compressed, a=np.arange(300))
-
-
-@pytest.mark.parametrize("data", [
-    b"", b"no arrays", packed(np.save, np.ones(3)), packed(np.savez, a=np.array([{}])),
-    packed(np.savez, a=np.ones(3))[:-30], DEFLATED[:60] + b"\xff" * 40 + DEFLATED[100:],
-], ids=["empty", "text", "one array", "objects", "cut", "overwritten"])
-def test_attention_that_is_no_archive_of_numbers_is_refused(tmp_path, data):
-    run = make(tmp_path, attention={"a": np.ones(3)})
-    (run.folder / "attention.npz").write_bytes(data)
-    rehash(run)
-    (run,) = results.load(tmp_path)
-    with pytest.raises(ResultsError, match=r"attention\.npz: "):
-        _ = run.attention
-
-
 @pytest.mark.parametrize(("column", "value", "reason"), [
     ("p_0", 0.2002, "do not sum to 1"),
     ("p_0", -0.1, "not a number from 0 to 1"),
