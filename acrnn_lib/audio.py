@@ -57,7 +57,7 @@ def read(path, seconds=None, start=0.0):
     wave, rate = _decode(Path(path), None if seconds is None else seconds + before, start - before)
     if not len(wave):
         raise AudioError(f"{path}: holds no samples")
-    if not (np.abs(wave) < LOUDEST).all():  # as no comparison with NaN is true
+    if not -LOUDEST < wave.min() <= wave.max() < LOUDEST:  # as no comparison with NaN is true
         raise AudioError(f"{path}: holds NaN or infinite samples, or some beyond {LOUDEST:g}")
     if rate != SAMPLE_RATE:
         from scipy.signal import resample_poly
@@ -70,8 +70,10 @@ def read(path, seconds=None, start=0.0):
 
 def fit(wave, n_samples):
     """Cut the wave [shape=(..., n)] or zero-pad it at the end to [shape=(..., n_samples)]."""
-    missing = max(0, n_samples - wave.shape[-1])
-    return np.pad(wave[..., :n_samples], [(0, 0)] * (wave.ndim - 1) + [(0, missing)])
+    missing = n_samples - wave.shape[-1]
+    if missing <= 0:
+        return wave[..., :n_samples]
+    return np.pad(wave, [(0, 0)] * (wave.ndim - 1) + [(0, missing)])
 
 
 @contextmanager
@@ -115,7 +117,7 @@ def _decode(path, seconds, start):
                 break
             parts.append(part[:, 0] if part.shape[1] == 1 else part.mean(axis=1))
             found += len(part)
-        wave = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        wave = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.float32), *parts])
         log = file.extra_info
     declared = _DECLARED.search(log)
     cut = declared and _STREAMED > int(declared[1]) > int(declared[2])

@@ -61,8 +61,12 @@ class LogGammatone(nn.Module):
         with torch.autocast(waves.device.type, enabled=False):
             return torch.cat([self._features(block) for block in blocks])
 
+    def static(self, waves):
+        """Channel 0 alone, float32 (B, n_bands, frames): what the feature store keeps."""
+        return torch.log(self.energies(waves) + self.config.log_floor)
+
     def _features(self, waves):
-        static = torch.log(self.energies(waves) + self.config.log_floor)
+        static = self.static(waves)
         return torch.stack([static, delta(static, self.config.delta_width)], dim=1)
 
 
