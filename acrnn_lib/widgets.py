@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from . import acrnn, augment, gammatone
 from .audio import SAMPLE_RATE
@@ -27,6 +29,7 @@ from .viz import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, may_embed
 
 STATES = 30  # the most that a page carries
 DPI = 80
+WEBP = {"format": "webp", "pil_kwargs": {"method": 1}}  # 4, the default, takes twice as long
 # fixed margins: a layout that is solved anew takes longer than the drawing itself
 MARGINS = {"left": 0.065, "right": 0.985, "bottom": 0.17, "top": 0.9}
 STEP = ("const box = this.closest('.explorer'), all = box.querySelectorAll('[data-state]');"
@@ -92,28 +95,57 @@ class Explorer(ipywidgets.VBox):
 
 
 class Sheet:
-    """A figure drawn on again and again: its axes and ticks, which take the longest, are kept.
+    """A figure drawn on again and again: its axes, which take the longest, are painted once.
 
     size : inches; options : of ``Figure.subplots``. Notebook: 02_gammatone_features
     """
 
     def __init__(self, size, rows, columns, **options):
-        self.fig = Figure(figsize=size, dpi=DPI)
+        self.fig, self.kept = Figure(figsize=size, dpi=DPI), None
+        self.canvas = FigureCanvasAgg(self.fig)
         self.axes = self.fig.subplots(rows, columns, squeeze=False, **options).ravel()
 
     def blank(self):
         """Its axes, without what was drawn on them."""
+        for artist in self._drawn():
+            artist.remove()
         for ax in self.fig.axes:
-            for artist in [*ax.lines, *ax.images, *ax.patches]:
-                artist.remove()
             ax.set_prop_cycle(None)
         return self.axes
+
+    def _drawn(self):
+        return [artist for ax in self.fig.axes for artist in [*ax.images, *ax.patches, *ax.lines]]
+
+    def picture(self, alt, also=()):
+        """What was drawn and the titles over the axes as they were painted first, as HTML.
+
+        also : parts that are painted anew as well, such as an axis whose ticks have changed
+        """
+        moving = [*self._drawn(), *(ax.title for ax in self.fig.axes), *also]
+        if self.kept is None:
+            for artist in moving:
+                artist.set_visible(False)
+            self.canvas.draw()
+            self.kept = self.canvas.copy_from_bbox(self.fig.bbox)
+            for artist in moving:
+                artist.set_visible(True)
+        self.canvas.restore_region(self.kept)
+        frames = [spine for ax in self.fig.axes for spine in ax.spines.values()]
+        for artist in [*moving, *frames]:
+            self.fig.draw_artist(artist)
+        buffer = io.BytesIO()
+        imsave(buffer, np.asarray(self.canvas.buffer_rgba()), **WEBP)
+        return _image(buffer, alt)
 
 
 def picture(fig, alt):
     """A figure as an HTML image with its alternative text."""
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="webp", dpi=DPI, pil_kwargs={"method": 1})  # 4 takes twice as long
+    fig.savefig(buffer, dpi=DPI, **WEBP)
+    return _image(buffer, alt)
+
+
+def _image(buffer, alt):
     data = base64.b64encode(buffer.getvalue()).decode()
     return (f'<img style="max-width:100%" alt="{escape(alt)}" '
             f'src="data:image/webp;base64,{data}">')
@@ -157,6 +189,7 @@ def filter_bank(wave):
     left.set_xticks(HERTZ, HERTZ)
     left.set_xticks([], minor=True)
     right.set(xlabel="time (s)", ylabel="band centre (Hz)")
+    _filters("mel", 64, 50, SAMPLE_RATE // 2)  # imports librosa now, not at the first click
     draw = functools.partial(_draw_filters, sheet, spectrum)
     return Explorer(draw, controls, states, "Filter bank")
 
@@ -178,8 +211,8 @@ def _draw_filters(sheet, spectrum, scale, bands, lowest, highest):
     right.set_title(f"the clip, {scale} scale")
     empty = int((weights.max(axis=1) <= 0).sum())
     note = f"<p>{empty} bands lie between two FFT bins and stay empty.</p>" if empty else ""
-    return picture(sheet.fig, f"{bands} filters on the {scale} scale from {lowest} to {highest} "
-                              "Hz, and a clip's spectrogram in these bands") + note
+    return sheet.picture(f"{bands} filters on the {scale} scale from {lowest} to {highest} "
+                              "Hz, and a clip's spectrogram in these bands", [right.yaxis]) + note
 
 
 @functools.lru_cache(maxsize=64)
@@ -214,21 +247,21 @@ def augmentation(wave, clip):
     states = [{"rate": rate, "semitones": semitones} for rate in (1.0, 0.8, 1.3)
               for semitones in (0.0, -3.5, 3.5)]
     before, player = bands_of(wave), sound(wave) if may_embed(clip) else ""
-    sheet = Sheet((11, 3.2), 1, 2, sharey=True, gridspec_kw=MARGINS)
+    longest = len(wave) / SAMPLE_RATE / controls["rate"].min
+    sheet = Sheet((11, 3.2), 1, 2, sharey=True, gridspec_kw=MARGINS | {"left": 0.075})
+    augment.stretch_and_shift(np.zeros(1, np.float32), 0.9, 1.0)  # loads the vocoder beforehand
 
     def draw(rate, semitones):
         changed = augment.stretch_and_shift(np.asarray(wave, np.float32), rate, semitones)
         after = bands_of(changed)
-        pair = sheet.blank()
-        pair[0].get_gridspec().set_width_ratios([before.shape[1], after.shape[1]])
-        sheet.fig.subplots_adjust()  # puts them where these widths say
-        for ax, part, name in zip(pair, (before, after), ("before", "after"), strict=True):
+        for ax, part, name in zip(sheet.blank(), (before, after), ("before", "after"), strict=True):
             gammatonegram(part, ax, title=f"{name}, {part.shape[1] * 512 / SAMPLE_RATE:.2f} s",
                           colorbar=False, vmin=before.max() - DYNAMIC_RANGE, vmax=before.max())
+            ax.set_xlim(0, longest)
         change = f"rate {rate}, {semitones} semitones"
         players = (f"<div>before: {credit(clip)}</div>{player}<div>after: {credit(clip, change)}"
                    f"</div>{sound(changed)}" if player else f"<div>{credit(clip)}</div>")
-        return picture(sheet.fig, f"A clip before and after: {change}") + players
+        return sheet.picture(f"A clip before and after: {change}") + players
 
     return Explorer(draw, controls, states, "Stretch and shift")
 

@@ -18,9 +18,9 @@ from .widgets import MARGINS, STATES, Explorer, Sheet, bands_of, picture, sound
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB
 HEARD = 3  # clips of a cell that are played
 # moves the line over the picture with the sound: a frame of the screen at a time while it plays
-CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor');(function move() {{"
-          "line.style.left = ({start} + {span} * a.currentTime / {seconds}) + '%';"
-          "if (!a.paused) requestAnimationFrame(move)}})()")
+CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor'), at = line.dataset;"
+          "(function move() {line.style.left = (+at.start + at.span * a.currentTime / at.seconds)"
+          " + '%';if (!a.paused) requestAnimationFrame(move)})()")
 
 
 def attention(maps, waves=None):
@@ -48,12 +48,19 @@ def attention(maps, waves=None):
 
     sheet = functools.cache(_attention_sheet)
 
+    @functools.cache
+    def player(clip):
+        wave, credit = waves[clip]
+        follow = f'onplay="{escape(CURSOR)}" onseeked="{escape(CURSOR)}"'
+        return f"<div>{credit}</div>{sound(wave, attributes=follow)}"
+
     def draw(clip, run, beside):
-        wave, credit = (waves or {}).get(clip, (None, ""))
+        wave = waves[clip][0] if clip in (waves or {}) else None
         other = None if beside in (run, "no other run") else (beside, maps[beside],
                                                               clips[beside][clip])
-        return _draw_attention(sheet(wave is not None), maps[run], clips[run][clip], clip, run,
-                               other, wave, credit)
+        html = _draw_attention(sheet(wave is not None), maps[run], clips[run][clip], clip, run,
+                               other, wave)
+        return html if wave is None else f"<div>{html}{player(clip)}</div>"
 
     return Explorer(draw, controls, states, "Attention")
 
@@ -63,10 +70,11 @@ def _attention_sheet(with_wave):
     sheet = Sheet((10, 1.3 * sum(heights) + 0.4), len(heights), 1, sharex=True,
                   height_ratios=heights, gridspec_kw=MARGINS | {"left": 0.1, "right": 0.93})
     sheet.right = sheet.axes[-1].twinx()
+    sheet.right.yaxis.set_label_coords(1.05, 0.5)  # beyond numbers of any width
     return sheet
 
 
-def _draw_attention(sheet, found, row, clip, run, other, wave, credit):
+def _draw_attention(sheet, found, row, clip, run, other, wave):
     low, high = found["log_range"]
     static = low + found["log_gammatone"][row] / 255 * (high - low)
     seconds = static.shape[1] * float(found["hop_seconds"])
@@ -89,18 +97,17 @@ def _draw_attention(sheet, found, row, clip, run, other, wave, credit):
         sheet.right.set_ylim(0, max(sheet.right.get_ylim()[1], highest))
         title += f" (blue, solid)\nbeside {label} (yellow, dashed)"
     ax.set_xlim(0, seconds)
-    sheet.fig.suptitle(title, fontsize=10)
+    heading = sheet.fig.suptitle(title, fontsize=10)
     box = ax.get_position()
-    image = picture(sheet.fig, f"Spectrogram of clip {clip} with the attention of {run} over it")
+    image = sheet.picture(f"Spectrogram of clip {clip} with the attention of {run} over it",
+                          [heading, sheet.right.yaxis, *(part.yaxis for part in above)])
     if wave is None:
         return image
-    move = CURSOR.format(start=round(100 * box.x0, 2), span=round(100 * box.width, 2),
-                         seconds=round(seconds, 3))
-    line = (f'<div class="cursor" style="position:absolute;top:0;bottom:0;left:{100 * box.x0:.2f}%;'
-            'width:2px;background:#d55e00"></div>')
-    player = sound(wave, attributes=f'onplay="{escape(move)}" onseeked="{escape(move)}"')
-    return (f'<div><div style="position:relative;display:inline-block">{image}{line}</div>'
-            f"<div>{credit}</div>{player}</div>")
+    line = (f'<div class="cursor" data-start="{100 * box.x0:.2f}" '
+            f'data-span="{100 * box.width:.2f}" data-seconds="{seconds:.3f}" style="'
+            f'position:absolute;top:0;bottom:0;left:{100 * box.x0:.2f}%;width:2px;'
+            'background:#d55e00"></div>')
+    return f'<div style="position:relative;display:inline-block">{image}{line}</div>'
 
 
 def confusion(runs, clip_html=None):
@@ -186,7 +193,7 @@ def heard_and_seen(table):
         clip = clips[clip_id]
         wave = audio.read(clip.path, 5.0)
         viz.gammatonegram(bands_of(wave), sheet.blank()[0], colorbar=False)
-        image = picture(sheet.fig, f"Spectrogram of clip {clip_id}, {clip.category}")
+        image = sheet.picture(f"Spectrogram of clip {clip_id}, {clip.category}")
         player = sound(wave) if viz.may_embed(clip) else ""
         return f"<div>{viz.credit(clip)}</div>{player}<div>{image}</div>"
 
