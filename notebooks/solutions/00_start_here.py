@@ -19,3 +19,18 @@ my_sound = acrnn_lib.__file__  # a file, but no sound
 
 # %% n00-34 wrong
 my_sound = 3
+
+# %% n00-38
+my_votes = [[0.6, 0.4], [0.6, 0.4], [0.1, 0.9]]
+
+# %% n00-38 wrong
+my_votes = [[0.9, 0.1], [0.9, 0.1], [0.1, 0.9]]  # the two are too sure
+
+# %% n00-38 wrong
+my_votes = [[0.4, 0.6], [0.4, 0.6], [0.1, 0.9]]  # nobody prefers class 0
+
+# %% n00-38 wrong
+my_votes = [[6, 4], [6, 4], [1, 9]]
+
+# %% n00-38 wrong
+my_votes = [0.6, 0.6, 0.1]

@@ -23,3 +23,30 @@ my_peak = 0.5
 
 # %% n06-51 wrong
 my_peak = 25
+
+# %% n06-54
+def my_average(values, decay):
+    average = values[0]
+    for step, value in enumerate(values[1:], 1):
+        share = min(decay, (1 + step) / (10 + step))
+        average = share * average + (1 - share) * value
+    return average
+
+# %% n06-54 wrong
+def my_average(values, decay):
+    average = values[0]
+    for value in values[1:]:
+        average = decay * average + (1 - decay) * value
+    return average
+
+# %% n06-54 wrong
+def my_average(values, decay):
+    return sum(values) / len(values)
+
+# %% n06-54 wrong
+def my_average(values, decay):
+    average = values[0]
+    for step, value in enumerate(values[1:], 1):  # never held by decay
+        share = (1 + step) / (10 + step)
+        average = share * average + (1 - share) * value
+    return average
