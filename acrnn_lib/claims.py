@@ -30,10 +30,20 @@ def published() -> pd.DataFrame:
         return pd.read_csv(file)
 
 
+def published_recall() -> pd.DataFrame:
+    """Recalls by class that others published (verified): system, dataset, category, recall, source.
+
+    Notebook: 08_confusion_matrices
+    """
+    with (files("acrnn_lib") / "data" / "published_recall.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
 def ledger(reference, mine=()) -> pd.DataFrame:
     """What was published (verified only), the committed reference and this run, side by side.
 
-    The verdict is the reference's: matched where its interval holds the published value.
+    The verdict is the reference's: matched where its interval holds the published value; runs says
+    what stands behind it.
     """
     listed = published().dropna(subset="experiment").set_index(["dataset", "experiment"])
     theirs, ours = _rows(reference), _rows(mine)
@@ -42,10 +52,55 @@ def ledger(reference, mine=()) -> pd.DataFrame:
     rows = []
     for key in sorted({*theirs, *ours, *missing}):
         there = listed.loc[key[:2]] if key[:2] in listed.index else None
-        rows.append([*key, _said(there), _cell(theirs, key), _cell(ours, key),
-                     _verdict(None if there is None else there.accuracy, theirs.get(key))])
+        rows.append([*key, _said(there), _cell(theirs, key), _budget(theirs.get(key)),
+                     _cell(ours, key),
+                     _verdict(key[0], None if there is None else there.accuracy,
+                              theirs.get(key))])
     return pd.DataFrame(rows, columns=["dataset", "experiment", "profile", "published",
-                                       "committed reference", "this run", "verdict"])
+                                       "committed reference", "runs", "this run", "verdict"])
+
+
+def answers(runs) -> pd.DataFrame:
+    """Each claim of the paper and each question that it asks, beside what the runs say.
+
+    A pair is a difference in accuracy on the same clips, in points, with its 95 % interval, not
+    corrected for the number of pairs. Notebook: 07_result_tables
+    """
+    with (files("acrnn_lib") / "data" / "claims.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file, keep_default_na=False)
+    checks = {"accuracy": _accuracy, "parameters": _parameters, "pairs": _pairs,
+              "multiply_adds": _multiply_adds}
+    table["what came out here"] = [checks[row.check](runs, *row.of.split())
+                                   for row in table.itertuples()]
+    return table.drop(columns=["check", "of"])
+
+
+def _accuracy(runs, dataset):
+    rows = ledger(runs).query("dataset == @dataset and experiment == 'acrnn'")
+    return "; ".join(row["verdict"] if not row["profile"] else
+                     f"{row['committed reference']} ({row['profile']}): {row['verdict']}"
+                     for row in rows.to_dict("records"))
+
+
+def _parameters(runs, *experiments):
+    found = {run.experiment: run.manifest["parameters"] for run in runs
+             if run.experiment in experiments and run.dataset != "synth"}
+    return "; ".join(f"{name}: {found[name]:,}" if name in found else f"{name}: not run"
+                     for name in experiments)
+
+
+def _pairs(runs, *pairs):
+    runs = [run for run in runs if run.dataset != "synth"]
+    pairs = [pair.split(":") for pair in pairs]
+    return "; ".join(f"{a} minus {b}: {_effect(runs, a, b)}" for a, b in pairs)
+
+
+def _multiply_adds(runs):
+    from .acrnn import layer_table  # and torch, which no other row needs
+
+    total = layer_table()["multiply_adds"].sum()
+    return (f"{total / 1e9:.2f} G multiply-adds to name one segment: whatever was counted, it was "
+            "not these")
 
 
 def paper_table(title, whole, dataset="esc10") -> pd.DataFrame:
@@ -54,13 +109,12 @@ def paper_table(title, whole, dataset="esc10") -> pd.DataFrame:
     Raises ValueError for a title that is not among them. Notebook: 07_result_tables
     """
     names = TABLES[known("table", title, TABLES)]
-    table = whole.query("dataset == @dataset").set_index("experiment")
+    table = whole.query("dataset == @dataset").set_index("experiment").drop(columns="dataset")
+    absent = {"profile": "", "published": _said(None), "committed reference": "not run",
+              "runs": "", "this run": "not run", "verdict": _verdict(dataset, None, None)}
     rows = [table.loc[[name]] if name in table.index else
-            pd.DataFrame({"profile": "", "published": "not published",
-                          "committed reference": "not run", "this run": "not run",
-                          "verdict": "not attempted"}, [name]) for name in names]
-    columns = ["profile", "published", "committed reference", "this run", "verdict"]
-    found = pd.concat(rows)[columns].rename_axis("experiment").reset_index()
+            pd.DataFrame(absent, [name])[table.columns] for name in names]
+    found = pd.concat(rows).rename_axis("experiment").reset_index()
     found.insert(1, "what it is", [EXPERIMENTS[name][0] for name in found["experiment"]])
     return found
 
@@ -99,7 +153,7 @@ def _rows(runs):
 
 def _said(there):
     if there is None:
-        return "not published"
+        return "none known"
     if np.isnan(there.accuracy):
         return "not verified"
     source = "" if there.source.startswith("the paper") else f" ({there.source})"
@@ -112,9 +166,17 @@ def _cell(column, key):
     return interval_text(column[key]) + mark(column[key]["coverage"])
 
 
-def _verdict(paper, row):
+def _budget(row):
     if row is None:
-        return "not attempted"
+        return ""
+    epochs = "" if pd.isna(row["epochs"]) else f", epochs: {row['epochs']}"
+    return f"folds: {row['folds']}, seeds: {row['seeds']}{epochs}"
+
+
+def _verdict(dataset, paper, row):
+    if row is None:
+        return "not attempted" + (": the data set could not be downloaded here"
+                                  if dataset == "esc50" else "")
     if paper is None or np.isnan(paper):
         return ""
     if row["folds"] < FOLDS:

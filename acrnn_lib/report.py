@@ -17,9 +17,18 @@ from .config import EXPERIMENTS
 from .results import ResultsError
 
 FOLDS = 5
-# the paper's questions: attention or the mean, augmented or plain, and what a newer recipe adds
-PAIRS = (("acrnn", "crnn"), ("acrnn-noaug", "crnn-noaug"), ("acrnn", "acrnn-noaug"),
-         ("crnn", "crnn-noaug"), ("acrnn-plus", "acrnn"))
+# what each of the paper's tables asks; Holm's correction pays for the questions of one table
+PAIRS = {
+    "models": (*(("acrnn", other) for other in (
+        "knn", "svm", "forest", "mfcc-gmm", "mfcc-rnn", "rgb-cnn", "parallel", "attention-rnn")),
+        ("acrnn-plus", "acrnn")),
+    "model settings": (("acrnn", "crnn"), ("acrnn-noaug", "crnn-noaug"),
+                       ("acrnn", "acrnn-noaug"), ("crnn", "crnn-noaug")),
+    "attention placement": tuple(("acrnn", other) for other in (
+        "crnn", "att-l2", "att-l4", "att-l6", "att-l8")),
+    "attention scaling": (("acrnn", "crnn"), ("acrnn", "sigmoid")),
+    "recurrent cells": (("acrnn", "lstm"),),
+}
 
 
 def summary(runs) -> pd.DataFrame:
@@ -53,8 +62,9 @@ def compare(runs, a, b) -> pd.DataFrame:
 
     difference, lo, hi, p : mean correctness of a minus b over seeds, bootstrapped over recordings;
     mcnemar : exact test per common seed, with the clips that only a and only b got right;
-    cohens_g : effect size, the share of these clips that a won, over all common seeds, minus a
-    half (0.05 is called small, 0.15 medium, 0.25 large; Cohen 1988, chapter 4).
+    disagree : share of clips that only one of them got right, over all pairs of a seed of a and one
+    of b; cohens_g : effect size, the share of these that a won, minus a half (0.05 is called small,
+    0.15 medium, 0.25 large; Cohen 1988, chapter 4).
     Raises ResultsError for an experiment that was never run.
     """
     groups, rows = by_experiment(runs), []
@@ -77,23 +87,32 @@ def compare(runs, a, b) -> pd.DataFrame:
             **dict(zip(("difference", "lo", "hi", "p"), values, strict=True)),
             "mcnemar": "; ".join(f"seed {seed}: {only_a} to {only_b}, p = {p:.3g}"
                                  for seed, (p, only_a, only_b) in tests.items()),
-            "cohens_g": _cohens_g(tests.values()),
+            **_discord(left.mean(axis=1), right.mean(axis=1)),
             "coverage": note_a if note_a == note_b else f"{a}: {note_a}; {b}: {note_b}"})
     return pd.DataFrame(rows)
 
 
 def comparisons(runs, pairs=PAIRS) -> pd.DataFrame:
-    """`compare` for every pair that was run; p_holm is corrected over the whole table."""
+    """`compare` for every pair that was run, by table; pairs : {table: ((a, b), ...)}.
+
+    p_holm is corrected over the pairs of one table on one data set and profile.
+    """
     names = {run.experiment for run in runs}
-    tables = [compare(runs, *pair) for pair in pairs if names.issuperset(pair)]
+    tables = [compare(runs, *pair).assign(table=title) for title, asked in pairs.items()
+              for pair in asked if names.issuperset(pair)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return table.assign(p_holm=evaluate.holm(table["p"])) if len(table) else table
+    if table.empty:
+        return table
+    table.insert(0, "table", table.pop("table"))
+    families = table.groupby(["table", "dataset", "profile"])["p"]
+    return table.assign(p_holm=families.transform(evaluate.holm))
 
 
 def pairs_text(table) -> pd.DataFrame:
     """A table of `comparisons` for people: points, rounded; who alone was right, seed by seed."""
     rows = [{
-        "pair": f"{row.a} minus {row.b}", "data set, profile": f"{row.dataset}, {row.profile}",
+        "table": row.table, "pair": f"{row.a} minus {row.b}",
+        "data set, profile": f"{row.dataset}, {row.profile}",
         "clips": row.clips, "seeds": f"{row.seeds_a}, {row.seeds_b}",
         "difference in points": f"{100 * row.difference:+.1f} "
                                 f"[{100 * row.lo:.1f}, {100 * row.hi:.1f}]",
@@ -186,9 +205,11 @@ def _arrays(correct):
     return correct.to_numpy().T, correct.index.get_level_values("source")
 
 
-def _cohens_g(tests):
-    won, lost = (sum(test[k] for test in tests) for k in (1, 2))
-    return won / (won + lost) - 0.5 if won + lost else 0.0
+def _discord(a, b):
+    """How often just one is right, and who: from the shares of seeds that got each clip right."""
+    won, lost = (a * (1 - b)).sum(), (b * (1 - a)).sum()
+    return {"disagree": (won + lost) / len(a),
+            "cohens_g": won / (won + lost) - 0.5 if won + lost else 0.0}
 
 
 def interval_text(row):

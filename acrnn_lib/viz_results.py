@@ -5,10 +5,8 @@ Every function takes ``ax`` and returns (fig, ax), like those of ``viz``.
 Notebook: 07_result_tables, 08_confusion_matrices
 """
 
-from importlib.resources import files
 
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from scipy.stats import binom
 
@@ -16,15 +14,6 @@ from . import results
 from .viz import PALETTE, axes
 
 MARKERS = "osD^vP*X<>"
-
-
-def published_recall():
-    """Recalls by class that others published (verified): system, dataset, category, recall, source.
-
-    Notebook: 08_confusion_matrices
-    """
-    with (files("acrnn_lib") / "data" / "published_recall.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
 
 
 def accuracies(summary, ax=None, published=None, title=None):
@@ -48,8 +37,10 @@ def accuracies(summary, ax=None, published=None, title=None):
 def differences(table, ax=None, title=None):
     """Differences of ``report.comparisons`` in percentage points, with 95 % intervals and zero.
 
+    A pair that several tables ask for is drawn once.
     Notebook: 07_result_tables
     """
+    table = table.drop_duplicates(["dataset", "profile", "a", "b"])
     names = [f"{r.a} minus {r.b} ({r.dataset}, {r.profile})" for r in table.itertuples()]
     fig, ax = _intervals(table[["difference", "lo", "hi"]], names, ax, "s", PALETTE[2])
     ax.axvline(0, color="0.3", linewidth=1)
@@ -171,6 +162,7 @@ def resolution(sizes, disagree, ax=None, title=None, largest=0.1):
         ax.plot(100 * differences, 100 * np.array(chances), label=label, color=PALETTE[k],
                 linestyle=("-", "--", ":")[k % 3])
     ax.axhline(80, color="0.5", linewidth=1)
+    ax.axvspan(0.5, 3, color="0.92", zorder=0)  # what papers on these data sets differ by
     ax.set(xlabel="true difference (percentage points)", ylabel="noticed (% of tries)",
            ylim=(0, 102), title=title)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))

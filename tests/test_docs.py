@@ -82,3 +82,20 @@ def test_the_evidence_page_tells_what_the_longer_windows_gave():
     assert "{} points [{}, {}]".format(*points) in text
     only_short, only_long = re.search(r": (\d+) to (\d+),", found.mcnemar).groups()
     assert f"{only_short} clips right with the short windows only, {only_long} with the" in text
+
+
+def test_the_evidence_page_tells_what_failed_and_what_was_run_twice():
+    text = " ".join((ROOT / "results" / "README.md").read_text().split())
+
+    def row(place, **filters):
+        return report.summary(results.load(ROOT / "results" / place, **filters)).iloc[0]
+
+    assert f"{row('inner-1').accuracy:.1%} of the validation fold".replace("%", " %") in text
+    plus = {"experiment": "acrnn-plus"}
+    first = row("earlier", **plus)
+    second = report.summary([run for run in results.load(ROOT / "results", dataset="esc10", **plus)
+                             if run.seed == 0]).iloc[0]
+    for found in (first, second):
+        assert report.interval_text(found).replace("%", " %") in text
+    apart = 100 * (first.accuracy - second.accuracy)
+    assert f"moves the same recipe by {apart:.1f} points" in text

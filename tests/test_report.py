@@ -115,7 +115,8 @@ def test_compare_hand_counted_pairs(root):
     assert (found["seeds_a"], found["seeds_b"], found["clips"]) == (2, 1, 20)
     # seed 0: fold 1 acrnn wrong 0,1,2 and crnn wrong 0,1,3; fold 2 crnn alone wrong at three
     assert found["mcnemar"] == "seed 0: 4 to 1, p = 0.375"
-    assert found["cohens_g"] == pytest.approx(4 / 5 - 0.5)
+    # seed 1 of acrnn is wrong at 0 alone, as crnn is: it wins 5 more clips and loses none
+    assert found["cohens_g"] == pytest.approx(9 / 10 - 0.5)
     back = report.compare(results.load(root), "crnn", "acrnn").iloc[0]
     assert back["difference"] == pytest.approx(-found["difference"])
     part = report.compare(results.load(root), "acrnn", "acrnn-noaug").iloc[0]
@@ -125,11 +126,30 @@ def test_compare_hand_counted_pairs(root):
         report.compare(results.load(root), "acrnn", "cnn")
 
 
-def test_comparisons_are_corrected_over_the_table(root):
+def test_comparisons_are_corrected_over_each_table(root):
     table = report.comparisons(results.load(root))
-    assert table[["a", "b"]].to_numpy().tolist() == [["acrnn", "crnn"], ["acrnn", "acrnn-noaug"]]
-    assert table["p_holm"].tolist() == evaluate.holm(table["p"]).tolist()
+    pairs = [tuple(row) for row in table[["table", "a", "b"]].to_numpy()]
+    assert pairs == [
+        ("model settings", "acrnn", "crnn"), ("model settings", "acrnn", "acrnn-noaug"),
+        ("attention placement", "acrnn", "crnn"), ("attention scaling", "acrnn", "crnn")]
+    settings, alone = table[:2], table[2:]
+    assert settings["p_holm"].tolist() == evaluate.holm(settings["p"]).tolist()
+    assert alone["p_holm"].tolist() == alone["p"].tolist(), "one question needs no correction"
     assert report.comparisons(results.load(root, experiment="crnn")).empty
+
+
+def test_every_pair_belongs_to_its_table():
+    for title, pairs in report.PAIRS.items():
+        assert {name for pair in pairs for name in pair} == set(claims.TABLES[title])
+
+
+def test_the_effect_size_has_the_sign_of_the_difference():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        a, b = (pd.Series(rng.integers(0, 2, (k, 30)).mean(axis=0)) for k in (3, 2))
+        found, difference = report._discord(a, b), round((a - b).mean(), 9)
+        assert np.sign(round(found["cohens_g"], 9)) == np.sign(difference)
+        assert 2 * found["cohens_g"] * found["disagree"] == pytest.approx(difference)
 
 
 def test_pairs_are_told_in_points(root):
@@ -175,10 +195,12 @@ def test_ledger_has_three_columns_and_a_verdict(root):
     assert crnn["published"] == "not verified"
     assert crnn["this run"] == crnn["committed reference"]
     assert crnn["verdict"] == ""
-    assert cells["esc10", "acrnn-plus"]["published"] == "not published"
+    assert cells["esc10", "acrnn-plus"]["published"] == "none known"
     assert cells["esc10", "acrnn-noaug"]["verdict"] == ""  # nothing to hold it against
-    assert cells["esc50", "acrnn"]["verdict"] == "not attempted"
-    assert len(claims.ledger([], [])) == 14
+    assert acrnn["runs"] == "folds: 5, seeds: 2, epochs: 30"
+    assert cells["esc50", "acrnn"]["verdict"].startswith("not attempted: the data set could not")
+    assert cells["esc10", "att-l4"]["published"] == "not verified"  # printed, but never read
+    assert len(claims.ledger([], [])) == len(claims.published().dropna(subset="experiment"))
 
 
 def test_paper_tables_keep_their_order_and_show_what_is_missing(root):
@@ -193,6 +215,16 @@ def test_paper_tables_keep_their_order_and_show_what_is_missing(root):
             assert (row["committed reference"] == "not run") == (row["experiment"] not in done)
     with pytest.raises(ValueError, match="did you mean models"):
         claims.paper_table("model", whole)
+
+
+def test_answers_are_counted_and_say_what_is_missing(root):
+    table = claims.answers(results.load(root)).set_index("claim or question")["what came out here"]
+    assert "90.0% [" in table.iloc[0] and "(lite): matched" in table.iloc[0]
+    assert table.iloc[1].startswith("not attempted")
+    assert table["does attention help, beside the mean over frames?"].startswith(
+        "acrnn minus crnn: +20.0 [")
+    assert "acrnn minus lstm: not measured yet" in table["GRU or LSTM?"]
+    assert table["it is almost as large without attention"] == "acrnn: 3,806; crnn: 3,806"
 
 
 def test_register_has_options_a_choice_and_an_effect_that_is_counted(root):
@@ -220,7 +252,7 @@ def test_rebuild_writes_every_table_and_finds_nothing(root, tmp_path):
     assert recount.rebuild(root, out) == []
     names = {path.stem for path in out.glob("*.csv")}
     assert names == {path.stem for path in out.glob("*.md")} == {
-        "accuracies", "ledger", "register", "comparisons", "pairs", "recall_esc10_lite",
+        "accuracies", "claims", "ledger", "register", "comparisons", "pairs", "recall_esc10_lite",
         *(title.replace(" ", "_") for title in claims.TABLES),
         *(f"confusion_esc10_lite_{name}" for name in ("acrnn", "crnn", "acrnn-noaug"))}
     accuracies = pd.read_csv(out / "accuracies.csv")
