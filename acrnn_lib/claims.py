@@ -21,6 +21,7 @@ TABLES = {
     "attention scaling": ("crnn", "sigmoid", "acrnn"),
     "recurrent cells": ("lstm", "acrnn"),
 }
+BEHIND = "folds, seeds, epochs"  # of the committed reference
 
 
 def published() -> pd.DataFrame:
@@ -42,8 +43,7 @@ def published_recall() -> pd.DataFrame:
 def ledger(reference, mine=()) -> pd.DataFrame:
     """What was published (verified only), the committed reference and this run, side by side.
 
-    The verdict is the reference's: matched where its interval holds the published value; runs says
-    what stands behind it.
+    The verdict is the reference's: matched where its interval holds the published value.
     """
     listed = published().dropna(subset="experiment").set_index(["dataset", "experiment"])
     theirs, ours = _rows(reference), _rows(mine)
@@ -57,7 +57,7 @@ def ledger(reference, mine=()) -> pd.DataFrame:
                      _verdict(key[0], None if there is None else there.accuracy,
                               theirs.get(key))])
     return pd.DataFrame(rows, columns=["dataset", "experiment", "profile", "published",
-                                       "committed reference", "runs", "this run", "verdict"])
+                                       "committed reference", BEHIND, "this run", "verdict"])
 
 
 def answers(runs) -> pd.DataFrame:
@@ -111,7 +111,7 @@ def paper_table(title, whole, dataset="esc10") -> pd.DataFrame:
     names = TABLES[known("table", title, TABLES)]
     table = whole.query("dataset == @dataset").set_index("experiment").drop(columns="dataset")
     absent = {"profile": "", "published": _said(None), "committed reference": "not run",
-              "runs": "", "this run": "not run", "verdict": _verdict(dataset, None, None)}
+              BEHIND: "", "this run": "not run", "verdict": _verdict(dataset, None, None)}
     rows = [table.loc[[name]] if name in table.index else
             pd.DataFrame(absent, [name])[table.columns] for name in names]
     found = pd.concat(rows).rename_axis("experiment").reset_index()
@@ -169,8 +169,8 @@ def _cell(column, key):
 def _budget(row):
     if row is None:
         return ""
-    epochs = "" if pd.isna(row["epochs"]) else f", epochs: {row['epochs']}"
-    return f"folds: {row['folds']}, seeds: {row['seeds']}{epochs}"
+    epochs = "?" if pd.isna(row["epochs"]) else row["epochs"]
+    return f"{row['folds']}, {row['seeds']}, {epochs}"
 
 
 def _verdict(dataset, paper, row):

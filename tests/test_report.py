@@ -197,7 +197,7 @@ def test_ledger_has_three_columns_and_a_verdict(root):
     assert crnn["verdict"] == ""
     assert cells["esc10", "acrnn-plus"]["published"] == "none known"
     assert cells["esc10", "acrnn-noaug"]["verdict"] == ""  # nothing to hold it against
-    assert acrnn["runs"] == "folds: 5, seeds: 2, epochs: 30"
+    assert acrnn["folds, seeds, epochs"] == "5, 2, 30"
     assert cells["esc50", "acrnn"]["verdict"].startswith("not attempted: the data set could not")
     assert cells["esc10", "att-l4"]["published"] == "not verified"  # printed, but never read
     assert len(claims.ledger([], [])) == len(claims.published().dropna(subset="experiment"))
