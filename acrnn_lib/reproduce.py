@@ -169,6 +169,7 @@ def execute_one(path, target, parameters):
     try:
         settings = {"kernel_name": KERNEL, "language": "python", "start_timeout": 300}
         settings |= {"cwd": path.parent, "progress_bar": False}
+        settings["iopub_timeout"] = 120  # s; a page of widgets on a busy machine takes over 4
         papermill.execute_notebook(path, partial, parameters, **settings)
         os.replace(partial, target)
     except (papermill.PapermillExecutionError, DeadKernelError) as error:

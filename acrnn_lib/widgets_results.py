@@ -17,6 +17,7 @@ from .widgets import MARGINS, STATES, Explorer, Sheet, bands_of, picture, sound
 
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB
 HEARD = 3  # clips of a cell that are played
+FILLED_IN = 20  # classes; beyond, empty cells have no button: 2,500 would take a browser seconds
 # moves the line over the picture with the sound: a frame of the screen at a time while it plays
 CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor'), at = line.dataset;"
           "(function move() {line.style.left = (+at.start + at.span * a.currentTime / at.seconds)"
@@ -157,9 +158,15 @@ def _grid(matrix, names, chosen):
     def text(name):
         return ipywidgets.HTML(f'<span title="{escape(name)}">{escape(name[:12])}</span>')
 
-    cells = [text("truth \\ called"), *map(text, names)]
+    def placed(widget, row, column):
+        widget.layout.grid_row, widget.layout.grid_column = str(row + 1), str(column + 1)
+        return widget
+
+    cells = [placed(text("truth \\ called"), 0, 0)]
     for t, name in enumerate(names):
-        cells += [text(name), *(button(t, p) for p in range(len(names)))]
+        cells += [placed(text(name), 0, t + 1), placed(text(name), t + 1, 0)]
+        cells += [placed(button(t, p), t + 1, p + 1) for p in range(len(names))
+                  if matrix.iat[t, p] or len(names) <= FILLED_IN]
     columns = f"7em repeat({len(names)}, minmax(2.2em, 5.5em))"
     return ipywidgets.GridBox(cells, layout={"grid_template_columns": columns,
                                              "overflow": "auto"})
