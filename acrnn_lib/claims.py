@@ -27,8 +27,7 @@ BEHIND = "folds, seeds, epochs"  # of the committed reference
 def published() -> pd.DataFrame:
     """Verified values of the paper and its neighbours: system, experiment (ours, where there is
     one), dataset, accuracy (share; NaN: printed by the paper, but not verified), source."""
-    with (files("acrnn_lib") / "data" / "published.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return _data("published.csv")
 
 
 def published_recall() -> pd.DataFrame:
@@ -36,8 +35,12 @@ def published_recall() -> pd.DataFrame:
 
     Notebook: 08_confusion_matrices
     """
-    with (files("acrnn_lib") / "data" / "published_recall.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return _data("published_recall.csv")
+
+
+def _data(name, **options):
+    with (files("acrnn_lib") / "data" / name).open(encoding="utf-8") as file:
+        return pd.read_csv(file, **options)
 
 
 def ledger(reference, mine=()) -> pd.DataFrame:
@@ -66,8 +69,8 @@ def answers(runs) -> pd.DataFrame:
     A pair is a difference in accuracy on the same clips, in points, with its 95 % interval, not
     corrected for the number of pairs. Notebook: 07_result_tables
     """
-    with (files("acrnn_lib") / "data" / "claims.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file, keep_default_na=False)
+    table = _data("claims.csv", keep_default_na=False)
+    runs = [run for run in runs if run.dataset != "synth"]
     checks = {"accuracy": _accuracy, "parameters": _parameters, "pairs": _pairs,
               "multiply_adds": _multiply_adds}
     table["what came out here"] = [checks[row.check](runs, *row.of.split())
@@ -76,23 +79,22 @@ def answers(runs) -> pd.DataFrame:
 
 
 def _accuracy(runs, dataset):
-    rows = ledger(runs).query("dataset == @dataset and experiment == 'acrnn'")
+    acrnn = [run for run in runs if run.experiment == "acrnn"]
+    rows = ledger(acrnn).query("dataset == @dataset and experiment == 'acrnn'")
     return "; ".join(row["verdict"] if not row["profile"] else
                      f"{row['committed reference']} ({row['profile']}): {row['verdict']}"
                      for row in rows.to_dict("records"))
 
 
 def _parameters(runs, *experiments):
-    found = {run.experiment: run.manifest["parameters"] for run in runs
-             if run.experiment in experiments and run.dataset != "synth"}
+    found = {run.experiment: run.manifest["parameters"] for run in runs}
     return "; ".join(f"{name}: {found[name]:,}" if name in found else f"{name}: not run"
                      for name in experiments)
 
 
 def _pairs(runs, *pairs):
-    runs = [run for run in runs if run.dataset != "synth"]
-    pairs = [pair.split(":") for pair in pairs]
-    return "; ".join(f"{a} minus {b}: {_effect(runs, a, b)}" for a, b in pairs)
+    return "; ".join(f"{a} minus {b}: {_effect(runs, a, b)}"
+                     for a, b in (pair.split(":") for pair in pairs))
 
 
 def _multiply_adds(runs):
@@ -127,8 +129,7 @@ def register(runs, dataset="esc10") -> pd.DataFrame:
     points, with its 95 % interval, on the folds that both were tested on. Details whose effect
     was not measured say so. Notebook: 07_result_tables
     """
-    with (files("acrnn_lib") / "data" / "register.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file, keep_default_na=False)
+    table = _data("register.csv", keep_default_na=False)
     runs = [run for run in runs if run.dataset == dataset]
     table["effect"] = [_effect(runs, row.experiment, row.base) for row in table.itertuples()]
     return table

@@ -168,8 +168,8 @@ def execute_one(path, target, parameters):
     failed.unlink(missing_ok=True)
     try:
         settings = {"kernel_name": KERNEL, "language": "python", "start_timeout": 300}
-        settings |= {"cwd": path.parent, "progress_bar": False}
-        settings["iopub_timeout"] = 120  # s; a page of widgets on a busy machine takes over 4
+        settings |= {"cwd": path.parent, "progress_bar": False,
+                     "iopub_timeout": 120}  # s; widgets on a busy machine take over 4
         papermill.execute_notebook(path, partial, parameters, **settings)
         os.replace(partial, target)
     except (papermill.PapermillExecutionError, DeadKernelError) as error:

@@ -224,6 +224,9 @@ def test_answers_are_counted_and_say_what_is_missing(root):
     assert table["does attention help, beside the mean over frames?"].startswith(
         "acrnn minus crnn: +20.0 [")
     assert "acrnn minus lstm: not measured yet" in table["GRU or LSTM?"]
+    shares = claims.published().query("experiment == 'acrnn'").accuracy
+    for share, claim in zip(shares, table.index, strict=False):
+        assert f"{share:.1%}".replace("%", " %") in claim, "a number typed twice"
     assert table["it is almost as large without attention"] == "acrnn: 3,806; crnn: 3,806"
 
 
