@@ -121,6 +121,8 @@ class Sheet:
 
         also : parts that are painted anew as well, such as an axis whose ticks have changed
         """
+        for ax in self.fig.axes:
+            ax.set_title(ax.get_title(), y=1.0)  # else it is placed while it is hidden: outside
         moving = [*self._drawn(), *(ax.title for ax in self.fig.axes), *also]
         if self.kept is None:
             for artist in moving:

@@ -44,7 +44,13 @@ def holds(explorer, **values):
     return explorer
 
 
-def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs):
+def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs, monkeypatch):
+    kept = widgets.Sheet.picture
+
+    def painted_anew(sheet, *words):
+        sheet.kept = None
+        return kept(sheet, *words)
+
     maps = next({run.experiment: run.attention} for run in runs if run.attention is not None)
     (label, found), = maps.items()
     clips = [str(clip) for clip in found["clip_id"][:2]]
@@ -53,10 +59,14 @@ def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs):
             (widgets.augmentation(wave, CLOSED), {"rate": 0.8}, {"rate": 1.3}),
             (widgets_results.attention(maps, {clip: (wave, "") for clip in clips}),
              {"clip": clips[0], "run": label}, {"clip": clips[1], "run": label})]:
-        first, second, again = (  # an encoded sound has a number of its own each time
-            re.findall(r"<img[^>]*>", explorer.draw(**{**explorer.start, **values}))
-            for values in (one, other, one))
+        def images(values, explorer=explorer):  # an encoded sound has another number each time
+            return re.findall(r"<img[^>]*>", explorer.draw(**{**explorer.start, **values}))
+
+        first, second, again = (images(values) for values in (one, other, one))
         assert first == again != second
+        with monkeypatch.context() as patch:
+            patch.setattr(widgets.Sheet, "picture", painted_anew)
+            assert images(other) == second, "what is kept fits other values only"
 
 
 def test_filter_bank(wave):
