@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from . import evaluate
+from . import evaluate, predict
 from .acrnn import MapAttention
 from .config import FeatureConfig
 from .features import audible, segment_starts
@@ -359,3 +359,41 @@ def attended_wave(wave, curve, n_steps=7, config=None):
     gain = (gain / gain.max()).astype(np.float32)
     attended = np.asarray(wave, np.float32) * gain
     return attended, wave - attended, gain
+
+
+def sound_account(predictor, wave, target):
+    """What is in the attended sound: a list of dicts, a row per mask.
+
+    predictor : predict.Predictor; wave : (N,) float32 at 44.1 kHz; target : the true class. The
+    masks are gains as ``attended_wave`` makes them, of the attention; of the same weights with the
+    order of steps turned round in each segment (``mirrored``: as narrow, but in the wrong place);
+    and of the energy. A row has: mask, gain (mean over time), energy_gain (mean over the energy, so
+    that a mask which follows the sound lies above its gain), attended_db, rest_db (under the
+    whole), and the chance of the true class, as a clip's vote, for the ``whole``, the ``attended``
+    part alone and the ``rest`` alone. Notebook: 10_is_attention_right
+    """
+    def vote(sound):
+        chances = _heard(predictor, segments_of(predictor, sound)[0])[0]
+        return float(chances[:, target].mean())
+
+    x, starts, static = segments_of(predictor, wave)
+    weights = _heard(predictor, x)[1]
+    energy = step_energy(static, starts, weights.shape[1], predictor.config)
+    power, whole, rows = np.square(np.asarray(wave, float)), vote(wave), []
+    for mask, steps in (("attention", weights), ("mirrored", weights[:, ::-1]), ("energy", energy)):
+        curve = predict.attention_curve(starts, steps, predictor.config.segment_frames)
+        attended, rest, gain = attended_wave(wave, curve, steps.shape[1], predictor.config)
+        levels = [10 * np.log10(np.square(part, dtype=float).sum() / power.sum() + 1e-12)
+                  for part in (attended, rest)]
+        rows.append({"mask": mask, "gain": float(gain.mean()),
+                     "energy_gain": float(np.average(gain, weights=power)),
+                     "attended_db": levels[0], "rest_db": levels[1], "whole": whole,
+                     "attended": vote(attended), "rest": vote(rest)})
+    return rows
+
+
+def _heard(predictor, x):
+    """Chances (S, C) and attention (S, T') of segments from ``segments_of``: float64."""
+    with torch.inference_mode():
+        logits, weights = predictor.model(x, return_attention=True)
+    return logits.double().softmax(dim=1).numpy(), weights.double().numpy()

@@ -16,7 +16,7 @@ from acrnn_lib.config import FeatureConfig, ModelConfig, as_dict, experiment
 
 C = FeatureConfig()
 HOP = C.hop_length / C.sample_rate
-EVIDENCE = Path(__file__).parents[1] / "results" / "attention" / "esc10.csv"
+EVIDENCE = sorted((Path(__file__).parents[1] / "results" / "attention").glob("*.json"))
 
 
 def rng(seed=0):
@@ -270,22 +270,89 @@ def test_a_curve_without_weight_is_refused(curve):
         explain.attended_wave(np.zeros(44100, np.float32), curve)
 
 
+class Loud:
+    """A stand-in for a Predictor: the first class's logit is the clip's level, weights as told."""
+
+    def __init__(self, weights):
+        real = predict.Predictor()
+        self.config, self.front_end, self.mean, self.std = (
+            real.config, real.front_end, real.mean, real.std)
+        self.weights = torch.tensor(weights, dtype=torch.float32)
+
+    def model(self, x, return_attention=True):
+        level = x[:, 0].mean(dim=(1, 2))
+        return torch.stack([level, torch.zeros_like(level)], 1), self.weights.expand(len(x), 7)
+
+
+def bark(at, n=3 * 44100):
+    """Noise from ``at`` on, for 0.3 s, over noise 60 dB below it."""
+    wave = rng().standard_normal(n) * 1e-4
+    first = round(at * 44100)
+    wave[first : first + 13230] += rng().standard_normal(13230) * 0.1
+    return wave.astype(np.float32)
+
+
+def test_uniform_attention_leaves_no_rest_and_its_mirror_is_itself():
+    rows = {row["mask"]: row for row in explain.sound_account(Loud([1 / 7] * 7), bark(1.5), 0)}
+    assert set(rows) == {"attention", "mirrored", "energy"}
+    for mask in ("attention", "mirrored"):
+        assert rows[mask]["gain"] == pytest.approx(1)
+        assert rows[mask]["attended_db"] == pytest.approx(0, abs=1e-6)
+        assert rows[mask]["rest_db"] < -100
+        assert rows[mask]["attended"] == pytest.approx(rows[mask]["whole"])
+
+
+def test_the_energy_mask_follows_the_bark():
+    row = explain.sound_account(Loud([1 / 7] * 7), bark(1.5), 0)[2]
+    assert row["mask"] == "energy" and row["gain"] < 0.4 < 0.8 < row["energy_gain"]
+    assert row["attended_db"] > -2 and row["rest_db"] < row["attended_db"]
+
+
+def test_weights_in_the_wrong_place_turn_the_bark_down():
+    """At the clip's start one segment alone covers its first steps, so the mask is known there."""
+    rows = explain.sound_account(Loud([0.7, *[0.05] * 6]), bark(0.0), 0)
+    attention, mirrored, _ = rows
+    assert attention["gain"] == pytest.approx(mirrored["gain"], rel=0.1), "as narrow"
+    assert attention["energy_gain"] > 2 * mirrored["energy_gain"]
+    assert attention["attended_db"] > mirrored["attended_db"] + 3
+    chance = torch.tensor([row["attended"] for row in rows])
+    assert chance[0] > chance[1], "what is left is quieter, and this network names by level"
+
+
 # -- the committed evidence --------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not EVIDENCE.is_file(), reason="no evidence yet: tools/attention_evidence.py")
-def test_the_committed_curves_are_whole_and_their_areas_recount():
-    content, manifest = EVIDENCE.read_bytes(), json.loads(EVIDENCE.with_suffix(".json").read_text())
-    assert len(content) < 300_000 and hashlib.sha256(content).hexdigest() == manifest["sha256"]
-    table = pd.read_csv(EVIDENCE, dtype={"clip_id": str})
-    assert set(table.order) == {"attention", "energy", "effect", "random"}
-    assert table.clip_id.str.startswith(f"{manifest['fold']}-").all(), "only clips it never heard"
-    assert not table.duplicated(["fill", "clip_id", "order"]).any()
-    assert len(table) == 4 * manifest["clips"] * len(manifest["fills"])
+def table(manifest, kind=""):
+    path = manifest.with_name(f"{manifest.stem}{kind}.csv")
+    content, made = path.read_bytes(), json.loads(manifest.read_text())
+    assert hashlib.sha256(content).hexdigest() == made["sha256"][path.name]
+    found = pd.read_csv(path, dtype={"clip_id": str})
+    assert len(content) < 800_000 and found.clip_id.nunique() == made["clips"]
+    assert set(found.clip_id.str[0].astype(int)) == set(made["folds"]), "only clips never heard"
+    return found, made
+
+
+@pytest.mark.skipif(not EVIDENCE, reason="no evidence yet: tools/attention_evidence.py")
+@pytest.mark.parametrize("manifest", EVIDENCE, ids=lambda path: path.stem)
+def test_the_committed_curves_are_whole_and_their_areas_recount(manifest):
+    found, made = table(manifest)
+    assert set(found.order) == {"attention", "energy", "effect", "random"}
+    assert not found.duplicated(["fill", "clip_id", "order"]).any()
+    assert len(found) == 4 * made["clips"] * len(made["fills"])
     for name, letter in (("deletion", "d"), ("insertion", "i")):
-        curve = table[[f"{letter}{k}" for k in range(8)]].to_numpy()
+        curve = found[[f"{letter}{k}" for k in range(8)]].to_numpy()
         assert np.all((curve >= 0) & (curve <= 1))
-        np.testing.assert_allclose(explain.area(curve), table[name], atol=2e-5)
-    np.testing.assert_allclose(table.d0, table.i7, atol=2e-5)
-    random = table[table.order == "random"]
+        np.testing.assert_allclose(explain.area(curve), found[name], atol=2e-5)
+    np.testing.assert_allclose(found.d0, found.i7, atol=2e-5)
+    random = found[found.order == "random"]
     np.testing.assert_allclose(random.deletion, random.insertion, atol=2e-5)
+
+
+@pytest.mark.skipif(not EVIDENCE, reason="no evidence yet: tools/attention_evidence.py")
+@pytest.mark.parametrize("manifest", EVIDENCE, ids=lambda path: path.stem)
+def test_the_committed_sounds_are_whole(manifest):
+    found, made = table(manifest, "-sound")
+    assert not found.duplicated(["clip_id", "mask"]).any() and len(found) == 3 * made["clips"]
+    assert (found.groupby("clip_id").whole.nunique() == 1).all()
+    assert found[["gain", "energy_gain", "whole", "attended", "rest"]].stack().between(0, 1).all()
+    assert (found[["attended_db", "rest_db"]] <= 1e-4).all(axis=None)

@@ -1,9 +1,11 @@
-"""Deletion and insertion curves of the kit's checkpoint on the fold of ESC-10 it never heard.
+"""What ESC-10 says about a network's attention, asked on the folds that it never heard.
 
-    python tools/attention_evidence.py --data DIR [--segments 0] [--fills mean,quiet] [--out CSV]
+    python tools/attention_evidence.py NAME [--checkpoint FILE ...] [--data DIR] [--segments 1]
 
-Writes results/attention/esc10.csv, a row per clip, fill and order: the areas and both curves,
-means over the clip's segments; and beside it esc10.json, which says how it was made.
+Writes results/attention/NAME.csv, a row per clip, filling and order of hiding: the areas and both
+curves, means over the clip's segments; NAME-sound.csv, a row per clip and mask: what the attended
+sound holds; and NAME.json, which says how they were made. A checkpoint answers for the clips of its
+own fold; without one, the network that comes with the kit is asked.
 """
 
 import argparse
@@ -11,7 +13,6 @@ import hashlib
 import json
 import platform
 import time
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,11 @@ from acrnn_lib import audio, datasets, explain, predict, results
 from acrnn_lib.crossval import git_state
 from acrnn_lib.progress import bar
 
-CHECKPOINT, SEED, STEPS = files("acrnn_lib") / "data" / "acrnn.safetensors", 0, 7
+OUT, SEED, STEPS = Path("results/attention"), 0, 7
 
 
-def rows_of(predictor, clip, fills, per_clip):
+def curves_of(predictor, clip, wave, fills, per_clip):
     """A dict per fill and order of one clip, curves averaged over its segments."""
-    wave = audio.read(clip.path, seconds=predictor.config.clip_seconds)
     x, starts, static = explain.segments_of(predictor, wave)
     if per_clip and len(starts) > per_clip:  # which ones, the clip's name decides, not its sound
         seed = np.random.SeedSequence([SEED, *clip.clip_id.encode()])
@@ -54,40 +54,66 @@ def rows_of(predictor, clip, fills, per_clip):
                    **{f"i{k}": value for k, value in enumerate(insertion)}}
 
 
-def main(data, out, fills, per_clip, limit):
-    started, note = time.time(), predict.load_model(CHECKPOINT)[-1]
-    predictor = predict.Predictor(CHECKPOINT)
-    predictor.model.to(memory_format=torch.channels_last)  # a third faster here
-    table = datasets.load("esc10", data)
-    if datasets.class_names(table) != note["classes"]:
-        raise SystemExit("the checkpoint names other classes than this data set")
-    clips = list(table[table.fold == note["fold"]].itertuples())[:limit]
-    rows = [row for clip in bar(clips, label="clips", total=len(clips), unit="clip")
-            for row in rows_of(predictor, clip, fills, per_clip)]
-    content = pd.DataFrame(rows).sort_values(["fill", "clip_id", "order"]).to_csv(
-        index=False, float_format="%.5f", lineterminator="\n").encode()
-    results.write_bytes(out, content)
+def networks(checkpoints):
+    """(note, Predictor) of each; SystemExit unless they are one experiment on different folds."""
+    notes = [predict.load_model(path)[-1] for path in checkpoints]
+    made = {(note["experiment"]["name"], note["experiment"]["profile"], note["seed"])
+            for note in notes}
+    folds = [note["fold"] for note in notes]
+    if len(made) > 1 or len(set(folds)) < len(folds):
+        raise SystemExit(f"--checkpoint: found {sorted(made)} on folds {folds}, expected one "
+                         "experiment, profile and seed, each fold once")
+    for note, path in zip(notes, checkpoints, strict=True):
+        predictor = predict.Predictor(path)
+        predictor.model.to(memory_format=torch.channels_last)  # a third faster on CPUs
+        yield note, predictor
+
+
+def main(name, checkpoints, data, fills, per_clip, limit):
+    started, table, rows, sounds, notes = time.time(), datasets.load("esc10", data), [], [], []
+    for note, predictor in networks(checkpoints):
+        if datasets.class_names(table) != note["classes"]:
+            raise SystemExit("a checkpoint names other classes than this data set")
+        clips = list(table[table.fold == note["fold"]].itertuples())[:limit]
+        notes.append(note)
+        for clip in bar(clips, label=f"fold {note['fold']}", total=len(clips), unit="clip"):
+            wave = audio.read(clip.path, seconds=predictor.config.clip_seconds)
+            rows += curves_of(predictor, clip, wave, fills, per_clip)
+            sounds += [{"clip_id": clip.clip_id, "target": clip.target, **row}
+                       for row in explain.sound_account(predictor, wave, clip.target)]
+    contents = {f"{name}.csv": (rows, ["fill", "clip_id", "order"]),
+                f"{name}-sound.csv": (sounds, ["clip_id", "mask"])}
+    for file, (found, keys) in contents.items():
+        contents[file] = pd.DataFrame(found).sort_values(keys).to_csv(
+            index=False, float_format="%.5f", lineterminator="\n").encode()
+        results.write_bytes(OUT / file, contents[file])
+    made = notes[0]["experiment"]
     manifest = {
-        "dataset": "esc10", "data_hash": datasets.data_hash(table), "clips": len(clips),
-        "fold": note["fold"], "seed": note["seed"], "experiment": note["experiment"]["name"],
-        "profile": note["experiment"]["profile"], "classes": note["classes"],
-        "checkpoint_sha256": hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest(),
+        "dataset": "esc10", "data_hash": datasets.data_hash(table),
+        "clips": len({row["clip_id"] for row in rows}), "experiment": made["name"],
+        "profile": made["profile"], "seed": notes[0]["seed"], "classes": notes[0]["classes"],
+        "folds": [note["fold"] for note in notes],
+        "checkpoint_sha256": [hashlib.sha256(path.read_bytes()).hexdigest()
+                              for path in checkpoints],
         "segments_per_clip": per_clip or "all", "fills": fills, "quiet_share": explain.QUIET,
         **git_state(), "wall_seconds": round(time.time() - started),
         "versions": {"python": platform.python_version(), "torch": torch.__version__,
                      "numpy": np.__version__},
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()},
     }
-    results.write_bytes(out.with_suffix(".json"), (json.dumps(manifest, indent=1) + "\n").encode())
-    print(f"{out}: {len(rows)} rows, {len(content) / 1000:.0f} kB")
+    results.write_bytes(OUT / f"{name}.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    print(f"{OUT / name}: {len(rows)} curves, {len(sounds)} sounds")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", help="what the files are called, such as acrnn")
+    parser.add_argument("--checkpoint", type=Path, nargs="+", metavar="FILE",
+                        default=[predict.DATA / "acrnn.safetensors"])
     parser.add_argument("--data", help="folder of ESC-10, or one that holds it by name")
-    parser.add_argument("--out", type=Path, default=Path("results/attention/esc10.csv"))
     parser.add_argument("--fills", default="mean,quiet", help="what stands in for hidden frames")
-    parser.add_argument("--segments", type=int, default=0, help="per clip; 0: all audible ones")
-    parser.add_argument("--limit", type=int, help="only so many clips, for a first look")
+    parser.add_argument("--segments", type=int, default=1, help="per clip; 0: all audible ones")
+    parser.add_argument("--limit", type=int, help="only so many clips a fold, for a first look")
     chosen = parser.parse_args()
-    main(chosen.data, chosen.out, chosen.fills.split(","), chosen.segments, chosen.limit)
+    main(chosen.name, chosen.checkpoint, chosen.data, chosen.fills.split(","), chosen.segments,
+         chosen.limit)
