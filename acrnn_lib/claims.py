@@ -21,7 +21,7 @@ TABLES = {
     "attention scaling": ("crnn", "sigmoid", "acrnn"),
     "recurrent cells": ("lstm", "acrnn"),
 }
-BEHIND = "folds, seeds, epochs"  # of the committed reference
+BEHIND, CODE = "folds, seeds, epochs", "code"  # of the committed reference
 
 
 def published() -> pd.DataFrame:
@@ -46,7 +46,8 @@ def _data(name, **options):
 def ledger(reference, mine=()) -> pd.DataFrame:
     """What was published (verified only), the committed reference and this run, side by side.
 
-    The verdict is the reference's: matched where its interval holds the published value.
+    The verdict is the reference's: matched where its interval holds the published value; ``code``
+    are the commits that its runs were made by.
     """
     listed = published().dropna(subset="experiment").set_index(["dataset", "experiment"])
     theirs, ours = _rows(reference), _rows(mine)
@@ -56,11 +57,11 @@ def ledger(reference, mine=()) -> pd.DataFrame:
     for key in sorted({*theirs, *ours, *missing}):
         there = listed.loc[key[:2]] if key[:2] in listed.index else None
         rows.append([*key, _said(there), _cell(theirs, key), _budget(theirs.get(key)),
-                     _cell(ours, key),
+                     theirs[key]["commits"] if key in theirs else "", _cell(ours, key),
                      _verdict(key[0], None if there is None else there.accuracy,
                               theirs.get(key))])
     return pd.DataFrame(rows, columns=["dataset", "experiment", "profile", "published",
-                                       "committed reference", BEHIND, "this run", "verdict"])
+                                       "committed reference", BEHIND, CODE, "this run", "verdict"])
 
 
 def answers(runs) -> pd.DataFrame:
@@ -111,7 +112,8 @@ def paper_table(title, whole, dataset="esc10") -> pd.DataFrame:
     Raises ValueError for a title that is not among them. Notebook: 07_result_tables
     """
     names = TABLES[known("table", title, TABLES)]
-    table = whole.query("dataset == @dataset").set_index("experiment").drop(columns="dataset")
+    table = whole.query("dataset == @dataset").set_index("experiment").drop(
+        columns=["dataset", CODE])
     absent = {"profile": "", "published": _said(None), "committed reference": "not run",
               BEHIND: "", "this run": "not run", "verdict": _verdict(dataset, None, None)}
     rows = [table.loc[[name]] if name in table.index else

@@ -37,8 +37,9 @@ def summary(runs) -> pd.DataFrame:
     seeds, folds, clips : how many stand behind the row; accuracy, lo, hi : shares, with the 95 %
     interval over recordings; fold_std : standard deviation over folds; epochs, parameters : from
     the manifests; minutes : wall times of all folds, added up although some
-    ran side by side, mean over seeds; coverage : "complete", or
-    which folds there are and which seeds were left out because they tested fewer.
+    ran side by side, mean over seeds; commits : of the code that ran, with a + where files had
+    been changed since; coverage : "complete", or which folds there are and which seeds were left
+    out because they tested fewer.
     """
     rows = []
     for (dataset, profile, experiment), group in by_experiment(runs).items():
@@ -53,7 +54,8 @@ def summary(runs) -> pd.DataFrame:
             "fold_std": correct.mean(axis=1).groupby("fold").mean().std(),
             "epochs": manifests[0].get("config", {}).get("train", {}).get("epochs"),
             "minutes": seconds / correct.shape[1] / 60,
-            "parameters": manifests[0].get("parameters"), "coverage": coverage})
+            "parameters": manifests[0].get("parameters"), "commits": _commits(manifests),
+            "coverage": coverage})
     return pd.DataFrame(rows).astype({"epochs": "Int64", "parameters": "Int64"})
 
 
@@ -154,7 +156,7 @@ def as_json(runs) -> str:
 def as_text(runs) -> str:
     """The summary as a table for people: percentages, blanks for what a manifest does not say."""
     table = summary(runs)
-    shown = table.drop(columns=["accuracy", "lo", "hi", "fold_std"])
+    shown = table.drop(columns=["accuracy", "lo", "hi", "fold_std", "commits"])
     shown.insert(3, "accuracy", [interval_text(row) for row in table.to_dict("records")])
     shown.insert(4, "fold_std", [f"{std:.1%}" for std in table["fold_std"]])
     shown["minutes"] = shown["minutes"].map("{:.1f}".format)
@@ -190,6 +192,12 @@ def _same_folds(runs):
     notes += [f"seed {seed} left out: only folds {','.join(map(str, found))}"
               for seed, found in folds.items() if found != best]
     return [run for run in runs if folds[run.seed] == best], "; ".join(notes) or "complete"
+
+
+def _commits(manifests):
+    made = {(str(found.get("git_commit") or "?")[:7], bool(found.get("git_dirty")))
+            for found in manifests}
+    return ", ".join(commit + "+" * dirty for commit, dirty in sorted(made))
 
 
 def _correct(runs) -> pd.DataFrame:

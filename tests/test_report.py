@@ -46,6 +46,13 @@ def row(table, experiment):
     return found
 
 
+def test_the_ledger_names_the_code_that_ran(tmp_path):
+    for fold, (commit, dirty) in enumerate([("ab" * 20, False), ("cd" * 20, True)] * 2, 1):
+        make(tmp_path, "acrnn", fold, git_commit=commit, git_dirty=dirty)
+    (found,) = claims.ledger(results.load(tmp_path)).query("profile != ''").to_dict("records")
+    assert found["code"] == "abababa, cdcdcdc+"
+
+
 def test_summary_of_hand_counted_runs(root):
     table = report.summary(results.load(root))
     acrnn, crnn = row(table, "acrnn"), row(table, "crnn")
@@ -197,7 +204,7 @@ def test_ledger_has_three_columns_and_a_verdict(root):
     assert crnn["verdict"] == ""
     assert cells["esc10", "acrnn-plus"]["published"] == "none known"
     assert cells["esc10", "acrnn-noaug"]["verdict"] == ""  # nothing to hold it against
-    assert acrnn["folds, seeds, epochs"] == "5, 2, 30"
+    assert acrnn["folds, seeds, epochs"] == "5, 2, 30" and acrnn["code"] == "?"
     assert cells["esc50", "acrnn"]["verdict"].startswith("not attempted: the data set could not")
     assert cells["esc10", "att-l4"]["published"] == "not verified"  # printed, but never read
     assert len(claims.ledger([], [])) == len(claims.published().dropna(subset="experiment"))
