@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,11 @@ from safetensors.torch import save_file
 
 from acrnn_lib import acrnn, explain, predict
 from acrnn_lib.config import FeatureConfig, ModelConfig, as_dict, experiment
+from tests.tools import ROOT, tool
 
 C = FeatureConfig()
 HOP = C.hop_length / C.sample_rate
-EVIDENCE = sorted((Path(__file__).parents[1] / "results" / "attention").glob("*.json"))
+EVIDENCE = sorted((ROOT / "results" / "attention").glob("*.json"))
 
 
 def rng(seed=0):
@@ -356,3 +356,25 @@ def test_the_committed_sounds_are_whole(manifest):
     assert (found.groupby("clip_id").whole.nunique() == 1).all()
     assert found[["gain", "energy_gain", "whole", "attended", "rest"]].stack().between(0, 1).all()
     assert (found[["attended_db", "rest_db"]] <= 1e-4).all(axis=None)
+
+
+def test_the_tool_makes_the_committed_rows_again(esc10_root, tmp_path, monkeypatch):
+    maker, name = tool("attention_evidence"), "acrnn-plus"
+    monkeypatch.setattr(maker, "OUT", tmp_path)
+    made = json.loads((ROOT / "results" / "attention" / f"{name}.json").read_text())
+    maker.main(name, [predict.DATA / "acrnn.safetensors"], esc10_root, ["mean"], 1, limit=1)
+    again = json.loads((tmp_path / f"{name}.json").read_text())
+    same = ("data_hash", "experiment", "seed", "folds", "classes", "segments_per_clip")
+    assert {key: again[key] for key in same} == {key: made[key] for key in same}
+    for kind, keys in (("", ["fill", "clip_id", "order"]), ("-sound", ["clip_id", "mask"])):
+        mine, theirs = (pd.read_csv(place / f"{name}{kind}.csv").set_index(keys)
+                        for place in (tmp_path, ROOT / "results" / "attention"))
+        assert len(mine) == (4 if not kind else 3)
+        np.testing.assert_allclose(mine, theirs.loc[mine.index], rtol=0.01, atol=0.02)
+
+
+def test_the_tool_takes_one_experiment_each_fold_once():
+    kit = predict.DATA / "acrnn.safetensors"
+    with pytest.raises(SystemExit, match=r"--checkpoint: found \[\('acrnn-plus', 'lite', 0\)\] on "
+                                         r"folds \[1, 1\], expected one experiment"):
+        next(tool("attention_evidence").networks([kit, kit]))
