@@ -1,4 +1,4 @@
-"""Does attention tell where a sound is? Known events, hidden steps, gradients, the attended sound.
+"""Does attention tell where a sound is? Known events, hidden steps, gradients.
 
 Arrays in, numbers out: nothing here trains or draws.
 
@@ -6,13 +6,14 @@ Notebook: 10_is_attention_right
 """
 
 import copy
+import math
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from . import evaluate, predict
+from . import evaluate
 from .acrnn import MapAttention
 from .config import FeatureConfig
 from .features import audible, segment_starts
@@ -143,15 +144,18 @@ def step_energy(static, starts, n_steps=7, config=None):
 # -- hiding steps ------------------------------------------------------------------------------
 
 
-def quiet_frame(x, share=QUIET):
+def quiet_frame(x, static, share=QUIET, silence_db=60.0):
     """What a clip sounds like where it is quietest, as a fill for ``hide``: (2, n_bands).
 
-    x : (2, n_bands, frames), normalised; the mean of the share of frames whose log energies have
-    the lowest mean. Notebook: 10_is_attention_right
+    x : (2, n_bands, frames), normalised; static : (n_bands, frames), log energies, which say what
+    counts: of the frames less than silence_db (dB) under the loudest, the mean of the quietest
+    share. The digital silence that fills up short recordings is no background of theirs.
+    Notebook: 10_is_attention_right
     """
-    level = x[0].mean(dim=0)
-    count = max(1, round(share * len(level)))
-    return x[..., level.argsort()[:count]].mean(dim=-1)
+    level = torch.logsumexp(torch.as_tensor(static), dim=0) * (10 / math.log(10))
+    heard = torch.nonzero(level > level.max() - silence_db)[:, 0]
+    count = max(1, round(share * len(heard)))
+    return x[..., heard[level[heard].argsort()[:count]]].mean(dim=-1)
 
 
 def hide(x, hidden, fill=None):
@@ -255,23 +259,55 @@ def random_curves(chances):
 def single_effects(chances):
     """How much the chance falls when one step alone is hidden: (S, n_steps).
 
-    Knows the true class and asks the network itself: a mark for what an order can reach.
+    Knows the true class and asks the network itself: what a simple order that does so can reach.
     Notebook: 10_is_attention_right
     """
     alone = 1 << np.arange(int(np.log2(chances.shape[1])))
     return chances[:, :1] - chances[:, alone]
 
 
+def best_curves(chances):
+    """The deletion curve that falls, and the insertion curve that rises, as fast as any order's.
+
+    chances : (S, 2^n_steps) from ``subset_chances``. Returns two (S, n_steps + 1): the smallest
+    deletion and the largest insertion area there is, of two orders that know the true class.
+    Notebook: 10_is_attention_right
+    """
+    falls, rises = _cheapest(chances), _cheapest(-chances)[:, ::-1]
+    return curves(chances, falls)[0], curves(chances, rises)[1]
+
+
+def _cheapest(cost):
+    """The order of hiding whose sets cost least in sum: int (S, n_steps).
+
+    The cheapest way to a set is the cheapest of the ways to the sets with one step less, so each of
+    the 2^n_steps sets is looked at once, and not each of the n_steps! orders (Bellman's principle).
+    """
+    n_steps, row = int(np.log2(cost.shape[1])), np.arange(len(cost))
+    total, last = np.array(cost, float), np.zeros(cost.shape, int)  # of the cheapest way to a set
+    for hidden in range(1, cost.shape[1]):
+        steps = np.array([t for t in range(n_steps) if hidden >> t & 1])
+        before = total[:, hidden - (1 << steps)]
+        best = before.argmin(axis=1)
+        total[:, hidden] += before[row, best]
+        last[:, hidden] = steps[best]
+    hidden, order = np.full(len(cost), cost.shape[1] - 1), []
+    for _ in range(n_steps):
+        order.append(last[row, hidden])
+        hidden = hidden - (1 << order[-1])
+    return np.stack(order[::-1], axis=1)
+
+
 def occlusion(chances, **scores):
-    """Curves for each score's order, highest first, and for the mean of all orders.
+    """Curves for each score's order, highest first, for the mean of all orders, and the limits.
 
     chances : (S, 2^n_steps); scores : name=(S, n_steps). Returns dict name -> (deletion,
-    insertion), each (S, n_steps + 1), with ``random`` among the names.
+    insertion), each (S, n_steps + 1), with ``random`` and ``best`` among the names.
     Notebook: 10_is_attention_right
     """
     found = {name: curves(chances, np.argsort(-np.asarray(score), axis=1, kind="stable"))
              for name, score in scores.items()}
-    return found | {"random": random_curves(chances)}
+    return found | {"random": random_curves(chances), "best": best_curves(chances)}
 
 
 def area(curve):
@@ -334,66 +370,3 @@ def sensitivity(model, x, of="weights"):
     rows = [torch.autograd.grad(steps[:, t].sum(), x, retain_graph=True)[0].abs().sum(dim=(1, 2))
             for t in range(steps.shape[1])]
     return torch.stack(rows).mean(dim=1).numpy()
-
-
-# -- the attended sound ------------------------------------------------------------------------
-
-
-def attended_wave(wave, curve, n_steps=7, config=None):
-    """Split a wave by its attention into the attended part and the rest, which add up to it.
-
-    wave : (N,) at 44.1 kHz; curve : (frames,) >= 0 from ``predict.attention_curve``, NaN where no
-    segment is, which counts as 0. Returns (attended, rest, gain), each float32 (N,). The gain is
-    the curve, smoothed over one step so that no edge clicks, divided by its peak: 0 to 1, and 1
-    throughout for uniform attention. Raises ValueError for a curve without any weight.
-    Notebook: 10_is_attention_right
-    """
-    c, curve = config or FeatureConfig(), np.nan_to_num(np.asarray(curve, float))
-    if not (curve.ndim == 1 and curve.size and curve.min() >= 0 and curve.max() > 0):
-        raise ValueError(f"curve: found shape {curve.shape}, expected weights >= 0, some above 0")
-    span = c.segment_frames // n_steps
-    window = np.hanning(span + 2)[1:-1]
-    padded = np.pad(curve, (span // 2, span - 1 - span // 2), mode="edge")
-    smooth = np.convolve(padded, window / window.sum(), mode="valid")
-    gain = np.interp(np.arange(len(wave)) / c.hop_length, np.arange(len(smooth)), smooth)
-    gain = (gain / gain.max()).astype(np.float32)
-    attended = np.asarray(wave, np.float32) * gain
-    return attended, wave - attended, gain
-
-
-def sound_account(predictor, wave, target):
-    """What is in the attended sound: a list of dicts, a row per mask.
-
-    predictor : predict.Predictor; wave : (N,) float32 at 44.1 kHz; target : the true class. The
-    masks are gains as ``attended_wave`` makes them, of the attention; of the same weights with the
-    order of steps turned round in each segment (``mirrored``: as narrow, but in the wrong place);
-    and of the energy. A row has: mask, gain (mean over time), energy_gain (mean over the energy, so
-    that a mask which follows the sound lies above its gain), attended_db, rest_db (under the
-    whole), and the chance of the true class, as a clip's vote, for the ``whole``, the ``attended``
-    part alone and the ``rest`` alone. Notebook: 10_is_attention_right
-    """
-    def vote(sound):
-        chances = _heard(predictor, segments_of(predictor, sound)[0])[0]
-        return float(chances[:, target].mean())
-
-    x, starts, static = segments_of(predictor, wave)
-    weights = _heard(predictor, x)[1]
-    energy = step_energy(static, starts, weights.shape[1], predictor.config)
-    power, whole, rows = np.square(np.asarray(wave, float)), vote(wave), []
-    for mask, steps in (("attention", weights), ("mirrored", weights[:, ::-1]), ("energy", energy)):
-        curve = predict.attention_curve(starts, steps, predictor.config.segment_frames)
-        attended, rest, gain = attended_wave(wave, curve, steps.shape[1], predictor.config)
-        levels = [10 * np.log10(np.square(part, dtype=float).sum() / power.sum() + 1e-12)
-                  for part in (attended, rest)]
-        rows.append({"mask": mask, "gain": float(gain.mean()),
-                     "energy_gain": float(np.average(gain, weights=power)),
-                     "attended_db": levels[0], "rest_db": levels[1], "whole": whole,
-                     "attended": vote(attended), "rest": vote(rest)})
-    return rows
-
-
-def _heard(predictor, x):
-    """Chances (S, C) and attention (S, T') of segments from ``segments_of``: float64."""
-    with torch.inference_mode():
-        logits, weights = predictor.model(x, return_attention=True)
-    return logits.double().softmax(dim=1).numpy(), weights.double().numpy()

@@ -1,22 +1,18 @@
 """Attention held to account: event masks, hidden steps, reach of a step, the attended sound."""
 
-import hashlib
 import itertools
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from acrnn_lib import acrnn, explain, predict
 from acrnn_lib.config import FeatureConfig, ModelConfig, as_dict, experiment
-from tests.tools import ROOT, tool
 
 C = FeatureConfig()
 HOP = C.hop_length / C.sample_rate
-EVIDENCE = sorted((ROOT / "results" / "attention").glob("*.json"))
 
 
 def rng(seed=0):
@@ -103,10 +99,13 @@ def test_hidden_steps_get_the_fill_and_nothing_else_changes():
         assert torch.equal(y[1, :, :, :108], x[1, :, :, :108])
 
 
-def test_the_quietest_frames_are_the_fill():
-    x = torch.randn(2, 5, 100)
-    x[0, :, 40:50] -= 100
-    torch.testing.assert_close(explain.quiet_frame(x), x[..., 40:50].mean(-1))
+def test_the_quietest_frames_are_the_fill_but_for_digital_silence():
+    x, static = torch.randn(2, 5, 100), torch.rand(5, 100)
+    static[:, 40:50] -= 10  # 43 dB
+    torch.testing.assert_close(explain.quiet_frame(x, static), x[..., 40:50].mean(-1))
+    static[:, 60:] -= 20  # 87 dB: of the 60 frames left, six are a tenth
+    quiet = 40 + static[:, 40:50].logsumexp(0).argsort()[:6]
+    torch.testing.assert_close(explain.quiet_frame(x, static), x[..., quiet].mean(-1))
 
 
 def listener(x):
@@ -164,6 +163,18 @@ def test_random_order_is_the_mean_of_all_orders():
                                    np.mean([both[k] for both in every], axis=0))
 
 
+def test_the_best_curves_are_those_of_the_best_of_all_orders():
+    chances = rng().random((3, 32))
+    every = [explain.curves(chances, np.tile(order, (3, 1)))
+             for order in itertools.permutations(range(5))]
+    deletion, insertion = (np.stack([explain.area(both[k]) for both in every]) for k in (0, 1))
+    falls, rises = explain.best_curves(chances)
+    np.testing.assert_allclose(explain.area(falls), deletion.min(axis=0))
+    np.testing.assert_allclose(explain.area(rises), insertion.max(axis=0))
+    np.testing.assert_array_equal(falls[:, 0], chances[:, 0])
+    np.testing.assert_array_equal(rises[:, 0], chances[:, -1])
+
+
 def test_occlusion_takes_the_highest_score_first():
     x = torch.rand(2, 2, 4, 128)
     chances = explain.subset_chances(listener, x, 1)
@@ -171,7 +182,7 @@ def test_occlusion_takes_the_highest_score_first():
     np.testing.assert_allclose(effects[:, :2], 0, atol=1e-6)  # it does not listen there
     assert np.all(effects[:, 3:] > 0)
     found = explain.occlusion(chances, effect=effects, wrong=-effects)
-    assert set(found) == {"effect", "wrong", "random"}
+    assert set(found) == {"effect", "wrong", "random", "best"}
     falls, rises = ({name: explain.area(both[k]) for name, both in found.items()} for k in (0, 1))
     assert np.all(falls["effect"] < falls["random"]) and np.all(falls["random"] < falls["wrong"])
     assert np.all(rises["effect"] > rises["random"]) and np.all(rises["random"] > rises["wrong"])
@@ -242,139 +253,3 @@ def test_segments_are_those_that_the_predictor_hears(tmp_path):
     with torch.inference_mode():
         again = predictor.model(x, return_attention=True)[1]
     np.testing.assert_allclose(again, weights[:-2], atol=1e-5)
-
-
-def test_the_attended_sound_and_the_rest_add_up():
-    wave, curve = rng().standard_normal(44100).astype(np.float32), rng().random(86) + 0.1
-    curve[:5] = np.nan
-    attended, rest, gain = explain.attended_wave(wave, curve)
-    np.testing.assert_allclose(attended + rest, wave, atol=1e-6)
-    assert gain.max() == 1 and gain.min() >= 0
-    assert np.abs(np.diff(gain)).max() < 1e-3, "no edge that would click"
-    again = explain.attended_wave(wave, np.nan_to_num(curve))[2]
-    np.testing.assert_array_equal(again, gain)
-
-
-def test_uniform_attention_attends_to_everything():
-    wave = rng().standard_normal(44100).astype(np.float32)
-    attended, rest, gain = explain.attended_wave(wave, np.ones(86))
-    np.testing.assert_allclose(gain, 1)
-    np.testing.assert_allclose(attended, wave)
-    assert np.abs(rest).max() < 1e-6
-
-
-@pytest.mark.parametrize("curve", [np.zeros(86), np.full(86, np.nan), -np.ones(86),
-                                   np.ones((2, 9))])
-def test_a_curve_without_weight_is_refused(curve):
-    with pytest.raises(ValueError, match="expected weights"):
-        explain.attended_wave(np.zeros(44100, np.float32), curve)
-
-
-class Loud:
-    """A stand-in for a Predictor: the first class's logit is the clip's level, weights as told."""
-
-    def __init__(self, weights):
-        real = predict.Predictor()
-        self.config, self.front_end, self.mean, self.std = (
-            real.config, real.front_end, real.mean, real.std)
-        self.weights = torch.tensor(weights, dtype=torch.float32)
-
-    def model(self, x, return_attention=True):
-        level = x[:, 0].mean(dim=(1, 2))
-        return torch.stack([level, torch.zeros_like(level)], 1), self.weights.expand(len(x), 7)
-
-
-def bark(at, n=3 * 44100):
-    """Noise from ``at`` on, for 0.3 s, over noise 60 dB below it."""
-    wave = rng().standard_normal(n) * 1e-4
-    first = round(at * 44100)
-    wave[first : first + 13230] += rng().standard_normal(13230) * 0.1
-    return wave.astype(np.float32)
-
-
-def test_uniform_attention_leaves_no_rest_and_its_mirror_is_itself():
-    rows = {row["mask"]: row for row in explain.sound_account(Loud([1 / 7] * 7), bark(1.5), 0)}
-    assert set(rows) == {"attention", "mirrored", "energy"}
-    for mask in ("attention", "mirrored"):
-        assert rows[mask]["gain"] == pytest.approx(1)
-        assert rows[mask]["attended_db"] == pytest.approx(0, abs=1e-6)
-        assert rows[mask]["rest_db"] < -100
-        assert rows[mask]["attended"] == pytest.approx(rows[mask]["whole"])
-
-
-def test_the_energy_mask_follows_the_bark():
-    row = explain.sound_account(Loud([1 / 7] * 7), bark(1.5), 0)[2]
-    assert row["mask"] == "energy" and row["gain"] < 0.4 < 0.8 < row["energy_gain"]
-    assert row["attended_db"] > -2 and row["rest_db"] < row["attended_db"]
-
-
-def test_weights_in_the_wrong_place_turn_the_bark_down():
-    """At the clip's start one segment alone covers its first steps, so the mask is known there."""
-    rows = explain.sound_account(Loud([0.7, *[0.05] * 6]), bark(0.0), 0)
-    attention, mirrored, _ = rows
-    assert attention["gain"] == pytest.approx(mirrored["gain"], rel=0.1), "as narrow"
-    assert attention["energy_gain"] > 2 * mirrored["energy_gain"]
-    assert attention["attended_db"] > mirrored["attended_db"] + 3
-    chance = torch.tensor([row["attended"] for row in rows])
-    assert chance[0] > chance[1], "what is left is quieter, and this network names by level"
-
-
-# -- the committed evidence --------------------------------------------------------------------
-
-
-def table(manifest, kind=""):
-    path = manifest.with_name(f"{manifest.stem}{kind}.csv")
-    content, made = path.read_bytes(), json.loads(manifest.read_text())
-    assert hashlib.sha256(content).hexdigest() == made["sha256"][path.name]
-    found = pd.read_csv(path, dtype={"clip_id": str})
-    assert len(content) < 800_000 and found.clip_id.nunique() == made["clips"]
-    assert set(found.clip_id.str[0].astype(int)) == set(made["folds"]), "only clips never heard"
-    return found, made
-
-
-@pytest.mark.skipif(not EVIDENCE, reason="no evidence yet: tools/attention_evidence.py")
-@pytest.mark.parametrize("manifest", EVIDENCE, ids=lambda path: path.stem)
-def test_the_committed_curves_are_whole_and_their_areas_recount(manifest):
-    found, made = table(manifest)
-    assert set(found.order) == {"attention", "energy", "effect", "random"}
-    assert not found.duplicated(["fill", "clip_id", "order"]).any()
-    assert len(found) == 4 * made["clips"] * len(made["fills"])
-    for name, letter in (("deletion", "d"), ("insertion", "i")):
-        curve = found[[f"{letter}{k}" for k in range(8)]].to_numpy()
-        assert np.all((curve >= 0) & (curve <= 1))
-        np.testing.assert_allclose(explain.area(curve), found[name], atol=2e-5)
-    np.testing.assert_allclose(found.d0, found.i7, atol=2e-5)
-    random = found[found.order == "random"]
-    np.testing.assert_allclose(random.deletion, random.insertion, atol=2e-5)
-
-
-@pytest.mark.skipif(not EVIDENCE, reason="no evidence yet: tools/attention_evidence.py")
-@pytest.mark.parametrize("manifest", EVIDENCE, ids=lambda path: path.stem)
-def test_the_committed_sounds_are_whole(manifest):
-    found, made = table(manifest, "-sound")
-    assert not found.duplicated(["clip_id", "mask"]).any() and len(found) == 3 * made["clips"]
-    assert (found.groupby("clip_id").whole.nunique() == 1).all()
-    assert found[["gain", "energy_gain", "whole", "attended", "rest"]].stack().between(0, 1).all()
-    assert (found[["attended_db", "rest_db"]] <= 1e-4).all(axis=None)
-
-
-def test_the_tool_makes_the_committed_rows_again(esc10_root, tmp_path, monkeypatch):
-    maker, name = tool("attention_evidence"), "acrnn-plus"
-    monkeypatch.setattr(maker, "OUT", tmp_path)
-    made = json.loads((ROOT / "results" / "attention" / f"{name}.json").read_text())
-    maker.main(name, [predict.DATA / "acrnn.safetensors"], esc10_root, ["mean"], 1, limit=1)
-    again = json.loads((tmp_path / f"{name}.json").read_text())
-    same = ("data_hash", "experiment", "seed", "folds", "classes", "segments_per_clip")
-    assert {key: again[key] for key in same} == {key: made[key] for key in same}
-    for kind, keys in (("", ["fill", "clip_id", "order"]), ("-sound", ["clip_id", "mask"])):
-        mine, theirs = (pd.read_csv(place / f"{name}{kind}.csv").set_index(keys)
-                        for place in (tmp_path, ROOT / "results" / "attention"))
-        assert len(mine) == (4 if not kind else 3)
-        np.testing.assert_allclose(mine, theirs.loc[mine.index], rtol=0.01, atol=0.02)
-
-
-def test_the_tool_takes_one_experiment_each_fold_once():
-    kit = predict.DATA / "acrnn.safetensors"
-    with pytest.raises(SystemExit, match=r"--checkpoint: found \[\('acrnn-plus', 'lite', 0\)\] on "
-                                         r"folds \[1, 1\], expected one experiment"):
-        next(tool("attention_evidence").networks([kit, kit]))

@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from acrnn_lib import audio, datasets, explain, predict, results
+from acrnn_lib import attended, audio, datasets, explain, predict, results
 from acrnn_lib.crossval import git_state
 from acrnn_lib.progress import bar
 
-OUT, SEED, STEPS = Path("results/attention"), 0, 7
+OUT, SEED = Path("results/attention"), 0
 
 
-def curves_of(predictor, clip, wave, fills, per_clip):
+def curves_of(predictor, clip, wave, habit, fills, per_clip):
     """A dict per fill and order of one clip, curves averaged over its segments."""
     x, starts, static = explain.segments_of(predictor, wave)
     if per_clip and len(starts) > per_clip:  # which ones, the clip's name decides, not its sound
@@ -35,16 +35,18 @@ def curves_of(predictor, clip, wave, fills, per_clip):
         x, starts = x[chosen], starts[chosen]
     with torch.inference_mode():
         weights = predictor.model(x, return_attention=True)[1].double().numpy()
-    energy = explain.step_energy(static, starts, STEPS, predictor.config)
+    energy = explain.step_energy(static, starts, len(habit), predictor.config)
     for fill in fills:
         filling = None
         if fill == "quiet":
             normal = (predictor.front_end(torch.from_numpy(wave)[None]) - predictor.mean
                       ) / predictor.std
-            filling = explain.quiet_frame(normal[0])
-        chances = explain.subset_chances(predictor.model, x, clip.target, filling, STEPS)
-        found = explain.occlusion(chances, attention=weights, energy=energy,
-                                  effect=explain.single_effects(chances))
+            filling = explain.quiet_frame(normal[0], static,
+                                          silence_db=predictor.config.silence_db)
+        chances = explain.subset_chances(predictor.model, x, clip.target, filling, len(habit))
+        found = explain.occlusion(
+            chances, attention=weights, energy=energy, habit=np.tile(habit, (len(x), 1)),
+            effect=explain.single_effects(chances))
         for order, both in found.items():
             deletion, insertion = (curve.mean(axis=0) for curve in both)
             yield {"fill": fill, "clip_id": clip.clip_id, "target": clip.target,
@@ -52,6 +54,17 @@ def curves_of(predictor, clip, wave, fills, per_clip):
                    "insertion": explain.area(insertion),
                    **{f"d{k}": value for k, value in enumerate(deletion)},
                    **{f"i{k}": value for k, value in enumerate(insertion)}}
+
+
+def habits(predictor, clips, waves):
+    """For each clip the network's mean weights over the clips of all *other* recordings."""
+    means = []
+    for wave in waves:
+        _, weights, at = predictor.wave(wave)
+        means.append(weights[np.isin(at, explain.segments_of(predictor, wave)[1])].mean(axis=0))
+    sources = np.array([clip.source for clip in clips])
+    return [np.mean([mean for mean, other in zip(means, sources, strict=True)
+                     if other != source], axis=0) for source in sources]
 
 
 def networks(checkpoints):
@@ -76,11 +89,13 @@ def main(name, checkpoints, data, fills, per_clip, limit):
             raise SystemExit("a checkpoint names other classes than this data set")
         clips = list(table[table.fold == note["fold"]].itertuples())[:limit]
         notes.append(note)
-        for clip in bar(clips, label=f"fold {note['fold']}", total=len(clips), unit="clip"):
-            wave = audio.read(clip.path, seconds=predictor.config.clip_seconds)
-            rows += curves_of(predictor, clip, wave, fills, per_clip)
+        waves = [audio.read(clip.path, seconds=predictor.config.clip_seconds) for clip in clips]
+        known = zip(clips, waves, habits(predictor, clips, waves), strict=True)
+        for clip, wave, habit in bar(known, label=f"fold {note['fold']}", total=len(clips),
+                                     unit="clip"):
+            rows += curves_of(predictor, clip, wave, habit, fills, per_clip)
             sounds += [{"clip_id": clip.clip_id, "target": clip.target, **row}
-                       for row in explain.sound_account(predictor, wave, clip.target)]
+                       for row in attended.account(predictor, wave, clip.target, habit)]
     contents = {f"{name}.csv": (rows, ["fill", "clip_id", "order"]),
                 f"{name}-sound.csv": (sounds, ["clip_id", "mask"])}
     for file, (found, keys) in contents.items():

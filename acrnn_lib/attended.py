@@ -1,0 +1,105 @@
+"""The attended sound: attention as a volume control, and what the network hears in either part.
+
+Notebook: 10_is_attention_right
+"""
+
+import numpy as np
+
+from .config import FeatureConfig
+from .explain import segments_of, step_energy
+from .predict import attention_curve
+
+SHIFTS = 4  # places, evenly over the clip, that the shifted control is an average over
+
+
+def volume(curve, n_samples, n_steps=7, config=None):
+    """Attention over a clip as a volume control: float32 (n_samples,), 0 to 1.
+
+    curve : (frames,) >= 0 from ``predict.attention_curve``, NaN where no segment is, which counts
+    as 0, as does what lies beyond its end. Smoothed over one step so that no edge clicks, and
+    divided by its peak: 1 throughout for uniform attention over the whole clip. Raises ValueError
+    for a curve without any weight. Notebook: 10_is_attention_right
+    """
+    c, curve = config or FeatureConfig(), np.nan_to_num(np.asarray(curve, float))
+    if not (curve.ndim == 1 and curve.size and curve.min() >= 0 and curve.max() > 0):
+        raise ValueError(f"curve: found shape {curve.shape}, expected weights >= 0, some above 0")
+    span, frames = c.segment_frames // n_steps, 1 + n_samples // c.hop_length
+    curve = np.pad(curve, (0, max(0, frames - len(curve))))
+    window = np.hanning(span + 2)[1:-1]
+    padded = np.pad(curve, (span // 2, span - 1 - span // 2), mode="edge")
+    smooth = np.convolve(padded, window / window.sum(), mode="valid")
+    gain = np.interp(np.arange(n_samples) / c.hop_length, np.arange(len(smooth)), smooth)
+    return (gain / gain.max()).astype(np.float32)
+
+
+def shifted(curve, count=SHIFTS):
+    """The curve moved round in a circle, within the frames that segments cover: a list of curves.
+
+    curve : (frames,), NaN where no segment is. The k-th of count is moved by k / (count + 1) of
+    these frames. Each is as narrow and as steep as the curve, but knows nothing of the sound: the
+    control that a pointer has to beat. Notebook: 10_is_attention_right
+    """
+    covered = ~np.isnan(curve)
+    curves = []
+    for k in range(1, count + 1):
+        moved = np.array(curve, float)
+        moved[covered] = np.roll(curve[covered], round(k * covered.sum() / (count + 1)))
+        curves.append(moved)
+    return curves
+
+
+def account(predictor, wave, target, habit):
+    """What the network hears in a clip whose attended part is kept, or only the rest: dicts.
+
+    predictor : predict.Predictor; wave : (N,) float32 at 44.1 kHz; target : the true class; habit :
+    (T',) the network's mean weights over other recordings. A dict per mask: ``attention``;
+    ``shifted``, the mean over four shifts of it; ``habit``, the same weights in each segment;
+    ``energy``; and ``softer``, no mask at all: the whole clip, once as soft as the attended part
+    and once as the rest. Each has the mask's name, gain (mean over time), loud_gain (mean over the
+    energy: above gain where the mask follows what is loud), attended_db and rest_db (levels under
+    the whole), and chances of the true class: whole, attended (that part alone), rest (alone). A
+    chance is the mean over the segments that are audible in the whole. audible : share of frames
+    less than ``silence_db`` under the loudest. Notebook: 10_is_attention_right
+    """
+    c, (_, starts, static) = predictor.config, segments_of(predictor, wave)
+    _, weights, at = predictor.wave(wave)
+    weights, power = weights[np.isin(at, starts)], np.square(np.asarray(wave, float))
+
+    def curve(steps):
+        found = attention_curve(starts, steps, c.segment_frames)
+        return np.pad(found, (0, max(0, static.shape[1] - len(found))), constant_values=np.nan)
+
+    attended = curve(weights)
+    masks = {"attention": [attended], "shifted": shifted(attended),
+             "habit": [curve(np.tile(habit, (len(starts), 1)))],
+             "energy": [curve(step_energy(static, starts, weights.shape[1], c))]}
+    level = 10 / np.log(10) * np.logaddexp.reduce(static.astype(float), axis=0)
+    common = {"audible": float(np.mean(level > level.max() - c.silence_db)),
+              "whole": _chance(predictor, wave, starts, target)}
+    rows = {}
+    for mask, curves in masks.items():
+        heard = [_heard(predictor, wave, volume(one, len(wave), weights.shape[1], c), power,
+                        starts, target) for one in curves]
+        rows[mask] = {key: float(np.mean([one[key] for one in heard])) for key in heard[0]}
+    parts = {part: 10 ** (rows["attention"][f"{part}_db"] / 20) for part in ("attended", "rest")}
+    rows["softer"] = {
+        "gain": parts["attended"], "loud_gain": parts["attended"],
+        **{f"{part}_db": rows["attention"][f"{part}_db"] for part in parts},
+        **{part: _chance(predictor, gain * wave, starts, target) for part, gain in parts.items()}}
+    return [{"mask": mask, **common, **row} for mask, row in rows.items()]
+
+
+def _heard(predictor, wave, gain, power, starts, target):
+    """A row of ``account`` for one volume control."""
+    parts = {"attended": wave * gain, "rest": wave * (1 - gain)}
+    levels = {f"{name}_db": 10 * np.log10(np.square(part, dtype=float).sum() / power.sum() + 1e-12)
+              for name, part in parts.items()}
+    chances = {name: _chance(predictor, part, starts, target) for name, part in parts.items()}
+    return {"gain": gain.mean(dtype=float), "loud_gain": np.average(gain, weights=power),
+            **levels, **chances}
+
+
+def _chance(predictor, sound, starts, target):
+    """Mean chance of the class over the segments that begin at starts, silent or not."""
+    chances, _, at = predictor.wave(sound)
+    return float(chances[np.isin(at, starts), target].mean())
