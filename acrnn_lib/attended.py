@@ -7,6 +7,7 @@ import numpy as np
 
 from .config import FeatureConfig
 from .explain import segments_of, step_energy
+from .features import level_db
 from .predict import attention_curve
 
 SHIFTS = 4  # places, evenly over the clip, that the shifted control is an average over
@@ -62,25 +63,25 @@ def account(predictor, wave, target, habit):
     less than ``silence_db`` under the loudest. Notebook: 10_is_attention_right
     """
     c, (_, starts, static) = predictor.config, segments_of(predictor, wave)
-    _, weights, at = predictor.wave(wave)
-    weights, power = weights[np.isin(at, starts)], np.square(np.asarray(wave, float))
+    chances, weights, at = predictor.wave(wave)
+    heard, power = np.isin(at, starts), np.square(np.asarray(wave, float))
+    weights = weights[heard]
 
     def curve(steps):
-        found = attention_curve(starts, steps, c.segment_frames)
-        return np.pad(found, (0, max(0, static.shape[1] - len(found))), constant_values=np.nan)
+        return attention_curve(starts, steps, c.segment_frames)
 
     attended = curve(weights)
     masks = {"attention": [attended], "shifted": shifted(attended),
              "habit": [curve(np.tile(habit, (len(starts), 1)))],
              "energy": [curve(step_energy(static, starts, weights.shape[1], c))]}
-    level = 10 / np.log(10) * np.logaddexp.reduce(static.astype(float), axis=0)
-    common = {"audible": float(np.mean(level > level.max() - c.silence_db)),
-              "whole": _chance(predictor, wave, starts, target)}
+    level = level_db(static)
+    common = {"audible": float((level > level.max() - c.silence_db).float().mean()),
+              "whole": float(chances[heard, target].mean())}
     rows = {}
     for mask, curves in masks.items():
-        heard = [_heard(predictor, wave, volume(one, len(wave), weights.shape[1], c), power,
+        found = [_heard(predictor, wave, volume(one, len(wave), weights.shape[1], c), power,
                         starts, target) for one in curves]
-        rows[mask] = {key: float(np.mean([one[key] for one in heard])) for key in heard[0]}
+        rows[mask] = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
     parts = {part: 10 ** (rows["attention"][f"{part}_db"] / 20) for part in ("attended", "rest")}
     rows["softer"] = {
         "gain": parts["attended"], "loud_gain": parts["attended"],

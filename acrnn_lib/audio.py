@@ -69,8 +69,7 @@ def read(path, seconds=None, start=0.0):
 
 
 def fit(wave, n_samples):
-    """Cut the wave [shape=(..., n)], a view then, or zero-pad its end to [shape=(..., n_samples)].
-    """
+    """Cut the wave [shape=(..., n)], to a view, or zero-pad it to [shape=(..., n_samples)]."""
     missing = n_samples - wave.shape[-1]
     if missing <= 0:
         return wave[..., :n_samples]

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from . import audio, datasets, results
 from .config import as_dict
 from .device import machine
-from .features import delta, mfcc
+from .features import delta, level_db, mfcc
 from .paths import locked
 from .progress import bar
 from .train import agreed, stable_seed
@@ -154,7 +154,7 @@ def frames(static, config, every=EVERY):
         energy = torch.from_numpy(np.array(clip)).double()
         coefficients = mfcc(energy, N_MFCC)
         both = torch.cat([coefficients, delta(coefficients, config.delta_width)]).T
-        level = torch.logsumexp(energy, dim=0) * (10 / np.log(10))
+        level = level_db(energy)
         both[level < level.max() - config.silence_db] = np.nan
         found.append(both[::every].numpy())
     return np.stack(found)

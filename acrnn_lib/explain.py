@@ -6,7 +6,6 @@ Notebook: 10_is_attention_right
 """
 
 import copy
-import math
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from torch import nn
 from . import evaluate
 from .acrnn import MapAttention
 from .config import FeatureConfig
-from .features import audible, segment_starts
+from .features import audible, level_db, segment_starts
 
 QUIET = 0.1  # share of a clip's frames that count as its quietest
 MEASURES = {"share inside": evaluate.attention_share, "AUC": evaluate.attention_auc}
@@ -144,16 +143,16 @@ def step_energy(static, starts, n_steps=7, config=None):
 # -- hiding steps ------------------------------------------------------------------------------
 
 
-def quiet_frame(x, static, share=QUIET, silence_db=60.0):
+def quiet_frame(x, static, share=QUIET, config=None):
     """What a clip sounds like where it is quietest, as a fill for ``hide``: (2, n_bands).
 
     x : (2, n_bands, frames), normalised; static : (n_bands, frames), log energies, which say what
-    counts: of the frames less than silence_db (dB) under the loudest, the mean of the quietest
+    counts: of the frames less than ``silence_db`` under the loudest, the mean of the quietest
     share. The digital silence that fills up short recordings is no background of theirs.
     Notebook: 10_is_attention_right
     """
-    level = torch.logsumexp(torch.as_tensor(static), dim=0) * (10 / math.log(10))
-    heard = torch.nonzero(level > level.max() - silence_db)[:, 0]
+    level = level_db(static)
+    heard = torch.nonzero(level > level.max() - (config or FeatureConfig()).silence_db)[:, 0]
     count = max(1, round(share * len(heard)))
     return x[..., heard[level[heard].argsort()[:count]]].mean(dim=-1)
 

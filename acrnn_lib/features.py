@@ -157,6 +157,17 @@ def segment_starts(n_frames, config=None):
     return starts if starts[-1] == last else np.append(starts, last)
 
 
+def level_db(static):
+    """Level of each frame, in dB: (..., frames), float64 for float64, else float32.
+
+    static : (..., n_bands, frames) natural log energies, which are summed over the bands.
+    Notebook: 02_gammatone_features
+    """
+    static = torch.as_tensor(static)
+    static = static.to(torch.promote_types(static.dtype, torch.float32))
+    return torch.logsumexp(static, dim=-2) * (10 / np.log(10))
+
+
 def audible(static, config=None):
     """For each possible first frame: does a segment from there hold any sound?
 
@@ -166,7 +177,7 @@ def audible(static, config=None):
     Notebook: 02_gammatone_features
     """
     c = config or FeatureConfig()
-    level = torch.logsumexp(torch.as_tensor(static).float(), dim=-2) * (10 / np.log(10))  # dB
+    level = level_db(static)
     peaks = F.max_pool1d(level.reshape(-1, 1, level.shape[-1]), c.segment_frames, stride=1)
     peaks = peaks.view(*level.shape[:-1], -1)
     return peaks > level.amax(-1, keepdim=True) - c.silence_db

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from . import audio
 from .baselines import network
 from .config import FeatureConfig, ModelConfig
-from .features import front_end, segment_starts
+from .features import front_end, level_db, segment_starts
 from .progress import bar
 from .results import ResultsError, Run
 
@@ -197,7 +197,7 @@ class Predictor:
             features = self.front_end(torch.from_numpy(wave)[None])[0]
             starts = segment_starts(features.shape[-1], c)
             x = torch.stack([features[..., s : s + c.segment_frames] for s in starts])
-            level = torch.logsumexp(x[:, 0], dim=1).amax(-1) * (10 / math.log(10))
+            level = level_db(x[:, 0]).amax(-1)
         try:
             return starts, *_answer(x, self.model, self.mean, self.std), level.numpy()
         except ValueError as error:

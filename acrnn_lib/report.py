@@ -36,10 +36,10 @@ def summary(runs) -> pd.DataFrame:
 
     seeds, folds, clips : how many stand behind the row; accuracy, lo, hi : shares, with the 95 %
     interval over recordings; fold_std : standard deviation over folds; epochs, parameters : from
-    the manifests; minutes : wall times of all folds, added up although some
-    ran side by side, mean over seeds; commits : of the code that ran, with a + where files had
-    been changed since; coverage : "complete", or which folds there are and which seeds were left
-    out because they tested fewer.
+    the manifests; minutes : wall times of all folds, added up although some ran side by side, mean
+    over seeds; commits : of the code that ran, with a + where it had been changed since, ? where
+    none is known; coverage : "complete", or which folds there are and which seeds were left out
+    because they tested fewer.
     """
     rows = []
     for (dataset, profile, experiment), group in by_experiment(runs).items():

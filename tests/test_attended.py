@@ -74,10 +74,10 @@ def listener():
     return told
 
 
-def bark(at=0.0, background=1e-4):
-    """Noise for 0.2 s, over noise 60 dB below it, or silence."""
-    wave, first = background * noise(), round(at * SECOND)
-    wave[first : first + 8820] += 0.1 * noise(8820)
+def bark(at=0.0, seconds=0.2, background=1e-4):
+    """Noise that begins at a time and lasts a while, over noise 60 dB below it."""
+    wave, first, length = background * noise(), round(at * SECOND), round(seconds * SECOND)
+    wave[first : first + length] += 0.1 * noise(length)
     return wave.astype(np.float32)
 
 
@@ -118,13 +118,18 @@ def test_attention_on_the_bark_is_ahead_of_its_shifts_which_are_as_narrow(listen
 
 def test_every_part_is_asked_in_the_segments_of_the_whole(listener):
     """A rest without the bark is quiet throughout: judged by itself, all of it would be audible."""
-    wave, predictor = bark(0.0, background=0), listener(FIRST)
+    wave, predictor = bark(0.0, seconds=0.02, background=1e-5), listener(FIRST)
     starts = explain.segments_of(predictor, wave)[1]
     assert len(starts) < len(segment_starts(1 + len(wave) // 512))
-    rows = account(listener, FIRST, wave)
-    assert 0 < rows["attention"].audible < 0.1
-    chances, _, at = predictor.wave(wave)
-    assert rows["attention"].whole == pytest.approx(chances[np.isin(at, starts), 0].mean())
+    row = account(listener, FIRST, wave)["attention"]
+    assert 0 < row.audible < 0.1
+    curve = predict.attention_curve(starts, np.tile(FIRST, (len(starts), 1)))
+    rest = wave * (1 - attended.volume(curve, len(wave)))
+    for sound, told in ((wave, row.whole), (rest, row.rest)):
+        chances, _, at = predictor.wave(sound)
+        assert told == pytest.approx(chances[np.isin(at, starts), 0].mean(), abs=1e-6)
+    mine = explain.segments_of(predictor, rest.astype(np.float32))[1]
+    assert len(mine) != len(starts), "judged by itself the rest has other segments"
 
 
 # -- the committed evidence --------------------------------------------------------------------

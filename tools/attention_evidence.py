@@ -41,8 +41,7 @@ def curves_of(predictor, clip, wave, habit, fills, per_clip):
         if fill == "quiet":
             normal = (predictor.front_end(torch.from_numpy(wave)[None]) - predictor.mean
                       ) / predictor.std
-            filling = explain.quiet_frame(normal[0], static,
-                                          silence_db=predictor.config.silence_db)
+            filling = explain.quiet_frame(normal[0], static, config=predictor.config)
         chances = explain.subset_chances(predictor.model, x, clip.target, filling, len(habit))
         found = explain.occlusion(
             chances, attention=weights, energy=energy, habit=np.tile(habit, (len(x), 1)),
