@@ -82,22 +82,13 @@ def build_parser():
     sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
     sub.add_argument("--folds", type=_numbers, metavar="1,2", help="by default the profile's")
     sub.add_argument("--seeds", type=_numbers, default=(0,), metavar="0,1")
-    sub.add_argument("--device", default="auto", **_choice("device", DEVICES))
     sub.add_argument("--out", default="runs", metavar="DIR")
-    sub.add_argument("--workers", type=_positive, help="threads that compute features")
-    sub.add_argument("--threads", type=_positive, help="threads of a fold's training")
-    where = sub.add_mutually_exclusive_group()
-    where.add_argument("--processes", type=_positive, metavar="N",
-                       help="train so many folds side by side on this machine")
-    where.add_argument("--scheduler", metavar="ADDRESS", help="train on the workers of a Dask "
-                       "scheduler, tcp://host:port or tls://host:port")
-    sub.add_argument("--tls", nargs=3, metavar=("CA", "CERT", "KEY"),
-                     help="certificates and key for a tls:// scheduler")
-    sub.add_argument("--insecure", action="store_true",
-                     help="take a tcp:// scheduler beyond this machine, on a trusted network")
+    _machine(sub)
     sub.add_argument("--set", action="append", default=[], type=_setting, metavar="KEY=VALUE",
                      dest="changes", help="change a setting, e.g. train.epochs=10")
     sub.add_argument("--inner", action="store_true", help="validate inside the training folds")
+    sub.add_argument("--no-attention", action="store_false", dest="attention",
+                     help="leave attention.npz out of the run folders")
 
     sub = command("report", report, "recompute all tables from predictions")
     sub.add_argument("root", nargs="?", default="results", metavar="results|runs")
@@ -121,6 +112,22 @@ def build_parser():
 def _dataset(sub):
     sub.add_argument("name", **_choice("data set", DATASETS))
     sub.add_argument("--data", metavar="DIR", help="its folder, or one that holds it by name")
+
+
+def _machine(sub):
+    """Where a cross-validation runs, and on how much of it."""
+    sub.add_argument("--device", default="auto", **_choice("device", DEVICES))
+    sub.add_argument("--workers", type=_positive, help="threads that compute features")
+    sub.add_argument("--threads", type=_positive, help="threads of a fold's training")
+    where = sub.add_mutually_exclusive_group()
+    where.add_argument("--processes", type=_positive, metavar="N",
+                       help="train so many folds side by side on this machine")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="train on the workers of a Dask "
+                       "scheduler, tcp://host:port or tls://host:port")
+    sub.add_argument("--tls", nargs=3, metavar=("CA", "CERT", "KEY"),
+                     help="certificates and key for a tls:// scheduler")
+    sub.add_argument("--insecure", action="store_true",
+                     help="take a tcp:// scheduler beyond this machine, on a trusted network")
 
 
 def _choice(kind, choices):
@@ -205,7 +212,7 @@ def crossval(options):
     runs = crossval.run(
         options.name, options.experiments, options.profile, options.folds, options.seeds,
         options.device, options.out, options.data, options.workers, dict(options.changes),
-        options.inner, threads=options.threads,
+        options.inner, threads=options.threads, attention=options.attention,
         away=away if options.scheduler or options.processes else None,
     )
     print(report.as_text(runs))

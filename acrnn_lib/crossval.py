@@ -22,7 +22,7 @@ FOLDS = (1, 2, 3, 4, 5)
 
 def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="auto", out="runs",
         data=None, workers=None, changes=None, inner=False, progress=True, threads=None,
-        away=None, report=None):
+        away=None, report=None, attention=True):
     """Train and test experiments on the official folds.
 
     Parameters
@@ -42,6 +42,7 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     report : called, instead of progress, after each epoch that is trained here, with its row of
         the history and in it what is trained (run), of how many epochs (epochs) and the time left
         (seconds_left, s)
+    attention : keep the attention of every test segment, most of the bytes of a run
 
     Returns a list of results.Run. Every mistake in the arguments is found before training starts.
     Notebook: 07_result_tables
@@ -54,7 +55,7 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     here = torch.get_num_threads()
     threads = threads or (cluster.threads_of_a_task(away, here) if away else here)
     tasks = plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes,
-                 inner, threads)
+                 inner, threads, attention)
     waiting = [task for task in tasks if not task.finished(out)]
     for task in tasks:
         if task not in waiting:
@@ -71,7 +72,7 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
 
 
 def plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes, inner,
-         threads):
+         threads, attention=True):
     """The Tasks of ``run``, whose arguments these are, in the order of training."""
     chosen = [experiment(name, profile, changes) for name in experiments]
     for fold in folds:
@@ -80,7 +81,8 @@ def plan(dataset, experiments, profile, folds, seeds, device, data, workers, cha
     table = subset(datasets.load(dataset, data), PROFILES[profile].clips)
     extra = {"data_hash": datasets.data_hash(table), "protocol": "inner" if inner else "test",
              "clips_per_class_and_fold": PROFILES[profile].clips, **git_state()}
-    return [Task(e, dataset, data, seed, *protocol(fold, inner), device, threads, workers, extra)
+    return [Task(e, dataset, data, seed, *protocol(fold, inner), device, threads, workers,
+                 attention, extra)
             for e in chosen for seed in seeds for fold in folds]
 
 
@@ -101,6 +103,7 @@ class Task:
     device: str
     threads: int
     workers: int | None
+    attention: bool
     extra: dict
 
     @property
@@ -137,7 +140,8 @@ class Task:
         torch.set_num_threads(self.threads)  # the run before may have gone on with its own number
         return fit_of(self.experiment)(
             self.experiment, table, copies, self.fold, self.seed, self.folder(root),
-            train_folds=self.train_folds, device=self.device, report=report, extra=self.extra)
+            train_folds=self.train_folds, device=self.device, report=report, extra=self.extra,
+            attention=self.attention)
 
 
 def fit_of(experiment):

@@ -17,18 +17,33 @@ class Segments:
     copies : list of (clips, n_bands, frames) arrays: the clips and their augmented copies
     rows : (n,) int, which clips
     features : FeatureConfig
+    device : where segments are wanted; a GPU takes all copies into its own memory, float16, since
+        cutting a batch on the CPU would take as long as a step
 
     Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, copies, rows, features):
+    def __init__(self, copies, rows, features, device="cpu"):
         self.copies, self.rows, self.config = copies, np.asarray(rows), features
+        self.device = torch.device(device)
         self.n_frames = copies[0].shape[-1]
         self.half = features.delta_width // 2
         self.audible = [
             torch.cat([audible(clips, features) for clips in self._clips(copy)]).numpy()
             for copy in copies
         ]
+        self.bank = None if self.device.type == "cpu" else self.moved()
+
+    def moved(self):
+        """All copies of the chosen clips on the device: float16 (copies, n, n_bands, frames)."""
+        bank = torch.empty((len(self.copies), len(self.rows), *self.copies[0].shape[1:]),
+                           dtype=torch.float16, device=self.device)
+        for copy, place in zip(self.copies, bank, strict=True):
+            start = 0
+            for clips in self._clips(copy):
+                place[start : start + len(clips)] = clips.to(self.device)
+                start += len(clips)
+        return bank
 
     def _clips(self, copy, block=32):
         """The chosen clips of a copy, some at a time, so that memory does not grow with them."""
@@ -59,16 +74,31 @@ class Segments:
         return np.array([(clip, 0, start) for clip in range(len(self.rows))
                          for start in starts if self.audible[0][clip, start]])
 
-    def static_of(self, rows, device):
-        """Log energies float32 (B, n_bands, segment_frames + delta_width - 1) of drawn rows."""
+    def static_of(self, rows):
+        """Log energies float32 (B, n_bands, segment_frames + delta_width - 1) of drawn rows.
+
+        The delta at a segment's ends needs a few frames more, as it had within the clip; beyond
+        the clip its first and last frames are repeated.
+        """
+        rows = np.asarray(rows)
+        first, length = rows[:, 2] - self.half, self.config.segment_frames + 2 * self.half
+        if self.bank is not None:
+            return self._cut(torch.as_tensor(rows[:, :2], device=self.device),
+                             torch.as_tensor(first, device=self.device), length)
         parts = []
-        for clip, copy, start in rows:
-            # the delta at a segment's ends needs a few frames more, as it had within the clip
-            low, high = start - self.half, start + self.config.segment_frames + self.half
+        for (clip, copy, _), low in zip(rows, first, strict=True):
+            high = low + length
             part = self.copies[copy][self.rows[clip], :, max(low, 0) : high]
             missing = max(0, -low), max(0, high - self.n_frames)
             parts.append(np.pad(part, ((0, 0), missing), "edge") if any(missing) else part)
-        return torch.from_numpy(np.stack(parts)).to(device, non_blocking=True).float()
+        return torch.from_numpy(np.stack(parts)).float()
+
+    def _cut(self, chosen, first, length):
+        """``static_of`` from the device's own memory, in one step for the whole batch."""
+        frames = first[:, None] + torch.arange(length, device=self.device)
+        frames = frames.clamp(0, self.n_frames - 1)[:, None]
+        clips = self.bank[chosen[:, 1], chosen[:, 0]]
+        return clips.gather(2, frames.expand(-1, clips.shape[1], -1)).float()
 
     def with_delta(self, static):
         """The network's two channels, float32 (B, 2, n_bands, segment_frames)."""

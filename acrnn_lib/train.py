@@ -30,6 +30,7 @@ from .results import CHECKPOINT
 from .segments import Segments
 
 EVAL_BATCH = 64  # segments
+PAUSE = {"cuda": 10.0}  # s between checkpoints: there an epoch may take less time than to write one
 
 
 class TrainingError(RuntimeError):
@@ -37,7 +38,7 @@ class TrainingError(RuntimeError):
 
 
 def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, device="auto",
-        report=None, extra=None):
+        report=None, extra=None, attention=True):
     """Train one experiment on the other folds, predict this one, write the run folder.
 
     Parameters
@@ -50,6 +51,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     device : auto, cpu, cuda or mps
     report : called with a dict after each epoch (progress), optional
     extra : dict, more for the manifest
+    attention : keep attention.npz, which takes more room than all else of a run
 
     Returns results.Run. Raises TrainingError for a loss or weights that are not finite,
     ResultsError for a folder made with other settings. Notebook: 06_training_on_a_gpu
@@ -62,7 +64,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
             return results.Run.at(folder)
         started = time.time()
         state = State(experiment, table, copies, fold, seed, train_folds, device)
-        elapsed = checkpoints.resume(state, folder)
+        elapsed, saved = checkpoints.resume(state, folder), started
         for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
             try:
                 row = state.run_epoch(epoch)
@@ -71,15 +73,18 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
                 last = f"epoch {state.epoch}, in {kept}" if kept.exists() else "none"
                 raise TrainingError(f"{error}; last good epoch: {last}") from None
             results.append_history(folder, row)
-            checkpoints.save(state, folder, elapsed + time.time() - started, same)
+            if time.time() - saved >= PAUSE.get(state.device.type, 0):
+                checkpoints.save(state, folder, elapsed + time.time() - started, same)
+                saved = time.time()
             if report:
                 report(row)
-        return finish(state, folder, same, extra, started - elapsed)
+        return finish(state, folder, same, extra, started - elapsed, attention)
 
 
-def finish(state, folder, same, extra, started):
+def finish(state, folder, same, extra, started, attention=True):
     """Predict the fold with the trained state and write the run folder; returns results.Run."""
-    predictions, attention = state.predict(np.flatnonzero(state.table.fold == state.fold))
+    rows = np.flatnonzero(state.table.fold == state.fold)
+    predictions, weights = state.predict(rows, attention)
     state.save_model(folder)
     manifest = {
         "config": as_dict(state.experiment), **same,
@@ -89,7 +94,7 @@ def finish(state, folder, same, extra, started):
         "segments_per_second": round(float(results.read_history(folder)
                                            ["segments_per_second"].median()), 1),
     }
-    run = results.write(folder, predictions, manifest, attention)
+    run = results.write(folder, predictions, manifest, weights)
     checkpoints.drop(folder)
     return run
 
@@ -120,7 +125,7 @@ class State:
         self.targets = torch.from_numpy(table.target.to_numpy()[rows].copy())
         self.classes = class_names(table)
         self.n_classes = len(self.classes)
-        self.segments = Segments(copies, rows, experiment.features)
+        self.segments = Segments(copies, rows, experiment.features, self.device)
         per_band = experiment.train.normalise == "band"
         self.mean, self.std = (m.to(self.device) for m in self.segments.moments(per_band))
         torch.manual_seed(stable_seed(seed, fold, 0))
@@ -129,7 +134,7 @@ class State:
         self.parameters = parameter_count(model)
         recipe = experiment.train
         average = moving_average(recipe.average)
-        self.average = (AveragedModel(self.model, avg_fn=average, use_buffers=True)
+        self.average = (AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
                         if recipe.average else None)
         self.optimizer = make_optimizer(self.model, recipe)
         self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
@@ -177,7 +182,7 @@ class State:
         recipe = self.experiment.train
         labels = self.targets[batch[:, 0]].to(self.device)
         targets = F.one_hot(labels, self.n_classes).float()
-        static = self.segments.static_of(batch, self.device)
+        static = self.segments.static_of(batch)
         if recipe.gain_db:
             gain = rng.uniform(-1, 1, (len(batch), 1, 1)) * recipe.gain_db * math.log(10) / 10
             static += torch.from_numpy(gain).float().to(self.device)
@@ -191,22 +196,28 @@ class State:
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self.must_be_finite(loss, batch, where)
+        hits = (logits.argmax(1) == targets.argmax(1)).sum()
+        loss, hits = self.finite(loss.detach(), hits, batch, where)
         self.optimizer.step()
         if self.average:
             self.average.update_parameters(self.model)
-        return loss.item(), (logits.argmax(1) == targets.argmax(1)).sum().item()
+        return loss, int(hits)
 
-    def must_be_finite(self, loss, batch, where):
-        """TrainingError that names the files of the batch if loss or gradient are not numbers."""
+    def finite(self, loss, hits, batch, where):
+        """Loss and hits as numbers, read with the gradient's norm in one wait for a GPU.
+
+        Raises TrainingError that names the files of the batch if loss or norm are not numbers.
+        """
         norm = torch.nn.utils.get_total_norm(
             [p.grad for p in self.model.parameters() if p.grad is not None])
+        loss, norm, hits = torch.stack([loss, norm, hits]).tolist()
         for name, value in {"loss": loss, "the gradient's norm": norm}.items():
-            if not torch.isfinite(value):
-                raise self.error(f"{where}: {name} is {value.item()}", batch)
+            if not math.isfinite(value):
+                raise self.error(f"{where}: {name} is {value}", batch)
+        return loss, hits
 
     def must_have_finite_weights(self, batch, where):
-        """TrainingError like ``must_be_finite``, which sees what a step broke at the next one."""
+        """TrainingError like ``finite``, which sees what a step broke at the next one."""
         for model in (self.model, self.final_model()):
             for name, value in model.state_dict().items():
                 if not torch.isfinite(value).all():
@@ -231,21 +242,21 @@ class State:
     def final_model(self):
         return self.average.module if self.average else self.model
 
-    def predict(self, rows):
-        """Probabilities of clips after the vote, and attention as ``results.Run`` keeps it."""
+    def predict(self, rows, attention=True):
+        """Probabilities of clips after the vote; attention as ``results.Run`` keeps it, or None."""
         config = self.experiment.features
-        segments = Segments(self.copies[:1], rows, config)
+        segments = Segments(self.copies[:1], rows, config, self.device)
         drawn = segments.all()
         chances, weights = self.probabilities(segments, drawn)
         majority = self.experiment.train.vote == "majority"
         chances = evaluate.vote(chances, drawn[:, 0], majority)
         clips = self.table.iloc[rows].reset_index(drop=True)
-        attention = None
-        if self.model_attends():
-            attention = self.all_attention(segments, clips, drawn, weights)
+        kept = None
+        if attention and self.model_attends():
+            kept = self.all_attention(segments, clips, drawn, weights)
             if self.fold == 1:  # pictures are large: one fold keeps them
-                attention |= self.attention_maps(segments, clips)
-        return results.prediction_table(clips, chances), attention
+                kept |= self.attention_maps(segments, clips)
+        return results.prediction_table(clips, chances), kept
 
     def probabilities(self, segments, drawn):
         """Softmax (S, C) and attention (S, T') of drawn segments, float64."""
@@ -253,7 +264,7 @@ class State:
         chances, weights = [], []
         with torch.inference_mode():
             for batch in np.array_split(drawn, math.ceil(len(drawn) / EVAL_BATCH)):
-                static = segments.static_of(batch, self.device)
+                static = segments.static_of(batch)
                 x = self.normalise(segments.with_delta(static))
                 with self.autocast():
                     logits, attention = model(self.lay(x), True)
@@ -267,7 +278,7 @@ class State:
 
     def all_attention(self, segments, clips, drawn, weights):
         """Attention of every test segment, and its frames' energy as a weight to compare with."""
-        energy = [frame_energy(segments.static_of(rows, "cpu"), weights.shape[1], segments)
+        energy = [frame_energy(segments.static_of(rows), weights.shape[1], segments)
                   for rows in np.array_split(drawn, math.ceil(len(drawn) / EVAL_BATCH))]
         hop = segments.config.hop_length / segments.config.sample_rate
         return {"all_clips": clips.clip_id.to_numpy(dtype=str)[drawn[:, 0]],
@@ -312,7 +323,7 @@ def frame_energy(static, n_weights, segments):
     frames = segments.config.segment_frames
     static = static[..., segments.half : segments.half + frames // n_weights * n_weights]
     power = static.exp().sum(dim=1).unflatten(1, (n_weights, -1)).sum(dim=-1)
-    return (power / power.sum(dim=1, keepdim=True)).numpy()
+    return (power / power.sum(dim=1, keepdim=True)).cpu().numpy()
 
 
 def make_optimizer(model, recipe):
@@ -332,10 +343,12 @@ def moving_average(decay):
     With a fixed decay a short run would end with a good part of its random start in the average.
     """
     def update(averaged, current, steps):
-        if not averaged.is_floating_point():
-            return current
         share = min(decay, (1 + float(steps)) / (10 + float(steps)))
-        return torch.lerp(current, averaged, share)
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - share)
+            else:
+                mean.copy_(value)
     return update
 
 

@@ -92,7 +92,7 @@ def grow(count):
         started = time.perf_counter()
         drawn = segments.draw(3, rng)
         for batch in np.array_split(drawn, len(drawn) // 32):
-            segments.with_delta(segments.static_of(batch, "cpu"))
+            segments.with_delta(segments.static_of(batch))
         print(seconds, memory, time.perf_counter() - started)
 
 

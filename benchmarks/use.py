@@ -56,7 +56,7 @@ def pipeline(repeats):
         rows_drawn = state.segments.draw(chosen.train.segments, rng)[:32]
 
         def data(state=state, rows_drawn=rows_drawn):
-            static = state.segments.static_of(rows_drawn, state.device)
+            static = state.segments.static_of(rows_drawn)
             return state.normalise(state.segments.with_delta(static))
 
         times = in_turn({"data": data, "step": lambda state=state, rows_drawn=rows_drawn:

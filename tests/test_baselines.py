@@ -154,7 +154,7 @@ def test_register_settings_act(tmp_path):
     state = train.State(tiny.settings("acrnn", **{"train.normalise": "band"}), table, copies, 1, 0,
                         [2, 3, 4, 5], "cpu")
     assert state.mean.shape == (2, 128)
-    x = state.segments.with_delta(state.segments.static_of(state.segments.all()[:40], "cpu"))
+    x = state.segments.with_delta(state.segments.static_of(state.segments.all()[:40]))
     assert state.normalise(x)[:, 0].mean((0, 2)).abs().max() < 0.5
     rng = np.random.default_rng(0)
     model = ACRNN(ModelConfig(attention="l6", keep_scale=False, rnn_cells=8))

@@ -323,7 +323,7 @@ def test_workers_with_other_code_or_other_sounds_are_refused(client, tmp_path, m
         {"path": ["/here/1.wav"], "fold": 1, "target": 0, "clip_id": "1-1-A"}))
     monkeypatch.setattr(crossval.datasets, "data_hash", lambda _: "theirs")
     task = crossval.Task(crossval.experiment("svm"), "synth", None, 0, 1, [2, 3], "cpu", 1, None,
-                         {"data_hash": "ours"})
+                         True, {"data_hash": "ours"})
     with pytest.raises(crossval.datasets.DatasetError, match="data hash theirs, expected ours"):
         task.run(tmp_path)
 

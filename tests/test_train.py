@@ -152,7 +152,7 @@ def test_the_saved_model_predicts_what_the_run_predicted(uninterrupted):
     rows = np.flatnonzero(table.fold == 1)
     segments = Segments(copies[:1], rows, note["features"])
     drawn = segments.all()
-    x = segments.with_delta(segments.static_of(drawn, "cpu"))
+    x = segments.with_delta(segments.static_of(drawn))
     with torch.inference_mode():
         logits = model((x - mean.view(1, 2, 1, 1)) / std.view(1, 2, 1, 1))
     chances = logits.softmax(1).numpy()[drawn[:, 0] == 0].mean(0)
@@ -179,7 +179,7 @@ def test_the_delta_of_a_segment_is_that_of_the_whole_clip():
 
     _, copies = tiny.task()
     segments = Segments(copies, np.arange(30), tiny.settings().features)
-    x = segments.with_delta(segments.static_of([(5, 1, 0), (5, 1, 33), (5, 1, 72)], "cpu"))
+    x = segments.with_delta(segments.static_of([(5, 1, 0), (5, 1, 33), (5, 1, 72)]))
     whole = delta(torch.from_numpy(copies[1][5]).float())
     for k, start in enumerate((0, 33, 72)):
         torch.testing.assert_close(x[k, 1], whole[:, start : start + 128], atol=1e-5, rtol=1e-5)
@@ -260,18 +260,19 @@ def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
 def test_the_average_forgets_where_it_started():
     """Averaged over a short run, the weights must be the recent ones, not the random start."""
     update = train.moving_average(0.998)
-    averaged = torch.tensor(100.0)
+    averaged, count = torch.tensor(100.0), torch.tensor(3)
     for step in range(1, 301):
-        averaged = update(averaged, torch.tensor(1.0), torch.tensor(step))
+        update([averaged], [torch.tensor(1.0)], torch.tensor(step))
     assert averaged.item() == pytest.approx(1.0, abs=1e-3)
-    assert update(torch.tensor(3), torch.tensor(5), 1).item() == 5
+    update([count], [torch.tensor(5)], 1)
+    assert count.item() == 5
 
 
 def test_frame_energy_is_the_energy_under_each_weight():
     copies = tiny.task()[1]
     segments = Segments(copies, np.arange(3), FeatureConfig())
     drawn = np.array([[0, 0, 10], [2, 0, 40]])
-    found = train.frame_energy(segments.static_of(drawn, "cpu"), 7, segments)
+    found = train.frame_energy(segments.static_of(drawn), 7, segments)
     clip = np.exp(copies[0][2][:, 40:166].astype(np.float64)).sum(0).reshape(7, 18).sum(1)
     np.testing.assert_allclose(found[1], clip / clip.sum(), rtol=1e-3)
 

@@ -1,0 +1,78 @@
+"""What a GPU must do as a CPU does: skipped, and said so, where there is none."""
+
+import numpy as np
+import pytest
+import torch
+
+from acrnn_lib import results, train
+from acrnn_lib.features import segment_starts
+from acrnn_lib.segments import Segments
+
+from . import tiny
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+def drawn(segments):
+    """Rows at both ends of clips, where frames are repeated, and in between; both copies."""
+    starts = segment_starts(segments.n_frames, segments.config)
+    return np.array([(clip, copy, start) for clip in (0, 7) for copy in (0, 1)
+                     for start in (*starts, 1, 33)])
+
+
+@pytest.mark.parametrize("where", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_segments_cut_from_a_devices_memory_are_those_of_the_store(where):
+    copies, features = tiny.task()[1], tiny.settings().features
+    chosen = np.arange(3, 30, 2)
+    store = Segments(copies, chosen, features)
+    moved = Segments(copies, chosen, features, where)
+    moved.bank = moved.moved()
+    assert moved.bank.device.type == where and moved.bank.shape == (2, 14, 128, 200)
+    found = moved.static_of(drawn(moved))
+    torch.testing.assert_close(found.cpu(), store.static_of(drawn(store)), rtol=0, atol=0)
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", ["acrnn", "acrnn-plus"])
+def test_a_gpu_learns_what_a_cpu_learns(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("ACRNN_PRECISION", "float32")
+    runs = {}
+    for where in ("cpu", "cuda"):
+        folder = results.run_folder(tmp_path / where, "synth", "smoke", name, 0, 1)
+        runs[where] = train.fit(tiny.settings(name), *tiny.task(), 1, 0, folder, device=where)
+    here, there = (run.history.loss.to_numpy() for run in runs.values())
+    assert runs["cuda"].manifest["device"] == "cuda"
+    # dropout draws other numbers there: the same task, not the same path
+    assert np.isfinite(there).all() and there[-1] < there[0]
+    assert abs(here[-1] - there[-1]) < 0.5
+
+
+@needs_gpu
+def test_a_gpu_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path, monkeypatch):
+    monkeypatch.setitem(train.PAUSE, "cuda", 0)
+
+    def fit(root, report=None):
+        folder = results.run_folder(tmp_path / root, "synth", "smoke", "acrnn-plus", 0, 1)
+        return train.fit(tiny.settings(), *tiny.task(), 1, 0, folder, device="cuda", report=report)
+
+    def stop(row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    whole = fit("whole").predictions
+    with pytest.raises(KeyboardInterrupt):
+        fit("stopped", stop)
+    halves = fit("stopped").predictions
+    chances = [c for c in whole if c.startswith("p_")]
+    # additions of a GPU have no fixed order
+    np.testing.assert_allclose(halves[chances], whole[chances], atol=0.02)
+
+
+@needs_gpu
+def test_a_gpu_writes_a_checkpoint_now_and_then_only(tmp_path, monkeypatch):
+    monkeypatch.setitem(train.PAUSE, "cuda", 3600)
+    written = []
+    monkeypatch.setattr(train.checkpoints, "save", lambda state, *_: written.append(state.epoch))
+    folder = results.run_folder(tmp_path, "synth", "smoke", "acrnn-plus", 0, 1)
+    train.fit(tiny.settings(), *tiny.task(), 1, 0, folder, device="cuda")
+    assert written == []
