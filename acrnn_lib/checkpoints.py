@@ -22,7 +22,7 @@ def tensors(state):
     """All state as named tensors; the optimizer's are named by the parameter they belong to."""
     found = {f"model.{k}": v for k, v in state.model.state_dict().items()}
     if state.average:
-        found |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
+        found |= {f"average.{k}": v for k, v in state.average.module.state_dict().items()}
     for name, parameter in state.model.named_parameters():
         for key, value in state.optimizer.state.get(parameter, {}).items():
             if value is not None:
@@ -42,7 +42,7 @@ def save(state, folder, seconds, same):
     note = {
         **same, "epoch": state.epoch, "file": name,
         "sha256": hashlib.sha256(data).hexdigest(), "precision": state.precision,
-        "layout": state.layout,
+        "layout": state.layout, "averaged": state.average.steps if state.average else 0,
         "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
     }
     note["note_sha256"] = note_hash(note)
@@ -80,11 +80,14 @@ def resume(state, folder):
 
     state.model.load_state_dict(part("model."))
     if state.average:
-        state.average.load_state_dict(part("average."))
+        state.average.module.load_state_dict(part("average."))
+        state.average.steps = note["averaged"]
+    fused = state.optimizer.defaults["fused"]  # then the steps are counted on the device
+    count = state.device if fused else torch.device("cpu")
     for name, parameter in state.model.named_parameters():
         moments = part(f"optimizer.{name}.")
         state.optimizer.state[parameter] = {
-            key: value if key == "step" else torch.empty_like(parameter).copy_(value)
+            key: value.to(count) if key == "step" else torch.empty_like(parameter).copy_(value)
             for key, value in moments.items()
         }
     state.epoch = note["epoch"]

@@ -28,27 +28,22 @@ class Segments:
         self.device = torch.device(device)
         self.n_frames = copies[0].shape[-1]
         self.half = features.delta_width // 2
-        self.audible = [
-            torch.cat([audible(clips, features) for clips in self._clips(copy)]).numpy()
-            for copy in copies
-        ]
         self.bank = None if self.device.type == "cpu" else self.moved()
+        self.audible = [
+            torch.cat([audible(clips, features) for clips in self._clips(copy)]).cpu().numpy()
+            for copy in range(len(copies))
+        ]
 
     def moved(self):
         """All copies of the chosen clips on the device: float16 (copies, n, n_bands, frames)."""
-        bank = torch.empty((len(self.copies), len(self.rows), *self.copies[0].shape[1:]),
-                           dtype=torch.float16, device=self.device)
-        for copy, place in zip(self.copies, bank, strict=True):
-            start = 0
-            for clips in self._clips(copy):
-                place[start : start + len(clips)] = clips.to(self.device)
-                start += len(clips)
-        return bank
+        return torch.stack([torch.from_numpy(copy[self.rows]).to(self.device)
+                            for copy in self.copies])
 
     def _clips(self, copy, block=32):
         """The chosen clips of a copy, some at a time, so that memory does not grow with them."""
         for start in range(0, len(self.rows), block):
-            yield torch.from_numpy(copy[self.rows[start : start + block]])
+            yield (torch.from_numpy(self.copies[copy][self.rows[start : start + block]])
+                   if self.bank is None else self.bank[copy, start : start + block])
 
     def draw(self, per_clip, rng):
         """One epoch: one copy of each clip, its segments in random order, int64 (S, 3).
@@ -112,7 +107,7 @@ class Segments:
         """
         over = (0, 3) if per_band else (0, 2, 3)
         sums = 0
-        for clips in self._clips(self.copies[0]):
+        for clips in self._clips(0):
             static = clips.float()
             both = torch.stack([static, delta(static, self.config.delta_width)], 1).double()
             sums = sums + torch.stack([both.sum(over), both.square().sum(over)])

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from safetensors.torch import save
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 
 from . import augment, checkpoints, evaluate, results
 from .acrnn import parameter_count
+from .averaging import MovingAverage
 from .baselines import network
 from .config import as_dict, config_hash
 from .datasets import class_names
@@ -26,6 +26,7 @@ from .device import LAYOUTS, keep_freed_memory, machine, pick_device, pick_layou
 from .features import segment_starts
 from .paths import locked
 from .probe import pick_precision
+from .recorded import Recorded
 from .results import CHECKPOINT
 from .segments import Segments
 
@@ -133,18 +134,17 @@ class State:
         self.model = model.to(self.device)
         self.parameters = parameter_count(model)
         recipe = experiment.train
-        average = moving_average(recipe.average)
-        self.average = (AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
-                        if recipe.average else None)
-        self.optimizer = make_optimizer(self.model, recipe)
+        self.average = MovingAverage(self.model, recipe.average) if recipe.average else None
         self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
+        self.optimizer = make_optimizer(self.model, recipe, fused=self.device.type == "cuda")
+        self.gradients = (Recorded(self.compute_gradients, self.model)
+                          if self.device.type == "cuda" else self.compute_gradients)
 
     def use_layout(self, name):
         """Keep kernels, like the maps, as ``lay`` gives them to the network."""
         self.layout = name
-        for model in (self.model, self.average):
-            if model is not None:
-                model.to(memory_format=LAYOUTS[name])
+        for model in {self.model, self.final_model()}:
+            model.to(memory_format=LAYOUTS[name])
 
     # -- one epoch ---------------------------------------------------------------------------
 
@@ -157,28 +157,37 @@ class State:
         self.model.train()
         rows = self.segments.draw(recipe.segments, rng)
         n_steps = math.ceil(len(rows) / recipe.batch_size)
-        loss_sum = correct = 0.0
-        for step in range(n_steps):
-            batch = rows[step::n_steps]  # equal sizes: no tiny last batch for batch norm
-            progress = (epoch - 1 + step / n_steps) / recipe.epochs
-            rate = learning_rate(recipe, progress)
+        batches = [rows[step::n_steps] for step in range(n_steps)]  # equal: no tiny last batch
+        steps = []
+        for step, batch in enumerate(batches):
+            rate = learning_rate(recipe, (epoch - 1 + step / n_steps) / recipe.epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            loss, hits = self.step(batch, rng, where=f"epoch {epoch}, step {step + 1}")
-            loss_sum += loss * len(batch)
-            correct += hits
-        self.must_have_finite_weights(batch, f"epoch {epoch}, step {n_steps}")
+            steps.append(self.step(batch, rng))
+        loss, accuracy = self.finite(steps, batches, f"epoch {epoch}")
+        self.must_have_finite_weights(batches[-1], f"epoch {epoch}, step {n_steps}")
         self.epoch = epoch
         seconds = time.time() - started
         return {
-            "epoch": epoch, "loss": round(loss_sum / len(rows), 5),
-            "accuracy": round(correct / len(rows), 5), "learning_rate": rate,
+            "epoch": epoch, "loss": round(loss, 5), "accuracy": round(accuracy, 5),
+            "learning_rate": rate,
             "segments": len(rows), "seconds": round(seconds, 2),
             "segments_per_second": round(len(rows) / seconds, 1),
         }
 
-    def step(self, batch, rng, where):
-        """One step of the optimizer on drawn rows (B, 3); returns the loss and the hits."""
+    def step(self, batch, rng):
+        """One step of the optimizer on drawn rows (B, 3): (loss, norm of the gradient, hits).
+
+        They stay on the device, which need not wait to be read from.
+        """
+        numbers = self.gradients(*self.inputs(batch, rng))
+        self.optimizer.step()
+        if self.average:
+            self.average.update()
+        return numbers
+
+    def inputs(self, batch, rng):
+        """The network's input (B, 2, n_bands, frames) for drawn rows, and targets (B, C)."""
         recipe = self.experiment.train
         labels = self.targets[batch[:, 0]].to(self.device)
         targets = F.one_hot(labels, self.n_classes).float()
@@ -191,33 +200,37 @@ class State:
         x = self.normalise(self.segments.with_delta(static))
         if recipe.freq_mask or recipe.time_mask:
             x = augment.mask(x, recipe.freq_mask, recipe.time_mask, rng)
-        with self.autocast():
-            logits = self.model(self.lay(x))
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
+        return self.lay(x), targets
+
+    def compute_gradients(self, x, targets):
+        """Forwards and backwards; returns (loss, norm of the gradient, hits) as one tensor."""
         self.optimizer.zero_grad(set_to_none=True)
+        with self.autocast():
+            logits = self.model(x)
+        smoothing = self.experiment.train.label_smoothing
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         loss.backward()
-        hits = (logits.argmax(1) == targets.argmax(1)).sum()
-        loss, hits = self.finite(loss.detach(), hits, batch, where)
-        self.optimizer.step()
-        if self.average:
-            self.average.update_parameters(self.model)
-        return loss, int(hits)
-
-    def finite(self, loss, hits, batch, where):
-        """Loss and hits as numbers, read with the gradient's norm in one wait for a GPU.
-
-        Raises TrainingError that names the files of the batch if loss or norm are not numbers.
-        """
         norm = torch.nn.utils.get_total_norm(
             [p.grad for p in self.model.parameters() if p.grad is not None])
-        loss, norm, hits = torch.stack([loss, norm, hits]).tolist()
-        for name, value in {"loss": loss, "the gradient's norm": norm}.items():
-            if not math.isfinite(value):
-                raise self.error(f"{where}: {name} is {value}", batch)
-        return loss, hits
+        hits = (logits.argmax(1) == targets.argmax(1)).sum()
+        return torch.stack([loss.detach(), norm, hits.float()])
+
+    def finite(self, steps, batches, where):
+        """Mean loss and accuracy of an epoch from what its steps gave, read all at once.
+
+        Raises TrainingError that names the files of the first batch whose loss or gradient are
+        not numbers.
+        """
+        numbers = torch.stack(steps).double().cpu().numpy()
+        for step, (row, batch) in enumerate(zip(numbers, batches, strict=True), 1):
+            for name, value in zip(("loss", "the gradient's norm"), row, strict=False):
+                if not math.isfinite(value):
+                    raise self.error(f"{where}, step {step}: {name} is {value}", batch)
+        sizes = [len(batch) for batch in batches]
+        return np.average(numbers[:, 0], weights=sizes), numbers[:, 2].sum() / sum(sizes)
 
     def must_have_finite_weights(self, batch, where):
-        """TrainingError like ``finite``, which sees what a step broke at the next one."""
+        """TrainingError like ``finite``, which does not see what the last step broke."""
         for model in (self.model, self.final_model()):
             for name, value in model.state_dict().items():
                 if not torch.isfinite(value).all():
@@ -326,30 +339,16 @@ def frame_energy(static, n_weights, segments):
     return (power / power.sum(dim=1, keepdim=True)).cpu().numpy()
 
 
-def make_optimizer(model, recipe):
+def make_optimizer(model, recipe, fused=False):
     """SGD with Nesterov momentum or AdamW; decay acts on weights, not on biases and norms."""
     weights = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": weights, "weight_decay": recipe.weight_decay},
               {"params": others, "weight_decay": 0.0}]
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, recipe.learning_rate, recipe.momentum, nesterov=True)
-    return torch.optim.AdamW(groups, recipe.learning_rate)
-
-
-def moving_average(decay):
-    """Exponential average of weights that forgets the first ones: decay grows to its value.
-
-    With a fixed decay a short run would end with a good part of its random start in the average.
-    """
-    def update(averaged, current, steps):
-        share = min(decay, (1 + float(steps)) / (10 + float(steps)))
-        for mean, value in zip(averaged, current, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - share)
-            else:
-                mean.copy_(value)
-    return update
+        return torch.optim.SGD(groups, recipe.learning_rate, recipe.momentum, nesterov=True,
+                               fused=fused)
+    return torch.optim.AdamW(groups, recipe.learning_rate, fused=fused)
 
 
 def learning_rate(recipe, progress):

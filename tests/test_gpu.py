@@ -76,3 +76,40 @@ def test_a_gpu_writes_a_checkpoint_now_and_then_only(tmp_path, monkeypatch):
     folder = results.run_folder(tmp_path, "synth", "smoke", "acrnn-plus", 0, 1)
     train.fit(tiny.settings(), *tiny.task(), 1, 0, folder, device="cuda")
     assert written == []
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", ["acrnn", "acrnn-plus", "lstm", "att-l6"])
+def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, name):
+    """Losses, gradients and statistics of batch norm, for batches of two sizes in turn."""
+    monkeypatch.setenv("ACRNN_PRECISION", "float32")
+    settings = tiny.settings(name, **{"model.dropout": 0.0, "train.average": 0.0})
+    table, copies = tiny.task()
+    here, there = (train.State(settings, table, copies, 1, 0, [2, 3, 4, 5], "cuda")
+                   for _ in range(2))
+    rows = here.segments.draw(1, np.random.default_rng(0))
+    for size in (8, 7, 8, 8, 7):
+        given = here.inputs(rows[:size], np.random.default_rng(size))
+        rows = rows[::-1]
+        found, right = there.gradients(*given), here.compute_gradients(*given)
+        torch.testing.assert_close(found, right, rtol=1e-2, atol=1e-3)
+        for one, other in zip(here.model.parameters(), there.model.parameters(), strict=True):
+            torch.testing.assert_close(other.grad, one.grad, rtol=0.05, atol=1e-3)
+        here.optimizer.step()
+        there.optimizer.step()
+    for one, other in zip(here.model.buffers(), there.model.buffers(), strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-2, atol=1e-2)
+    assert len(there.gradients.records) == 2
+
+
+@needs_gpu
+def test_a_recorded_step_draws_anew_for_dropout():
+    state = train.State(tiny.settings("acrnn"), *tiny.task(), 1, 0, [2, 3, 4, 5], "cuda")
+    given = state.inputs(state.segments.draw(1, np.random.default_rng(0))[:8],
+                         np.random.default_rng(0))
+    losses = [state.gradients(*given)[0].item() for _ in range(3)]
+    assert len(set(losses)) == 3
+    torch.manual_seed(7)
+    first = state.gradients(*given)[0].item()
+    torch.manual_seed(7)
+    assert state.gradients(*given)[0].item() == pytest.approx(first, rel=1e-2)

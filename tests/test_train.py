@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import checkpoints, crossval, device, predict, probe, results, train
+from acrnn_lib import averaging, checkpoints, crossval, device, predict, probe, results, train
 from acrnn_lib.config import FeatureConfig, TrainConfig, config_hash
 from acrnn_lib.segments import Segments
 from tests import tiny
@@ -259,13 +259,24 @@ def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
 
 def test_the_average_forgets_where_it_started():
     """Averaged over a short run, the weights must be the recent ones, not the random start."""
-    update = train.moving_average(0.998)
-    averaged, count = torch.tensor(100.0), torch.tensor(3)
+    averaged = torch.tensor(100.0)
     for step in range(1, 301):
-        update([averaged], [torch.tensor(1.0)], torch.tensor(step))
+        averaging.follow([averaged], [torch.tensor(1.0)], averaging.share(step, 0.998))
     assert averaged.item() == pytest.approx(1.0, abs=1e-3)
-    update([count], [torch.tensor(5)], 1)
-    assert count.item() == 5
+
+
+def test_the_average_follows_weights_and_statistics_and_copies_counts():
+    model = torch.nn.BatchNorm1d(2)
+    average = averaging.MovingAverage(model, 0.9)
+    model.weight.data[:] = 5.0
+    average.update()  # the first is taken as it is
+    model.weight.data[:], model.running_mean[:] = 16.0, 11.0
+    model.num_batches_tracked += 7
+    average.update()
+    kept = 2 / 11
+    torch.testing.assert_close(average.module.weight.data, torch.full((2,), 5 * kept + 16 * 9 / 11))
+    torch.testing.assert_close(average.module.running_mean, torch.full((2,), 11 * 9 / 11))
+    assert average.module.num_batches_tracked == 7 and average.steps == 2
 
 
 def test_frame_energy_is_the_energy_under_each_weight():
