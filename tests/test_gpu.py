@@ -90,7 +90,7 @@ def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, nam
     rows = here.segments.draw(1, np.random.default_rng(0))
     for size in (8, 7, 8, 8, 7):
         given = here.inputs(rows[:size], np.random.default_rng(size))
-        rows = rows[::-1]
+        rows = rows[::-1].copy()
         found, right = there.gradients(*given), here.compute_gradients(*given)
         torch.testing.assert_close(found, right, rtol=1e-2, atol=1e-3)
         for one, other in zip(here.model.parameters(), there.model.parameters(), strict=True):
