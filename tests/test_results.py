@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from acrnn_lib import results
 from acrnn_lib.results import ResultsError
 
+from . import tools
+
 
 def table(fold=1, n=6, n_classes=3, seed=0):
     chances = np.random.default_rng(seed).dirichlet(np.ones(n_classes), n)
@@ -441,3 +443,24 @@ def test_table_of_predictions_follows_the_clips():
         "filename,clip_id,fold,target,p_0,p_1", "5-1-A-3.ogg,5-1-A,5,3,0.1,0.9",
         "5-2-B-0.ogg,5-2-B,5,0,0.75,0.25"]
     assert found.index.tolist() == [0, 1]
+
+
+def test_thinned_evidence_keeps_what_notebooks_show_and_says_what_it_left_out(tmp_path):
+    manifest = {"config_hash": "c"}
+    for dataset, seed, fold in (("esc10", 0, 1), ("esc10", 0, 2), ("esc10", 1, 1), ("synth", 1, 2),
+                                ("earlier/esc10", 0, 1)):
+        folder = results.run_folder(tmp_path, dataset, "lite", "acrnn", seed, fold)
+        results.append_history(folder, {"epoch": 1})
+        results.write(folder, table(fold=fold), manifest, {"attention": np.ones(3)})
+    before = results.Run.at(tmp_path / "esc10/lite/acrnn/seed1/fold1").manifest
+    tools.tool("thin_results").main(tmp_path)
+    kept = {path.parent.relative_to(tmp_path).as_posix() for path in
+            tmp_path.rglob(results.ATTENTION)}
+    assert kept == {"esc10/lite/acrnn/seed0/fold1", "synth/lite/acrnn/seed1/fold2"}
+    thinned = results.Run.at(tmp_path / "esc10/lite/acrnn/seed1/fold1")
+    thinned.verify()
+    assert thinned.attention is None
+    digest = before["sha256"][results.ATTENTION]
+    assert thinned.manifest["left_out"] == {results.ATTENTION: digest}
+    rest = {k: v for k, v in thinned.manifest.items() if k not in ("left_out", "sha256")}
+    assert rest == {k: v for k, v in before.items() if k != "sha256"}
