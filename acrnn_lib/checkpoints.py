@@ -1,4 +1,4 @@
-"""Checkpoints: a fold's training written after each epoch, and taken up again exactly.
+"""Checkpoints: a fold's training written after its epochs, and taken up again exactly.
 
 The tensors lie in a safetensors file, the rest in a JSON beside it that is written last and names
 them by digest: what a kill has left half done is never read.

@@ -83,6 +83,12 @@ def processor_name():
     return platform.processor() or platform.machine()
 
 
+def forget_peak(device):
+    """Let ``machine`` count a GPU's memory anew: a process may train many folds in turn."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
+
 def machine(device, precision, layout):
     """What the run was made on, for its manifest."""
     peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"

@@ -1,4 +1,4 @@
-"""Fit one fold: data in memory, the recipe, a checkpoint after each epoch, predictions.
+"""Fit one fold: data in memory, the recipe, checkpoints between epochs, predictions.
 
 All randomness of an epoch comes from (seed, fold, epoch), so a run that was killed goes on from
 its last checkpoint as if nothing had happened.
@@ -22,7 +22,7 @@ from .averaging import MovingAverage
 from .baselines import network
 from .config import as_dict, config_hash
 from .datasets import class_names
-from .device import LAYOUTS, keep_freed_memory, machine, pick_device, pick_layout
+from .device import LAYOUTS, forget_peak, keep_freed_memory, machine, pick_device, pick_layout
 from .features import segment_starts
 from .paths import locked
 from .probe import pick_precision
@@ -120,6 +120,7 @@ class State:
         self.experiment, self.table, self.copies = experiment, table, copies
         self.fold, self.seed, self.epoch = fold, seed, 0
         self.device = pick_device(device)
+        forget_peak(self.device)
         self.precision = pick_precision(self.device)
         rows = np.flatnonzero(table.fold.isin(train_folds))
         self.files = np.array([Path(path).name for path in table.path])[rows]

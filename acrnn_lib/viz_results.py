@@ -14,6 +14,7 @@ from . import results
 from .viz import PALETTE, axes
 
 MARKERS = "osD^vP*X<>"
+MOST_MARKERS = 8  # beyond, nobody finds a column in the legend again
 
 
 def accuracies(summary, ax=None, published=None, title=None):
@@ -78,11 +79,13 @@ def confusion(frame, ax=None, title=None):
 
 
 def recalls(frame, ax=None, title=None):
-    """Recall by class in percent, a marker per column of ``report.recall``.
+    """Recall by class in percent, a marker per column of ``report.recall``; over eight, a heat map.
 
     Equal recalls lie side by side, so that none hides another. Notebook: 08_confusion_matrices
     """
     n_systems = frame.shape[1]
+    if n_systems > MOST_MARKERS:
+        return _recall_map(frame, ax, title)
     fig, ax = axes(ax, (8, len(frame) * max(0.4, 0.07 * n_systems) + 1.4))
     long = (100 * frame).rename_axis("class").reset_index().melt(
         "class", value_name="recall", var_name="system")
@@ -92,6 +95,18 @@ def recalls(frame, ax=None, title=None):
     ax.set(xlabel="recall (%)", ylabel="", title=title, xlim=(-3, 103))
     ax.grid(alpha=0.3)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), title=None)
+    return fig, ax
+
+
+def _recall_map(frame, ax, title):
+    fig, ax = axes(ax, (0.5 * frame.shape[1] + 2, 0.42 * len(frame) + 2))
+    engine = fig.get_layout_engine()
+    fig.set_layout_engine("none")  # as for confusion
+    sns.heatmap(100 * frame, annot=len(frame) <= 20, fmt=".0f", cmap="cividis", linewidths=0.5,
+                annot_kws={"fontsize": 8}, cbar_kws={"label": "recall (%)"}, ax=ax)
+    fig.set_layout_engine(engine)
+    ax.set(xlabel="", ylabel="", title=title)
+    ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
     return fig, ax
 
 

@@ -89,3 +89,14 @@ def test_chance_to_notice_is_how_often_mcnemar_notices():
     assert chance == pytest.approx(np.mean(found), abs=0.035)
     assert viz_results.chance_to_notice(clips, 0, disagree) < 0.05
     assert viz_results.chance_to_notice(10 * clips, difference, disagree) > 0.99
+
+
+def test_many_systems_become_a_map_with_every_recall_in_its_cell():
+    frame = pd.DataFrame(np.linspace(0, 1, 27).reshape(3, 9), list("abc"),
+                         [f"system {k}" for k in range(9)])
+    _, ax = viz_results.recalls(frame, title="nine")
+    written = [f"{100 * v:.0f}" for v in frame.to_numpy().ravel()]
+    assert [text.get_text() for text in ax.texts] == written
+    assert [t.get_text() for t in ax.get_xticklabels()] == list(frame.columns)
+    assert ax.get_title() == "nine" and len(ax.figure.axes) == 2  # the map and its colour bar
+    plt.close("all")
