@@ -95,6 +95,12 @@ def resume(state, folder):
     return note["seconds"]
 
 
+def last(folder):
+    """Which epoch a folder's checkpoint is of and where it lies, or none, for people."""
+    path = Path(folder) / CHECKPOINT
+    return f"epoch {results.read_json(path)['epoch']}, in {path}" if path.exists() else "none"
+
+
 def note_hash(note):
     """SHA-256 (hex) over a checkpoint's JSON, but for the digest itself."""
     rest = {name: value for name, value in note.items() if name != "note_sha256"}

@@ -27,7 +27,6 @@ from .features import segment_starts
 from .paths import locked
 from .probe import pick_precision
 from .recorded import Recorded
-from .results import CHECKPOINT
 from .segments import Segments
 
 EVAL_BATCH = 64  # segments
@@ -65,18 +64,17 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
             return results.Run.at(folder)
         started = time.time()
         state = State(experiment, table, copies, fold, seed, train_folds, device)
-        elapsed, saved = checkpoints.resume(state, folder), started
+        elapsed, saved = checkpoints.resume(state, folder), time.monotonic()
         for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
             try:
                 row = state.run_epoch(epoch)
             except TrainingError as error:
-                kept = Path(folder) / CHECKPOINT
-                last = f"epoch {state.epoch}, in {kept}" if kept.exists() else "none"
-                raise TrainingError(f"{error}; last good epoch: {last}") from None
+                kept = checkpoints.last(folder)
+                raise TrainingError(f"{error}; last good epoch: {kept}") from None
             results.append_history(folder, row)
-            if time.time() - saved >= PAUSE.get(state.device.type, 0):
+            if time.monotonic() - saved >= PAUSE.get(state.device.type, 0):
                 checkpoints.save(state, folder, elapsed + time.time() - started, same)
-                saved = time.time()
+                saved = time.monotonic()
             if report:
                 report(row)
         return finish(state, folder, same, extra, started - elapsed, attention)

@@ -260,6 +260,30 @@ def test_a_number_that_is_none_stops_with_step_files_and_checkpoint(tmp_path, mo
     assert len(results.read_history(folder)) == 1
 
 
+def test_the_last_good_epoch_is_that_of_the_checkpoint(tmp_path, monkeypatch):
+    """Where an epoch takes less time than a checkpoint, most epochs write none."""
+    folder, save = run_folder(tmp_path), train.checkpoints.save
+
+    def first_only(state, *rest):
+        save(state, *rest)
+        monkeypatch.setitem(train.PAUSE, "cpu", 3600)
+
+    def broken(state, batch, rng):
+        if state.epoch == 2:
+            state.mean[0] = torch.nan
+        return step(state, batch, rng)
+
+    step = train.State.step
+    monkeypatch.setattr(train.checkpoints, "save", first_only)
+    monkeypatch.setattr(train.State, "step", broken)
+    with pytest.raises(train.TrainingError, match="epoch 3, step 1: loss is nan") as error:
+        tiny.fit(folder)
+    assert f"last good epoch: epoch 1, in {folder / results.CHECKPOINT}" in str(error.value)
+    monkeypatch.undo()
+    tiny.fit(folder).verify()  # goes on from there
+    assert results.read_history(folder).epoch.tolist() == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_weights_that_the_last_step_of_an_epoch_breaks_are_never_a_checkpoint(
         tmp_path, monkeypatch, average):
