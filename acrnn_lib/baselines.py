@@ -21,7 +21,7 @@ from .acrnn import (
     uniform_weights,
 )
 from .config import NETWORKS, ModelConfig, known
-from .features import mfcc, rgb
+from .features import dct_basis, rgb
 
 N_MFCC = 20
 RGB_RANGE = 3.0  # standard deviations around the mean that the colours span
@@ -86,9 +86,12 @@ class MfccRnn(System):
         # the first coefficients are many times as large as the last ones
         self.scale = nn.BatchNorm1d(INPUT_CHANNELS * N_MFCC)
         self.recurrent = recurrent
+        # as features.mfcc; kept, since a recorded step may not fetch constants from the CPU
+        basis = dct_basis(N_MFCC, INPUT_SHAPE[0]).float()
+        self.register_buffer("basis", basis, persistent=False)
 
     def summarise(self, x):
-        coefficients = self.scale(mfcc(x, N_MFCC).flatten(1, 2))  # the DCT of a delta is its delta
+        coefficients = self.scale((self.basis @ x).flatten(1, 2))  # the DCT of a delta is its delta
         hidden = self.recurrent(coefficients.transpose(1, 2))
         return hidden.mean(dim=1), uniform_weights(hidden)
 

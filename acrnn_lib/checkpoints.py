@@ -8,6 +8,7 @@ Notebook: 00_start_here, 06_training_on_a_gpu
 
 import hashlib
 import json
+import time
 from pathlib import Path
 
 import torch
@@ -16,6 +17,32 @@ from safetensors.torch import save as as_bytes
 
 from . import results
 from .results import CHECKPOINT
+
+
+class Keeper:
+    """Takes a training up where its folder ends, and writes its checkpoints from then on.
+
+    state : train.State; same : what a run that resumes it must agree in; started : time.time() at
+    its start; pause : s, at least, from one checkpoint to the next; ``before`` is what was spent
+    before it, in s. Raises what ``resume`` raises. Notebook: 06_training_on_a_gpu
+    """
+
+    def __init__(self, state, folder, same, started, pause):
+        self.state, self.folder, self.same, self.pause = state, folder, same, pause
+        self.before, self.started = resume(state, folder), started
+        self.epoch, self.written = state.epoch, time.monotonic()
+
+    def when_due(self):
+        """After an epoch."""
+        if time.monotonic() - self.written >= self.pause:
+            self.now()
+
+    def now(self):
+        """Write the epoch that was finished last, unless it is written already."""
+        if self.state.epoch > self.epoch:
+            seconds = self.before + time.time() - self.started
+            save(self.state, self.folder, seconds, self.same)
+            self.epoch, self.written = self.state.epoch, time.monotonic()
 
 
 def tensors(state):
@@ -70,6 +97,9 @@ def resume(state, folder):
     if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
         raise results.ResultsError(f"{path}: changed since it was written; remove it and "
                                    f"{CHECKPOINT} to train this fold from the start")
+    if "averaged" not in note:
+        raise results.ResultsError(f"{path}: of an earlier version; remove it and {CHECKPOINT} to "
+                                   "train this fold from the start")
     stored = load_file(path)
     state.precision = note["precision"]
     state.use_layout(note["layout"])

@@ -116,9 +116,9 @@ def rgb(level):
     is in the picture that was not in the level: each colour answers to one range of it.
     Notebook: 11_six_systems
     """
-    level = torch.as_tensor(level).clamp(0, 1)[..., None]
-    centres = torch.tensor([3.0, 2.0, 1.0], device=level.device)
-    return (1.5 - (4 * level - centres).abs()).clamp(0, 1)
+    level = torch.as_tensor(level).clamp(0, 1)
+    return torch.stack([(1.5 - (4 * level - centre).abs()).clamp(0, 1)
+                        for centre in (3.0, 2.0, 1.0)], dim=-1)
 
 
 def delta(static, width=9):

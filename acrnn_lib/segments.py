@@ -10,15 +10,16 @@ from .features import audible, delta, segment_starts
 
 
 class Segments:
-    """Segments of clips, drawn from the feature store, which stays on disk and in its cache.
+    """Segments of clips, drawn from the feature store.
 
     Parameters
     ----------
     copies : list of (clips, n_bands, frames) arrays: the clips and their augmented copies
     rows : (n,) int, which clips
     features : FeatureConfig
-    device : where segments are wanted; a GPU takes all copies into its own memory, float16, since
-        cutting a batch on the CPU would take as long as a step
+    device : where segments are wanted. A CPU cuts them from the store, which stays on disk and in
+        its cache; a CUDA device takes all copies into its own memory, float16, since cutting a
+        batch on the CPU would take as long as a step
 
     Notebook: 06_training_on_a_gpu
     """
@@ -28,7 +29,7 @@ class Segments:
         self.device = torch.device(device)
         self.n_frames = copies[0].shape[-1]
         self.half = features.delta_width // 2
-        self.bank = None if self.device.type == "cpu" else self.moved()
+        self.bank = self.moved() if self.device.type == "cuda" else None
         self.audible = [
             torch.cat([audible(clips, features) for clips in self._clips(copy)]).cpu().numpy()
             for copy in range(len(copies))
@@ -36,8 +37,11 @@ class Segments:
 
     def moved(self):
         """All copies of the chosen clips on the device: float16 (copies, n, n_bands, frames)."""
-        return torch.stack([torch.from_numpy(copy[self.rows]).to(self.device)
-                            for copy in self.copies])
+        bank = torch.empty((len(self.copies), len(self.rows), *self.copies[0].shape[1:]),
+                           dtype=torch.float16, device=self.device)
+        for place, copy in zip(bank, self.copies, strict=True):
+            place.copy_(torch.from_numpy(copy[self.rows]))
+        return bank
 
     def _clips(self, copy, block=32):
         """The chosen clips of a copy, some at a time, so that memory does not grow with them."""
@@ -86,7 +90,7 @@ class Segments:
             part = self.copies[copy][self.rows[clip], :, max(low, 0) : high]
             missing = max(0, -low), max(0, high - self.n_frames)
             parts.append(np.pad(part, ((0, 0), missing), "edge") if any(missing) else part)
-        return torch.from_numpy(np.stack(parts)).float()
+        return torch.from_numpy(np.stack(parts)).to(self.device).float()
 
     def _cut(self, chosen, first, length):
         """``static_of`` from the device's own memory, in one step for the whole batch."""

@@ -64,7 +64,7 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
             return results.Run.at(folder)
         started = time.time()
         state = State(experiment, table, copies, fold, seed, train_folds, device)
-        elapsed, saved = checkpoints.resume(state, folder), time.monotonic()
+        keep = checkpoints.Keeper(state, folder, same, started, PAUSE.get(state.device.type, 0.0))
         for epoch in range(state.epoch + 1, experiment.train.epochs + 1):
             try:
                 row = state.run_epoch(epoch)
@@ -72,12 +72,14 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
                 kept = checkpoints.last(folder)
                 raise TrainingError(f"{error}; last good epoch: {kept}") from None
             results.append_history(folder, row)
-            if time.monotonic() - saved >= PAUSE.get(state.device.type, 0):
-                checkpoints.save(state, folder, elapsed + time.time() - started, same)
-                saved = time.monotonic()
-            if report:
-                report(row)
-        return finish(state, folder, same, extra, started - elapsed, attention)
+            keep.when_due()
+            try:
+                if report:
+                    report(row)
+            except BaseException:
+                keep.now()  # who stops the training between two epochs loses nothing
+                raise
+        return finish(state, folder, same, extra, started - keep.before, attention)
 
 
 def finish(state, folder, same, extra, started, attention=True):
@@ -136,8 +138,7 @@ class State:
         self.average = MovingAverage(self.model, recipe.average) if recipe.average else None
         self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
         self.optimizer = make_optimizer(self.model, recipe, fused=self.device.type == "cuda")
-        self.gradients = (Recorded(self.compute_gradients, self.model)
-                          if self.device.type == "cuda" else self.compute_gradients)
+        self.recorded = Recorded(self.model) if self.device.type == "cuda" else None
 
     def use_layout(self, name):
         """Keep kernels, like the maps, as ``lay`` gives them to the network."""
@@ -179,7 +180,7 @@ class State:
 
         They stay on the device, which need not wait to be read from.
         """
-        numbers = self.gradients(*self.inputs(batch, rng))
+        numbers = self.gradients(*self.inputs(batch, rng))  # one launch on a GPU
         self.optimizer.step()
         if self.average:
             self.average.update()
@@ -201,6 +202,12 @@ class State:
             x = augment.mask(x, recipe.freq_mask, recipe.time_mask, rng)
         return self.lay(x), targets
 
+    def gradients(self, x, targets):
+        """``compute_gradients``, on a CUDA device replayed from a recording."""
+        if self.recorded:
+            return self.recorded(self.compute_gradients, x, targets)
+        return self.compute_gradients(x, targets)
+
     def compute_gradients(self, x, targets):
         """Forwards and backwards; returns (loss, norm of the gradient, hits) as one tensor."""
         self.optimizer.zero_grad(set_to_none=True)
@@ -220,7 +227,7 @@ class State:
         Raises TrainingError that names the files of the first batch whose loss or gradient are
         not numbers.
         """
-        numbers = torch.stack(steps).double().cpu().numpy()
+        numbers = torch.stack(steps).cpu().double().numpy()
         for step, (row, batch) in enumerate(zip(numbers, batches, strict=True), 1):
             for name, value in zip(("loss", "the gradient's norm"), row, strict=False):
                 if not math.isfinite(value):
@@ -230,7 +237,7 @@ class State:
 
     def must_have_finite_weights(self, batch, where):
         """TrainingError like ``finite``, which does not see what the last step broke."""
-        for model in (self.model, self.final_model()):
+        for model in {self.model, self.final_model()}:
             values = {k: v for k, v in model.state_dict().items() if v.is_floating_point()}
             if torch.isfinite(torch.nn.utils.get_total_norm(values.values())):
                 continue  # asked of all at once: a GPU would have to be waited for at each
@@ -283,8 +290,8 @@ class State:
                 x = self.normalise(segments.with_delta(static))
                 with self.autocast():
                     logits, attention = model(self.lay(x), True)
-                chances.append(logits.double().softmax(1).cpu())
-                weights.append(attention.double().cpu())
+                chances.append(logits.cpu().double().softmax(1))  # an Apple GPU has no float64
+                weights.append(attention.cpu().double())
         return torch.cat(chances).numpy(), torch.cat(weights).numpy()
 
     def model_attends(self):

@@ -60,7 +60,7 @@ def pipeline(repeats):
             return state.normalise(state.segments.with_delta(static))
 
         times = in_turn({"data": data, "step": lambda state=state, rows_drawn=rows_drawn:
-                         state.step(rows_drawn, np.random.default_rng(0))}, repeats)
+                         state.step(rows_drawn, np.random.default_rng(0)).tolist()}, repeats)
         started = time.perf_counter()
         state.segments.draw(chosen.train.segments, rng)
         drawing = (time.perf_counter() - started) / len(folds) / 20 * 32 / chosen.train.segments

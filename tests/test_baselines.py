@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from acrnn_lib import audio, baselines, classical, results, store, train
 from acrnn_lib.acrnn import ACRNN
@@ -23,6 +24,26 @@ from acrnn_lib.config import (
 from . import tiny
 
 ROOT = Path(__file__).parents[1]
+
+
+class NoConstants(TorchDispatchMode):
+    """Refuses tensors that are made on the CPU, which a recording on a GPU could not fetch."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for made in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(made, torch.Tensor):
+                assert made.device.type == "meta", func
+        return result
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "att-l6", "sigmoid"])
+def test_networks_compute_where_their_input_lies(name):
+    model = experiment(name, "smoke").model if name not in NETWORKS else ModelConfig(network=name)
+    with torch.device("meta"):
+        network, x = baselines.network(model), torch.zeros(2, 2, 128, 128)
+    with NoConstants():
+        assert network(x).shape == (2, 10)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -93,9 +93,44 @@ def test_the_evidence_page_tells_what_failed_and_what_was_run_twice():
     assert f"{row('inner-1').accuracy:.1%} of the validation fold".replace("%", " %") in text
     plus = {"experiment": "acrnn-plus"}
     first = row("earlier", **plus)
-    second = report.summary([run for run in results.load(ROOT / "results", dataset="esc10", **plus)
+    second = report.summary([run for run in results.load(ROOT / "results", dataset="esc10",
+                                                         profile="lite", **plus)
                              if run.seed == 0]).iloc[0]
     for found in (first, second):
         assert report.interval_text(found).replace("%", " %") in text
     apart = 100 * (first.accuracy - second.accuracy)
     assert f"moves the same recipe by {apart:.1f} points" in text
+
+
+def test_the_evidence_page_tells_what_a_longer_training_gave():
+    text = " ".join((ROOT / "results" / "README.md").read_text().split())
+    log = results.load(ROOT / "results" / "inner-3")
+    assert {run.manifest["protocol"] for run in log} == {"inner"}
+    table = report.summary(log).set_index("experiment")
+    (mild, strong) = sorted(table.index[table.folds == 5], key=len)
+
+    def share(name, folds):
+        return percent(report.summary([run for run in log if run.experiment == name
+                                       and run.fold in folds]).accuracy.iloc[0])
+
+    def percent(accuracy):
+        return f"{accuracy:.1%}".replace("%", " %")
+
+    assert f"batches of 64 named {percent(table.accuracy[mild])}" in text
+    assert f"Beta(0.2, 0.2) {percent(table.accuracy[strong])}" in text
+    assert f"by {round(400 * (table.accuracy[strong] - table.accuracy[mild]))} clips" in text
+    for name in table.index[table.folds < 5]:
+        folds = {run.fold for run in log if run.experiment == name}
+        partner = strong if "mix_alpha" in name else mild
+        assert f"{share(partner, folds)} against {percent(table.accuracy[name])}" in text
+    # by the split of each fold alone
+    pairs = [(share(mild, {fold}), share(strong, {fold})) for fold in range(1, 6)]
+    better = [(float(b[:-2]) > float(a[:-2])) - (float(b[:-2]) < float(a[:-2])) for a, b in pairs]
+    assert "one would have chosen the first, two the second, and two would have" in text
+    assert sorted(better) == [-1, 0, 0, 1, 1]
+    runs = [run for run in results.load(ROOT / "results", dataset="esc10", experiment="acrnn")]
+    folds = {run.fold for run in runs if run.profile == "paper"}
+    long, short = (report.summary([run for run in runs if run.profile == profile
+                                   and run.fold in folds]).accuracy.iloc[0]
+                   for profile in ("paper", "lite"))
+    assert f"({percent(long)} against {percent(short)})" in text

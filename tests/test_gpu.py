@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from acrnn_lib import results, train
+from acrnn_lib.config import NETWORKS
 from acrnn_lib.features import segment_starts
 from acrnn_lib.segments import Segments
 
@@ -48,9 +49,7 @@ def test_a_gpu_learns_what_a_cpu_learns(tmp_path, monkeypatch, name):
 
 
 @needs_gpu
-def test_a_gpu_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path, monkeypatch):
-    monkeypatch.setitem(train.PAUSE, "cuda", 0)
-
+def test_a_gpu_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path):
     def fit(root, report=None):
         folder = results.run_folder(tmp_path / root, "synth", "smoke", "acrnn-plus", 0, 1)
         return train.fit(tiny.settings(), *tiny.task(), 1, 0, folder, device="cuda", report=report)
@@ -62,7 +61,9 @@ def test_a_gpu_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path, mo
     whole = fit("whole").predictions
     with pytest.raises(KeyboardInterrupt):
         fit("stopped", stop)
-    halves = fit("stopped").predictions
+    seen = []
+    halves = fit("stopped", lambda row: seen.append(row["epoch"])).predictions
+    assert seen == [3, 4]
     chances = [c for c in whole if c.startswith("p_")]
     # additions of a GPU have no fixed order
     np.testing.assert_allclose(halves[chances], whole[chances], atol=0.02)
@@ -79,7 +80,7 @@ def test_a_gpu_writes_a_checkpoint_now_and_then_only(tmp_path, monkeypatch):
 
 
 @needs_gpu
-@pytest.mark.parametrize("name", ["acrnn", "acrnn-plus", "lstm", "att-l6"])
+@pytest.mark.parametrize("name", [*NETWORKS, "acrnn-plus", "lstm", "att-l6"])
 def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, name):
     """Losses, gradients and statistics of batch norm, for batches of two sizes in turn."""
     monkeypatch.setenv("ACRNN_PRECISION", "float32")
@@ -94,12 +95,13 @@ def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, nam
         found, right = there.gradients(*given), here.compute_gradients(*given)
         torch.testing.assert_close(found, right, rtol=1e-2, atol=1e-3)
         for one, other in zip(here.model.parameters(), there.model.parameters(), strict=True):
-            torch.testing.assert_close(other.grad, one.grad, rtol=0.05, atol=1e-3)
+            largest = one.grad.abs().max().item()  # gradients of some layers are tiny
+            torch.testing.assert_close(other.grad, one.grad, rtol=0.05, atol=0.05 * largest)
         here.optimizer.step()
         there.optimizer.step()
     for one, other in zip(here.model.buffers(), there.model.buffers(), strict=True):
         torch.testing.assert_close(other, one, rtol=1e-2, atol=1e-2)
-    assert len(there.gradients.records) == 2
+    assert len(there.recorded.records) == 2
 
 
 @needs_gpu

@@ -1,11 +1,13 @@
 """Training: the same seed gives the same numbers, killed or not; nothing leaks; recipes as said."""
 
 import contextlib
+import gc
 import json
 import math
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -255,6 +257,52 @@ def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
     torch.testing.assert_close(by_penalty, before * (1 - 0.1 * recipe.weight_decay))
     groups = train.make_optimizer(layer, TrainConfig()).param_groups
     assert [g["weight_decay"] for g in groups] == [2e-4, 0.0]
+
+
+def test_a_training_that_is_over_leaves_no_memory_behind():
+    """Without waiting for Python's collection of cycles: the next fold needs the room."""
+    state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
+    state.run_epoch(1)
+    gone = weakref.ref(state)
+    gc.disable()
+    try:
+        del state
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_training_stopped_by_its_report_loses_no_epoch(tmp_path, monkeypatch):
+    """Even where checkpoints are far apart."""
+    monkeypatch.setitem(train.PAUSE, "cpu", 3600)
+    folder, seen = folder_of(tmp_path), []
+
+    def stop(row):
+        if row["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny.fit(folder, report=stop)
+    assert json.loads((folder / "checkpoint.json").read_text())["epoch"] == 3
+    tiny.fit(folder, report=lambda row: seen.append(row["epoch"]))
+    assert seen == [4]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path):
+    folder = folder_of(tmp_path)
+
+    def stop(row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny.fit(folder, report=stop)
+    path = folder / "checkpoint.json"
+    note = json.loads(path.read_text())
+    del note["averaged"]
+    note["note_sha256"] = checkpoints.note_hash(note)
+    path.write_text(json.dumps(note))
+    with pytest.raises(results.ResultsError, match="of an earlier version; remove it"):
+        tiny.fit(folder)
 
 
 def test_the_average_forgets_where_it_started():

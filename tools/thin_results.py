@@ -24,14 +24,16 @@ def leave_out(run):
     """Remove a run's attention and say so in its manifest; False where it kept none."""
     noted = dict(run.manifest)
     digests = dict(noted["sha256"])
-    if results.ATTENTION not in digests:
-        return False
     path = run.folder / results.ATTENTION
+    if results.ATTENTION not in digests:
+        if results.ATTENTION in noted.get("left_out", {}):
+            path.unlink(missing_ok=True)  # a kill came between the two writes
+        return False
     if path.exists():
         run.attention  # noqa: B018 (read, since a damaged one is to be looked at, not removed)
     noted["left_out"] = {results.ATTENTION: digests.pop(results.ATTENTION)}
     noted["sha256"] = digests
-    # the manifest first: a kill in between leaves a file that nothing names
+    # the manifest first: a kill in between leaves a file that nothing names, and the next call ends
     text = json.dumps(noted, indent=1) + "\n"
     results.write_bytes(run.folder / results.MANIFEST, text.encode())
     path.unlink(missing_ok=True)

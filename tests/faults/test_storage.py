@@ -262,19 +262,18 @@ def test_a_number_that_is_none_stops_with_step_files_and_checkpoint(tmp_path, mo
 
 def test_the_last_good_epoch_is_that_of_the_checkpoint(tmp_path, monkeypatch):
     """Where an epoch takes less time than a checkpoint, most epochs write none."""
-    folder, save = run_folder(tmp_path), train.checkpoints.save
+    folder, step = run_folder(tmp_path), train.State.step
 
-    def first_only(state, *rest):
-        save(state, *rest)
-        monkeypatch.setitem(train.PAUSE, "cpu", 3600)
+    def first_only(keeper):
+        if keeper.state.epoch == 1:
+            keeper.now()
 
     def broken(state, batch, rng):
         if state.epoch == 2:
             state.mean[0] = torch.nan
         return step(state, batch, rng)
 
-    step = train.State.step
-    monkeypatch.setattr(train.checkpoints, "save", first_only)
+    monkeypatch.setattr(train.checkpoints.Keeper, "when_due", first_only)
     monkeypatch.setattr(train.State, "step", broken)
     with pytest.raises(train.TrainingError, match="epoch 3, step 1: loss is nan") as error:
         tiny.fit(folder)
