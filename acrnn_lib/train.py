@@ -91,6 +91,7 @@ def finish(state, folder, same, extra, started, attention=True):
         "config": as_dict(state.experiment), **same,
         "parameters": state.parameters, "classes": state.classes,
         **machine(state.device, state.precision, state.layout), **(extra or {}),
+        "recorded_steps": state.recorded is not None,
         "wall_seconds": round(time.time() - started, 1),
         "segments_per_second": round(float(results.read_history(folder)
                                            ["segments_per_second"].median()), 1),
