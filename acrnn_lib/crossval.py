@@ -72,7 +72,7 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
 
 
 def plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes, inner,
-         threads, attention=True):
+         threads, attention):
     """The Tasks of ``run``, whose arguments these are, in the order of training."""
     chosen = [experiment(name, profile, changes) for name in experiments]
     for fold in folds:

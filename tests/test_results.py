@@ -464,3 +464,6 @@ def test_thinned_evidence_keeps_what_notebooks_show_and_says_what_it_left_out(tm
     assert thinned.manifest["left_out"] == {results.ATTENTION: digest}
     rest = {k: v for k, v in thinned.manifest.items() if k not in ("left_out", "sha256")}
     assert rest == {k: v for k, v in before.items() if k != "sha256"}
+    (thinned.folder / results.ATTENTION).write_bytes(b"as a kill between its two writes leaves it")
+    tools.tool("thin_results").main(tmp_path)
+    assert results.Run.at(thinned.folder).attention is None
