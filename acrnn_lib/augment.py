@@ -12,10 +12,11 @@ import numpy as np
 import scipy.fft
 import torch
 
-from .device import side_by_side
+from .device import sent, side_by_side
 
 N_FFT = 2048  # samples, 46 ms: resolves the partials of voiced sounds
 HOP = N_FFT // 4
+KNOTS = 6  # of the random filters, 7 ERB apart or so
 JUMP, JUMPING = 4.0, 0.3  # an onset: this share of bins is so many times as loud as just before
 
 
@@ -248,12 +249,29 @@ def mix(static, targets, alpha, generator):
     Sources: Zhang et al. 2018 (mixup); Tokozume et al. 2018 (mixing of sounds).
     Notebook: 03_augmentation
     """
-    other = torch.from_numpy(generator.permutation(len(static))).to(static.device)
-    share = torch.from_numpy(generator.beta(alpha, alpha, len(static))).float().to(static.device)
+    other = sent(generator.permutation(len(static)), static.device)
+    share = sent(generator.beta(alpha, alpha, len(static)).astype(np.float32), static.device)
     r = share.clamp(1e-4, 1 - 1e-4).view(-1, 1, 1)
     mixed = torch.logaddexp(static + 2 * r.log(), static[other] + 2 * (1 - r).log())
     share = share.view(-1, 1)
     return mixed, share * targets + (1 - share) * targets[other]
+
+
+def colour(static, widest, generator):
+    """Let each segment sound as if through another microphone or room: a random smooth filter.
+
+    static : (B, bands, frames) float32 log energies; generator : numpy Generator
+    widest : float, dB; the filter's gain is drawn uniformly from -widest to widest at KNOTS bands,
+        the outermost among them, and runs straight from one to the next
+
+    A network that sees few recordings of a class may learn what their equipment did to them.
+    Source: Nam et al. 2022 (FilterAugment), whose steps and slopes these are in spirit only.
+    Notebook: 03_augmentation
+    """
+    gain = generator.uniform(-widest, widest, (len(static), 1, KNOTS)).astype(np.float32)
+    curve = torch.nn.functional.interpolate(torch.from_numpy(gain), static.shape[1], mode="linear",
+                                            align_corners=True)
+    return static + sent(curve.mul_(math.log(10) / 10).mT, static.device)
 
 
 def mask(features, freq_mask, time_mask, generator):
@@ -270,5 +288,5 @@ def mask(features, freq_mask, time_mask, generator):
         index = np.arange(size)
         inside = (index >= first[:, None]) & (index < (first + width)[:, None])
         shape = (len(features), 1, size, 1) if axis == 2 else (len(features), 1, 1, size)
-        features.masked_fill_(torch.from_numpy(inside).view(shape).to(features.device), 0)
+        features.masked_fill_(sent(inside, features.device).view(shape), 0)
     return features

@@ -127,6 +127,7 @@ class TrainConfig:
     average: float = 0.0  # decay per step of the averaged weights; 0: the last weights
     normalise: str = field(default="channel", metadata=LATER)  # mean and deviation per channel;
     # or band: per channel and band
+    colour_db: float = field(default=0.0, metadata=LATER)  # dB, widest gain of random filters
     vote: str = field(default="mean", metadata=LATER)  # of the segments' probabilities; or majority
 
     def __post_init__(self):
@@ -304,6 +305,17 @@ def wanted_precision():
     """
     wanted = os.environ.get("ACRNN_PRECISION") or "auto"
     return known("ACRNN_PRECISION", wanted, ("auto", *PRECISIONS))
+
+
+def wanted_compile():
+    """What ACRNN_COMPILE in the environment asks for: no (so by default) or yes.
+
+    Compiled by torch, a network with large maps trains a third faster on a GPU, after about a
+    minute; its sums round otherwise. Raises ValueError for another word.
+    Notebook: 06_training_on_a_gpu
+    """
+    wanted = os.environ.get("ACRNN_COMPILE") or "no"
+    return known("ACRNN_COMPILE", wanted, ("no", "yes")) == "yes"
 
 
 def as_dict(config):

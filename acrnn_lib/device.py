@@ -41,6 +41,17 @@ def pick_layout(precision, early_pooling=False):
     return "channels_last" if precision == "bf16" or early_pooling else "contiguous"
 
 
+def sent(values, device):
+    """An array or tensor on a device; neither waits for the other.
+
+    A plain copy to a GPU waits until the GPU has done all that it was asked for before.
+    """
+    values = torch.as_tensor(values)
+    if torch.device(device).type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
+
+
 def keep_freed_memory():
     """Ask glibc to keep freed memory: big maps are otherwise faulted in anew at every step."""
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
@@ -89,7 +100,7 @@ def forget_peak(device):
         torch.cuda.reset_peak_memory_stats()
 
 
-def machine(device, precision, layout):
+def machine(device, precision, layout, compiled):
     """What the run was made on, for its manifest."""
     peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
             else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -97,7 +108,7 @@ def machine(device, precision, layout):
     return {
         "device": device.type, "device_name": name, "precision": precision,
         "layout": layout, "threads": torch.get_num_threads(),
-        "compile": False, "peak_memory_mib": round(peak / 2**20),
+        "compile": compiled, "peak_memory_mib": round(peak / 2**20),
         "versions": {"python": platform.python_version(), "torch": torch.__version__,
                      "numpy": np.__version__, "soundfile": soundfile.__version__},
     }

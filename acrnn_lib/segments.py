@@ -6,6 +6,7 @@ Notebook: 06_training_on_a_gpu
 import numpy as np
 import torch
 
+from .device import sent
 from .features import audible, delta, segment_starts
 
 
@@ -82,8 +83,7 @@ class Segments:
         rows = np.asarray(rows)
         first, length = rows[:, 2] - self.half, self.config.segment_frames + 2 * self.half
         if self.bank is not None:
-            return self._cut(torch.as_tensor(rows[:, :2], device=self.device),
-                             torch.as_tensor(first, device=self.device), length)
+            return self._cut(sent(rows[:, :2], self.device), sent(first, self.device), length)
         parts = []
         for (clip, copy, _), low in zip(rows, first, strict=True):
             high = low + length

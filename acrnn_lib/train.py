@@ -20,9 +20,17 @@ from . import augment, checkpoints, evaluate, results
 from .acrnn import parameter_count
 from .averaging import MovingAverage
 from .baselines import network
-from .config import as_dict, config_hash
+from .config import as_dict, config_hash, wanted_compile
 from .datasets import class_names
-from .device import LAYOUTS, forget_peak, keep_freed_memory, machine, pick_device, pick_layout
+from .device import (
+    LAYOUTS,
+    forget_peak,
+    keep_freed_memory,
+    machine,
+    pick_device,
+    pick_layout,
+    sent,
+)
 from .features import segment_starts
 from .paths import locked
 from .probe import pick_precision
@@ -90,7 +98,7 @@ def finish(state, folder, same, extra, started, attention=True):
     manifest = {
         "config": as_dict(state.experiment), **same,
         "parameters": state.parameters, "classes": state.classes,
-        **machine(state.device, state.precision, state.layout), **(extra or {}),
+        **machine(state.device, state.precision, state.layout, state.compiled), **(extra or {}),
         "recorded_steps": state.recorded is not None,
         "wall_seconds": round(time.time() - started, 1),
         "segments_per_second": round(float(results.read_history(folder)
@@ -139,6 +147,7 @@ class State:
         self.average = MovingAverage(self.model, recipe.average) if recipe.average else None
         self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
         self.optimizer = make_optimizer(self.model, recipe, fused=self.device.type == "cuda")
+        self.use_compiled(wanted_compile())
         self.recorded = Recorded(self.model) if self.device.type == "cuda" else None
 
     def use_layout(self, name):
@@ -146,6 +155,11 @@ class State:
         self.layout = name
         for model in {self.model, self.final_model()}:
             model.to(memory_format=LAYOUTS[name])
+
+    def use_compiled(self, compiled):
+        """Train through torch's compiler, or not; the network itself stays as it is."""
+        self.compiled = compiled
+        self.trained = torch.compile(self.model) if compiled else self.model
 
     # -- one epoch ---------------------------------------------------------------------------
 
@@ -190,12 +204,14 @@ class State:
     def inputs(self, batch, rng):
         """The network's input (B, 2, n_bands, frames) for drawn rows, and targets (B, C)."""
         recipe = self.experiment.train
-        labels = self.targets[batch[:, 0]].to(self.device)
-        targets = F.one_hot(labels, self.n_classes).float()
+        labels = self.targets[batch[:, 0]]
+        targets = sent(F.one_hot(labels, self.n_classes).float(), self.device)
         static = self.segments.static_of(batch)
         if recipe.gain_db:
             gain = rng.uniform(-1, 1, (len(batch), 1, 1)) * recipe.gain_db * math.log(10) / 10
-            static += torch.from_numpy(gain).float().to(self.device)
+            static += sent(gain.astype(np.float32), self.device)
+        if recipe.colour_db:
+            static = augment.colour(static, recipe.colour_db, rng)
         if recipe.mix_alpha:
             static, targets = augment.mix(static, targets, recipe.mix_alpha, rng)
         x = self.normalise(self.segments.with_delta(static))
@@ -212,8 +228,10 @@ class State:
     def compute_gradients(self, x, targets):
         """Forwards and backwards; returns (loss, norm of the gradient, hits) as one tensor."""
         self.optimizer.zero_grad(set_to_none=True)
+        if self.compiled:  # batches differ by a segment or two, which needs no second program
+            torch._dynamo.maybe_mark_dynamic(x, 0)
         with self.autocast():
-            logits = self.model(x)
+            logits = self.trained(x)
         smoothing = self.experiment.train.label_smoothing
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         loss.backward()

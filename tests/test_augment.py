@@ -1,5 +1,7 @@
 """Stretching, shifting, mixing and masking, measured on sounds whose answer is known."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -172,6 +174,22 @@ def test_mixing_adds_energies_and_shares_targets():
                           + (1 - r) ** 2 * np.exp(static[other[k]].double().numpy()))
         np.testing.assert_allclose(mixed[k].numpy(), expected, atol=1e-4)
         assert shared[k, k] == pytest.approx(1.0 if other[k] == k else share[k], abs=1e-6)
+
+
+def test_colours_are_smooth_filters_as_strong_as_allowed_and_no_stronger():
+    static = torch.from_numpy(np.random.default_rng(0).normal(size=(300, 128, 7))).float()
+    given = static.clone()
+    result = augment.colour(static, 6.0, np.random.default_rng(1))
+    torch.testing.assert_close(static, given, rtol=0, atol=0)
+    gain = (result - static) * 10 / math.log(10)  # dB
+    torch.testing.assert_close(gain, gain[..., :1].expand_as(gain), rtol=0, atol=1e-4)
+    gain = gain[..., 0]
+    assert 5.9 < gain.max() <= 6.001 and -6.001 <= gain.min() < -5.9 and abs(gain.mean()) < 0.2
+    # from one knot to the next, 25.4 bands on, by 12 dB at most
+    assert gain.diff(dim=1).abs().max() <= 12 / (127 / (augment.KNOTS - 1)) + 1e-3
+    drawn = np.random.default_rng(1).uniform(-6, 6, (300, 1, augment.KNOTS))
+    np.testing.assert_allclose(gain[:, [0, -1]], drawn[:, 0, [0, -1]], atol=1e-4)
+    assert gain.std(0).min() > 1.5  # no band is spared
 
 
 def test_masks_are_as_wide_as_allowed_and_no_wider():

@@ -105,6 +105,27 @@ def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, nam
 
 
 @needs_gpu
+def test_a_compiled_step_computes_what_the_step_itself_computes(monkeypatch):
+    """Of batches of two sizes, recorded too; the network's own weights are those that learn."""
+    monkeypatch.setenv("ACRNN_PRECISION", "float32")
+    settings = tiny.settings("acrnn", **{"model.dropout": 0.0, "model.early_pooling": False})
+    plain = train.State(settings, *tiny.task(), 1, 0, [2, 3, 4, 5], "cuda")
+    monkeypatch.setenv("ACRNN_COMPILE", "yes")
+    compiled = train.State(settings, *tiny.task(), 1, 0, [2, 3, 4, 5], "cuda")
+    rows = plain.segments.draw(1, np.random.default_rng(0))
+    for size in (8, 7, 8):
+        given = plain.inputs(rows[:size], np.random.default_rng(size))
+        right, found = plain.compute_gradients(*given), compiled.gradients(*given)
+        torch.testing.assert_close(found, right, rtol=1e-2, atol=1e-3)
+        for one, other in zip(plain.model.parameters(), compiled.model.parameters(), strict=True):
+            largest = one.grad.abs().max().item()
+            torch.testing.assert_close(other.grad, one.grad, rtol=0.05, atol=0.05 * largest)
+        plain.optimizer.step()
+        compiled.optimizer.step()
+    assert compiled.compiled and not plain.compiled
+
+
+@needs_gpu
 def test_a_recorded_step_draws_anew_for_dropout():
     state = train.State(tiny.settings("acrnn"), *tiny.task(), 1, 0, [2, 3, 4, 5], "cuda")
     given = state.inputs(state.segments.draw(1, np.random.default_rng(0))[:8],
