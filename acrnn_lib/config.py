@@ -210,7 +210,7 @@ EXPERIMENTS = {
         {
             "lite": {"train.epochs": 40},
             "paper": {"train.epochs": 150, "train.batch_size": 64, "train.segments": 3,
-                      "train.mix_alpha": 1.0},
+                      "train.mix_alpha": 1.0, "train.colour_db": 12.0},
         },
     ),
     # the field's line: what came before
