@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from .config import DATASETS, EXPERIMENTS, PROFILES, known, wanted_compile, wanted_precision
+from .config import DATASETS, EXPERIMENTS, PROFILES, known, wanted_precision
 
 ABOUT = __doc__.partition("\n")[0]  # the notebook is of use to readers only
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -220,7 +220,7 @@ def crossval(options):
 
 def _check(options):
     """Refuse, before anything is loaded, what contradicts itself."""
-    _check_environment(options)
+    _check_precision(options)
     try:
         _once([key for key, _ in options.changes])
     except argparse.ArgumentTypeError as error:
@@ -234,10 +234,9 @@ def _check(options):
         options.refuse(f"--insecure: found {address}, which is encrypted, expected tcp://...")
 
 
-def _check_environment(options):
+def _check_precision(options):
     try:
         wanted_precision()
-        wanted_compile()
     except ValueError as error:
         options.refuse(str(error))
 
@@ -259,7 +258,7 @@ def predict(options):
 
 def reproduce(options):
     """Run everything again."""
-    _check_environment(options)
+    _check_precision(options)
     from . import cluster, paths, reproduce
 
     if options.data:  # said before anything runs, not by a notebook

@@ -69,9 +69,8 @@ def save(state, folder, seconds, same):
     note = {
         **same, "epoch": state.epoch, "file": name,
         "sha256": hashlib.sha256(data).hexdigest(), "precision": state.precision,
-        "layout": state.layout, "compile": state.compiled,
-        "averaged": state.average.steps if state.average else 0, "seconds": round(seconds, 1),
-        "threads": torch.get_num_threads(),
+        "layout": state.layout, "averaged": state.average.steps if state.average else 0,
+        "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
     }
     note["note_sha256"] = note_hash(note)
     results.write_bytes(folder / CHECKPOINT, json.dumps(note, indent=1).encode())
@@ -104,7 +103,6 @@ def resume(state, folder):
     stored = load_file(path)
     state.precision = note["precision"]
     state.use_layout(note["layout"])
-    state.use_compiled(note.get("compile", False))  # earlier versions knew no compiler
     torch.set_num_threads(note["threads"])  # sums in another order would end elsewhere
 
     def part(prefix):

@@ -307,17 +307,6 @@ def wanted_precision():
     return known("ACRNN_PRECISION", wanted, ("auto", *PRECISIONS))
 
 
-def wanted_compile():
-    """What ACRNN_COMPILE in the environment asks for: no (so by default) or yes.
-
-    Compiled by torch, a network with large maps trains a third faster on a GPU, after about a
-    minute; its sums round otherwise. Raises ValueError for another word.
-    Notebook: 06_training_on_a_gpu
-    """
-    wanted = os.environ.get("ACRNN_COMPILE") or "no"
-    return known("ACRNN_COMPILE", wanted, ("no", "yes")) == "yes"
-
-
 def as_dict(config):
     """A config as plain nested dicts and lists, ready for JSON."""
     return json.loads(json.dumps(dataclasses.asdict(config)))

@@ -8,6 +8,7 @@ import platform
 import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import numpy as np
 import soundfile
@@ -39,6 +40,12 @@ def pick_layout(precision, early_pooling=False):
     run everywhere. With early pooling no map is big, and channels_last was never behind.
     """
     return "channels_last" if precision == "bf16" or early_pooling else "contiguous"
+
+
+def can_fuse(device, layout):
+    """Whether ``fused`` can compute norm and ReLU in one: an NVIDIA GPU, Triton, channels last."""
+    return (device.type == "cuda" and torch.version.cuda is not None
+            and layout == "channels_last" and find_spec("triton") is not None)
 
 
 def sent(values, device):
@@ -100,7 +107,7 @@ def forget_peak(device):
         torch.cuda.reset_peak_memory_stats()
 
 
-def machine(device, precision, layout, compiled):
+def machine(device, precision, layout):
     """What the run was made on, for its manifest."""
     peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
             else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -108,7 +115,7 @@ def machine(device, precision, layout, compiled):
     return {
         "device": device.type, "device_name": name, "precision": precision,
         "layout": layout, "threads": torch.get_num_threads(),
-        "compile": compiled, "peak_memory_mib": round(peak / 2**20),
+        "compile": False, "peak_memory_mib": round(peak / 2**20),
         "versions": {"python": platform.python_version(), "torch": torch.__version__,
                      "numpy": np.__version__, "soundfile": soundfile.__version__},
     }

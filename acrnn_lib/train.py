@@ -17,13 +17,14 @@ from safetensors.torch import save
 from torch.nn import functional as F
 
 from . import augment, checkpoints, evaluate, results
-from .acrnn import parameter_count
+from .acrnn import ConvLayer, parameter_count
 from .averaging import MovingAverage
 from .baselines import network
-from .config import as_dict, config_hash, wanted_compile
+from .config import as_dict, config_hash
 from .datasets import class_names
 from .device import (
     LAYOUTS,
+    can_fuse,
     forget_peak,
     keep_freed_memory,
     machine,
@@ -98,8 +99,8 @@ def finish(state, folder, same, extra, started, attention=True):
     manifest = {
         "config": as_dict(state.experiment), **same,
         "parameters": state.parameters, "classes": state.classes,
-        **machine(state.device, state.precision, state.layout, state.compiled), **(extra or {}),
-        "recorded_steps": state.recorded is not None,
+        **machine(state.device, state.precision, state.layout), **(extra or {}),
+        "recorded_steps": state.recorded is not None, "fused_norm": state.fused,
         "wall_seconds": round(time.time() - started, 1),
         "segments_per_second": round(float(results.read_history(folder)
                                            ["segments_per_second"].median()), 1),
@@ -147,19 +148,16 @@ class State:
         self.average = MovingAverage(self.model, recipe.average) if recipe.average else None
         self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
         self.optimizer = make_optimizer(self.model, recipe, fused=self.device.type == "cuda")
-        self.use_compiled(wanted_compile())
         self.recorded = Recorded(self.model) if self.device.type == "cuda" else None
 
     def use_layout(self, name):
         """Keep kernels, like the maps, as ``lay`` gives them to the network."""
-        self.layout = name
+        self.layout, self.fused = name, can_fuse(self.device, name)
         for model in {self.model, self.final_model()}:
             model.to(memory_format=LAYOUTS[name])
-
-    def use_compiled(self, compiled):
-        """Train through torch's compiler, or not; the network itself stays as it is."""
-        self.compiled = compiled
-        self.trained = torch.compile(self.model) if compiled else self.model
+        for layer in self.model.modules():
+            if isinstance(layer, ConvLayer):
+                layer.fused = self.fused
 
     # -- one epoch ---------------------------------------------------------------------------
 
@@ -228,10 +226,8 @@ class State:
     def compute_gradients(self, x, targets):
         """Forwards and backwards; returns (loss, norm of the gradient, hits) as one tensor."""
         self.optimizer.zero_grad(set_to_none=True)
-        if self.compiled:  # batches differ by a segment or two, which needs no second program
-            torch._dynamo.maybe_mark_dynamic(x, 0)
         with self.autocast():
-            logits = self.trained(x)
+            logits = self.model(x)
         smoothing = self.experiment.train.label_smoothing
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         loss.backward()

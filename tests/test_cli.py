@@ -63,17 +63,13 @@ def test_unknown_names_suggest_the_nearest(capsys):
 
 @pytest.mark.parametrize("arguments", [["crossval", "synth", "--experiments", "acrnn"],
                                        ["reproduce", "--only", "00"]])
-@pytest.mark.parametrize("name, word, said", [
-    ("ACRNN_PRECISION", "bf17", "unknown ACRNN_PRECISION 'bf17'; did you mean bf16?"),
-    ("ACRNN_COMPILE", "1", "unknown ACRNN_COMPILE '1' Known: no, yes")])
-def test_an_unknown_word_in_the_environment_stops_a_command_before_its_work(
-        arguments, name, word, said, capsys, monkeypatch):
-    monkeypatch.setenv(name, word)
+def test_an_unknown_precision_stops_a_command_before_its_work(arguments, capsys, monkeypatch):
+    monkeypatch.setenv("ACRNN_PRECISION", "bf17")
     monkeypatch.setattr(datasets, "load", lambda *_: pytest.fail("sounds were read"))
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
-    assert said in capsys.readouterr().err
+    assert "unknown ACRNN_PRECISION 'bf17'; did you mean bf16?" in capsys.readouterr().err
 
 
 def test_missing_data_and_results_are_named(capsys, tmp_path):

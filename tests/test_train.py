@@ -10,7 +10,6 @@ import sys
 import weakref
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -73,24 +72,6 @@ def test_an_interrupted_run_keeps_a_checkpoint_and_a_changed_one_is_refused(tmp_
     tensors.write_bytes(data)
     with pytest.raises(results.ResultsError, match="changed since it was written"):
         tiny.fit(folder)
-
-
-def test_a_network_trained_through_the_compiler_is_the_same_network(tmp_path, monkeypatch):
-    compilers, compile_ = [], torch.compile
-
-    def compiled(model):  # all of torch's compiler but for making the code
-        compilers.append(compile_(model, backend="eager"))
-        return compilers[-1]
-
-    def folder(name):
-        return results.run_folder(tmp_path / name, "synth", "smoke", "acrnn-plus", 0, 1)
-
-    plain = tiny.fit(folder("plain"))
-    monkeypatch.setenv("ACRNN_COMPILE", "yes")
-    monkeypatch.setattr(torch, "compile", compiled)
-    run = tiny.fit(folder("compiled"))
-    pd.testing.assert_frame_equal(run.predictions, plain.predictions)
-    assert len(compilers) == 1 and run.manifest["compile"] and not plain.manifest["compile"]
 
 
 def test_a_finished_run_is_loaded_not_trained(uninterrupted, monkeypatch):
@@ -230,9 +211,9 @@ def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_
     path, threads = tmp_path / results.CHECKPOINT, torch.get_num_threads()
     note = json.loads(path.read_text())
     assert note["precision"] == probe.pick_precision(torch.device("cpu"))
-    assert note["layout"] == "channels_last" and note["compile"] is False
+    assert note["layout"] == "channels_last"
     assert note["threads"] == threads
-    chosen = {"precision": "bf16", "layout": "contiguous", "compile": True, "threads": threads + 1}
+    chosen = {"precision": "bf16", "layout": "contiguous", "threads": threads + 1}
     path.write_text(json.dumps(note | chosen))
     with pytest.raises(results.ResultsError, match=r"checkpoint\.json: changed"):
         checkpoints.resume(train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu"),
@@ -241,7 +222,7 @@ def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_
     path.write_text(json.dumps(note | chosen))
     state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
     checkpoints.resume(state, tmp_path)
-    found = {"precision": state.precision, "layout": state.layout, "compile": state.compiled,
+    found = {"precision": state.precision, "layout": state.layout,
              "threads": torch.get_num_threads()}
     torch.set_num_threads(threads)
     assert found == chosen and state.epoch == 1
