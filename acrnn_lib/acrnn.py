@@ -40,11 +40,8 @@ PUBLISHED_PARAMETERS = 3.81e6
 class ConvLayer(nn.Sequential):
     """Convolution with 'same' padding, batch norm, ReLU.
 
-    The convolution has no bias of its own: batch norm would subtract it again. Where ``fused`` is
-    set, norm and ReLU are one while training: the same, and faster on a GPU.
+    The convolution has no bias of its own: batch norm would subtract it again.
     """
-
-    fused = False
 
     def __init__(self, in_channels, out_channels, kernel, stride=(1, 1)):
         padding = tuple(size // 2 for size in kernel)
@@ -53,13 +50,6 @@ class ConvLayer(nn.Sequential):
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
         )
-
-    def forward(self, x):
-        if not (self.fused and self.training):
-            return super().forward(x)
-        from .fused import norm_relu  # needs Triton, which not every machine has
-
-        return norm_relu(self[0](x), self[1])
 
 
 class RecurrentLayer(nn.Module):

@@ -8,7 +8,6 @@ import platform
 import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 
 import numpy as np
 import soundfile
@@ -40,12 +39,6 @@ def pick_layout(precision, early_pooling=False):
     run everywhere. With early pooling no map is big, and channels_last was never behind.
     """
     return "channels_last" if precision == "bf16" or early_pooling else "contiguous"
-
-
-def can_fuse(device, layout):
-    """Whether ``fused`` can compute norm and ReLU in one: an NVIDIA GPU, Triton, channels last."""
-    return (device.type == "cuda" and torch.version.cuda is not None
-            and layout == "channels_last" and find_spec("triton") is not None)
 
 
 def sent(values, device):

@@ -17,14 +17,13 @@ from safetensors.torch import save
 from torch.nn import functional as F
 
 from . import augment, checkpoints, evaluate, results
-from .acrnn import ConvLayer, parameter_count
+from .acrnn import parameter_count
 from .averaging import MovingAverage
 from .baselines import network
 from .config import as_dict, config_hash
 from .datasets import class_names
 from .device import (
     LAYOUTS,
-    can_fuse,
     forget_peak,
     keep_freed_memory,
     machine,
@@ -100,7 +99,7 @@ def finish(state, folder, same, extra, started, attention=True):
         "config": as_dict(state.experiment), **same,
         "parameters": state.parameters, "classes": state.classes,
         **machine(state.device, state.precision, state.layout), **(extra or {}),
-        "recorded_steps": state.recorded is not None, "fused_norm": state.fused,
+        "recorded_steps": state.recorded is not None,
         "wall_seconds": round(time.time() - started, 1),
         "segments_per_second": round(float(results.read_history(folder)
                                            ["segments_per_second"].median()), 1),
@@ -152,12 +151,9 @@ class State:
 
     def use_layout(self, name):
         """Keep kernels, like the maps, as ``lay`` gives them to the network."""
-        self.layout, self.fused = name, can_fuse(self.device, name)
+        self.layout = name
         for model in {self.model, self.final_model()}:
             model.to(memory_format=LAYOUTS[name])
-        for layer in self.model.modules():
-            if isinstance(layer, ConvLayer):
-                layer.fused = self.fused
 
     # -- one epoch ---------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from acrnn_lib import results, train
-from acrnn_lib.acrnn import ConvLayer
 from acrnn_lib.config import NETWORKS
 from acrnn_lib.features import segment_starts
 from acrnn_lib.segments import Segments
@@ -103,51 +102,6 @@ def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, nam
     for one, other in zip(here.model.buffers(), there.model.buffers(), strict=True):
         torch.testing.assert_close(other, one, rtol=1e-2, atol=1e-2)
     assert len(there.recorded.records) == 2
-
-
-@needs_gpu
-@pytest.mark.parametrize("kind, close", [(torch.float32, 1e-4), (torch.bfloat16, 0.02)])
-@pytest.mark.parametrize("shape", [(3, 32, 128, 128), (5, 256, 8, 14), (1, 64, 1, 2),
-                                   (7, 128, 3, 5)])
-def test_norm_and_relu_in_one_compute_what_the_two_compute(shape, kind, close):
-    """The result, all gradients and the statistics."""
-    from acrnn_lib.fused import norm_relu
-
-    drawn = torch.Generator("cuda").manual_seed(0)
-    x, dy = (torch.randn(shape, generator=drawn, device="cuda").to(kind)
-             .contiguous(memory_format=torch.channels_last) for _ in range(2))
-    ours, plain = (torch.nn.BatchNorm2d(shape[1], device="cuda") for _ in range(2))
-    with torch.no_grad():
-        for norm in (ours, plain):
-            norm.weight.copy_(torch.linspace(-1, 2, shape[1]))
-            norm.bias.copy_(torch.linspace(1, -1, shape[1]))
-    # next to the ReLU's corner, rounding decides whether a gradient passes
-    dy *= (torch.nn.functional.batch_norm(3 * x + 1, None, None, plain.weight, plain.bias, True)
-           .abs() > 0.02)
-    inputs = [(3 * x + 1).detach().requires_grad_() for _ in range(2)]
-    results = [norm_relu(inputs[0], ours), torch.relu(plain(inputs[1]))]
-    for result in results:
-        result.backward(dy)
-    assert results[0].dtype == kind and results[0].stride() == results[1].stride()
-    pairs = [results, [x.grad for x in inputs], [n.weight.grad for n in (ours, plain)],
-             [n.bias.grad for n in (ours, plain)],
-             *zip(ours.buffers(), plain.buffers(), strict=True)]
-    for found, right in pairs:
-        scale = right.abs().max().item() or 1.0
-        torch.testing.assert_close(found / scale, right / scale, rtol=0, atol=close)
-
-
-@needs_gpu
-def test_a_gpu_trains_with_norm_and_relu_in_one_where_maps_are_channels_last(monkeypatch):
-    for precision, expected in (("bf16", True), ("float32", False)):
-        monkeypatch.setenv("ACRNN_PRECISION", precision)
-        settings = tiny.settings("acrnn", **{"model.early_pooling": False})
-        state = train.State(settings, *tiny.task(), 1, 0, [2, 3, 4, 5], "cuda")
-        layers = [layer for layer in state.model.modules() if isinstance(layer, ConvLayer)]
-        assert len(layers) == 8 and {layer.fused for layer in layers} == {expected}
-        assert state.fused == expected
-        loss = state.run_epoch(1)["loss"]
-        assert np.isfinite(loss)
 
 
 @needs_gpu
