@@ -4,9 +4,10 @@ import ast
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from acrnn_lib import report, results
+from acrnn_lib import evaluate, report, results
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "acrnn_lib").glob("*.py"))
@@ -92,7 +93,7 @@ def test_the_evidence_page_tells_what_failed_and_what_was_run_twice():
 
     assert f"{row('inner-1').accuracy:.1%} of the validation fold".replace("%", " %") in text
     plus = {"experiment": "acrnn-plus"}
-    first = row("earlier", **plus)
+    first = row("earlier", profile="lite", **plus)
     second = report.summary([run for run in results.load(ROOT / "results", dataset="esc10",
                                                          profile="lite", **plus)
                              if run.seed == 0]).iloc[0]
@@ -128,9 +129,56 @@ def test_the_evidence_page_tells_what_a_longer_training_gave():
     better = [(float(b[:-2]) > float(a[:-2])) - (float(b[:-2]) < float(a[:-2])) for a, b in pairs]
     assert "one would have chosen the first, two the second, and two would have" in text
     assert sorted(better) == [-1, 0, 0, 1, 1]
-    runs = [run for run in results.load(ROOT / "results", dataset="esc10", experiment="acrnn")]
+    runs = results.load(ROOT / "results", dataset="esc10", experiment="acrnn")
     folds = {run.fold for run in runs if run.profile == "paper"}
     long, short = (report.summary([run for run in runs if run.profile == profile
                                    and run.fold in folds]).accuracy.iloc[0]
                    for profile in ("paper", "lite"))
     assert f"({percent(long)} against {percent(short)})" in text
+
+
+def test_the_evidence_page_tells_what_random_filters_gave():
+    text = " ".join((ROOT / "results" / "README.md").read_text().split())
+    log = results.load(ROOT / "results" / "inner-4")
+    assert {run.manifest["protocol"] for run in log} == {"inner"}
+    before = max((run.experiment for run in results.load(ROOT / "results" / "inner-3")
+                  if run.manifest["config"]["train"]["epochs"] == 150), key=len)
+    log += results.load(ROOT / "results" / "inner-3", experiment=before)
+    table = report.summary(log).set_index("experiment")
+    assert set(table.folds) == {5}
+
+    def percent(share):
+        return f"{share:.1%}".replace("%", " %")
+
+    ends = "colour_db=6", "colour_db=12", "early_pooling=false", "delta_width=17"
+    mild, strong, full, fine = (next(name for name in table.index if name.endswith(end))
+                                for end in ends)
+    said = [percent(table.accuracy[name]) for name in (mild, strong, before, full, fine)]
+    assert "{} and {}, against {} without them".format(*said) in text
+    assert f"in place of early pooling gave {said[3]}" in text
+    assert f"`delta_width` 17) {said[4]}" in text
+    assert table.accuracy.idxmax() == strong
+    assert points(log_of(log, strong), log_of(log, before)) + " ahead of none" in text
+    shares = [[report.summary([run for run in log if run.experiment == name and run.fold == fold])
+               .accuracy.iloc[0] for name in (strong, before)] for fold in range(1, 6)]
+    assert sorted(np.sign(a - b) for a, b in shares) == [-1, 0, 1, 1, 1]
+
+    runs = [results.load(ROOT / "results" / place, dataset="esc10", profile="paper",
+                         experiment="acrnn-plus") for place in (".", "earlier")]
+    for used in runs:
+        assert report.interval_text(report.summary(used).iloc[0]).replace("%", " %") in text
+    assert points(*runs) + " ahead." in text
+
+
+def log_of(log, name):
+    return [run for run in log if run.experiment == name]
+
+
+def points(ours, others):
+    """The paired difference of two lists of runs on the same clips, as the evidence page has it."""
+    ours, others = (results.predictions(runs).groupby(["clip_id", "source"]).correct.mean()
+                    for runs in (ours, others))
+    assert ours.index.equals(others.index)
+    difference, lo, hi, _ = evaluate.paired_difference(
+        ours.to_numpy(), others.to_numpy(), ours.index.get_level_values("source"))
+    return f"{100 * difference:+.1f} points [{100 * lo:+.1f}, {100 * hi:+.1f}]"
