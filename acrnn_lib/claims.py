@@ -9,18 +9,9 @@ import numpy as np
 import pandas as pd
 
 from .config import EXPERIMENTS, known
-from .report import FOLDS, compare, interval_text, mark, summary
+from .report import FOLDS, TABLES, compare, interval_text, mark, summary
 from .results import ResultsError
 
-# the paper's tables, each as the experiments that are its rows, in its order
-TABLES = {
-    "models": ("knn", "svm", "forest", "mfcc-gmm", "mfcc-rnn", "rgb-cnn", "parallel",
-               "attention-rnn", "acrnn", "acrnn-plus"),
-    "model settings": ("crnn-noaug", "acrnn-noaug", "crnn", "acrnn"),
-    "attention placement": ("crnn", "att-l2", "att-l4", "att-l6", "att-l8", "acrnn"),
-    "attention scaling": ("crnn", "sigmoid", "acrnn"),
-    "recurrent cells": ("lstm", "acrnn"),
-}
 BEHIND, CODE = "folds, seeds, epochs", "code"  # of the committed reference
 
 
