@@ -16,7 +16,7 @@ from .device import sent, side_by_side
 
 N_FFT = 2048  # samples, 46 ms: resolves the partials of voiced sounds
 HOP = N_FFT // 4
-KNOTS = 6  # of the random filters, 7 ERB apart or so
+KNOTS = 6  # of the random filters, 8 ERB apart
 JUMP, JUMPING = 4.0, 0.3  # an onset: this share of bins is so many times as loud as just before
 
 
@@ -258,7 +258,7 @@ def mix(static, targets, alpha, generator):
 
 
 def colour(static, widest, generator):
-    """Let each segment sound as if through another microphone or room: a random smooth filter.
+    """Let each segment sound as if through other equipment: a random smooth filter.
 
     static : (B, bands, frames) float32 log energies; generator : numpy Generator
     widest : float, dB; the filter's gain is drawn uniformly from -widest to widest at KNOTS bands,

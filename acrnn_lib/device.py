@@ -42,13 +42,14 @@ def pick_layout(precision, early_pooling=False):
 
 
 def sent(values, device):
-    """An array or tensor on a device; neither waits for the other.
+    """Copy an array or tensor to a device; the program does not wait for a GPU, nor the other way.
 
-    A plain copy to a GPU waits until the GPU has done all that it was asked for before.
+    A plain copy to a GPU waits until it has done all that it was asked for before. From pinned
+    memory it is one more thing asked; torch keeps that memory until it is done.
     """
     values = torch.as_tensor(values)
     if torch.device(device).type == "cuda":
-        return values.pin_memory().to(device, non_blocking=True)
+        return values.contiguous().pin_memory().to(device, non_blocking=True)
     return values.to(device)
 
 

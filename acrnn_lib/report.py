@@ -45,7 +45,7 @@ def summary(runs) -> pd.DataFrame:
     """
     rows = []
     for (dataset, profile, experiment), group in by_experiment(runs).items():
-        used, coverage = _same_folds(group)
+        used, coverage = same_folds(group)
         correct, manifests = _correct(used), [run.manifest for run in used]
         accuracy, lo, hi = evaluate.accuracy_interval(*_arrays(correct))
         seconds = sum(manifest.get("wall_seconds", np.nan) for manifest in manifests)
@@ -76,7 +76,7 @@ def compare(runs, a, b) -> pd.DataFrame:
         raise ResultsError(f"no complete runs of {', '.join(sorted(missing))}")
     for place in dict.fromkeys(key[:2] for key in groups if {(*key[:2], a), (*key[:2], b)} <=
                                groups.keys()):
-        (of_a, note_a), (of_b, note_b) = (_same_folds(groups[*place, name]) for name in (a, b))
+        (of_a, note_a), (of_b, note_b) = (same_folds(groups[*place, name]) for name in (a, b))
         left, right = _correct(of_a), _correct(of_b)
         common = left.index.intersection(right.index)
         if common.empty:
@@ -129,7 +129,7 @@ def pairs_text(table) -> pd.DataFrame:
 
 def confusion(runs) -> pd.DataFrame:
     """Counts over all clips and seeds of one experiment: rows truth, columns prediction."""
-    used, coverage = _same_folds(sorted(runs))
+    used, coverage = same_folds(sorted(runs))
     long = results.predictions(used)
     n_classes = long.filter(regex=r"^p_\d+$").shape[1]
     names = list(used[0].manifest.get("classes", range(n_classes)))
@@ -142,7 +142,7 @@ def recall(runs) -> pd.DataFrame:
     columns = {}
     for (_, _, experiment), group in by_experiment(runs).items():
         matrix = confusion(group)
-        name = experiment + mark(_same_folds(group)[1])
+        name = experiment + mark(same_folds(group)[1])
         columns[name] = pd.Series(evaluate.recall(matrix), matrix.columns)
     return pd.DataFrame(columns).rename_axis("class")
 
@@ -185,8 +185,11 @@ def by_experiment(runs) -> dict:
         sorted(runs), lambda run: (run.dataset, run.profile, run.experiment))}
 
 
-def _same_folds(runs):
-    """The seeds with the most folds, all of them the same ones, and what that leaves out."""
+def same_folds(runs):
+    """(runs of the seeds with the most folds, all the same ones; in words what that leaves out).
+
+    runs : of one experiment, sorted
+    """
     folds = {seed: [run.fold for run in group]
              for seed, group in groupby(runs, lambda run: run.seed)}
     best = max(folds.values(), key=len)

@@ -34,6 +34,24 @@ def test_segments_cut_from_a_devices_memory_are_those_of_the_store(where):
 
 
 @needs_gpu
+def test_inputs_are_made_without_waiting_and_as_on_a_cpu():
+    """Levels, filters, mixes and masks of drawn rows: the GPU is never asked to finish first."""
+    settings = tiny.settings(**{"train.colour_db": 12.0})
+    states = [train.State(settings, *tiny.task(), 1, 0, [2, 3, 4, 5], where)
+              for where in ("cpu", "cuda")]
+    rows, made = states[0].segments.draw(2, np.random.default_rng(0))[::2], []
+    for state in states:
+        state.inputs(rows, np.random.default_rng(1))  # what is set up once may wait
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            made.append(state.inputs(rows, np.random.default_rng(1)))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    for here, there in zip(*made, strict=True):
+        torch.testing.assert_close(there.cpu(), here, rtol=1e-4, atol=1e-4)
+
+
+@needs_gpu
 @pytest.mark.parametrize("name", ["acrnn", "acrnn-plus"])
 def test_a_gpu_learns_what_a_cpu_learns(tmp_path, monkeypatch, name):
     monkeypatch.setenv("ACRNN_PRECISION", "float32")
