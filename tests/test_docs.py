@@ -166,6 +166,12 @@ def test_the_evidence_page_tells_what_random_filters_gave():
     for chosen, times in (({strong}, 2), ({mild}, 1), ({strong, before}, 1), ({mild, full}, 1)):
         assert best.count(chosen) == times
 
+    log = [results.load(ROOT / "results" / "inner-5"),
+           log_of(results.load(ROOT / "results" / "inner-2"), "acrnn-plus")]
+    said = [percent(report.summary(runs).accuracy.iloc[0]) for runs in log]
+    assert "{} against the {} of `inner-2`".format(*said) in text
+    assert points(*log) + ". The recipe of `lite` was left" in text
+
     runs = [results.load(ROOT / "results" / place, dataset="esc10", profile="paper",
                          experiment="acrnn-plus") for place in (".", "earlier")]
     for used in runs:
