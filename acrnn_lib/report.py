@@ -77,23 +77,26 @@ def compare(runs, a, b) -> pd.DataFrame:
     for place in dict.fromkeys(key[:2] for key in groups if {(*key[:2], a), (*key[:2], b)} <=
                                groups.keys()):
         (of_a, note_a), (of_b, note_b) = (same_folds(groups[*place, name]) for name in (a, b))
-        left, right = _correct(of_a), _correct(of_b)
-        common = left.index.intersection(right.index)
-        if common.empty:
-            raise ResultsError(f"{'/'.join(place)}: {a} and {b} have no test clip in common")
-        left, right = left.loc[common], right.loc[common]
-        values = evaluate.paired_difference(_arrays(left)[0], *_arrays(right))
+        left, right = _common(of_a, of_b)
         tests = {seed: evaluate.mcnemar(left[seed], right[seed])
                  for seed in left.columns.intersection(right.columns)}
         rows.append({
             "dataset": place[0], "profile": place[1], "a": a, "b": b, "seeds_a": left.shape[1],
-            "seeds_b": right.shape[1], "clips": len(common),
-            **dict(zip(("difference", "lo", "hi", "p"), values, strict=True)),
+            "seeds_b": right.shape[1], **_difference(left, right),
             "mcnemar": "; ".join(f"seed {seed}: {only_a} to {only_b}, p = {p:.3g}"
                                  for seed, (p, only_a, only_b) in tests.items()),
             **_discord(left.mean(axis=1), right.mean(axis=1)),
             "coverage": note_a if note_a == note_b else f"{a}: {note_a}; {b}: {note_b}"})
     return pd.DataFrame(rows)
+
+
+def difference(ours, others) -> dict:
+    """Runs of one experiment against those of another, or of itself under other circumstances.
+
+    Returns clips, difference, lo, hi and p, as `compare` has them. Raises ResultsError where no
+    clip was tested by both. Notebook: 07_result_tables
+    """
+    return _difference(*_common(*(same_folds(sorted(runs))[0] for runs in (ours, others))))
 
 
 def comparisons(runs, pairs=PAIRS) -> pd.DataFrame:
@@ -216,6 +219,22 @@ def _correct(runs) -> pd.DataFrame:
 
 def _arrays(correct):
     return correct.to_numpy().T, correct.index.get_level_values("source")
+
+
+def _common(ours, others):
+    """`_correct` of both on the clips that both tested."""
+    left, right = _correct(ours), _correct(others)
+    common = left.index.intersection(right.index)
+    if common.empty:
+        first, other = ours[0], others[0]
+        raise ResultsError(f"{first.dataset}/{first.profile}: {first.experiment} and "
+                           f"{other.experiment} have no test clip in common")
+    return left.loc[common], right.loc[common]
+
+
+def _difference(left, right):
+    values = evaluate.paired_difference(_arrays(left)[0], *_arrays(right))
+    return {"clips": len(left), **dict(zip(("difference", "lo", "hi", "p"), values, strict=True))}
 
 
 def _discord(a, b):

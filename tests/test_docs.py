@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acrnn_lib import evaluate, report, results
+from acrnn_lib import report, results
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "acrnn_lib").glob("*.py"))
@@ -113,9 +113,6 @@ def test_the_evidence_page_tells_what_a_longer_training_gave():
         return percent(report.summary([run for run in log if run.experiment == name
                                        and run.fold in folds]).accuracy.iloc[0])
 
-    def percent(accuracy):
-        return f"{accuracy:.1%}".replace("%", " %")
-
     assert f"batches of 64 named {percent(table.accuracy[mild])}" in text
     assert f"Beta(0.2, 0.2) {percent(table.accuracy[strong])}" in text
     assert f"by {round(400 * (table.accuracy[strong] - table.accuracy[mild]))} clips" in text
@@ -144,9 +141,6 @@ def test_the_evidence_page_tells_what_random_filters_gave():
     log += results.load(ROOT / "results" / "inner-3", experiment=before)
     table = report.summary(log).set_index("experiment")
     assert set(table.folds) == {5}
-
-    def percent(share):
-        return f"{share:.1%}".replace("%", " %")
 
     ends = "colour_db=6", "colour_db=12", "early_pooling=false", "delta_width=17"
     mild, strong, full, fine = (next(name for name in table.index if name.endswith(end))
@@ -185,9 +179,11 @@ def log_of(log, name):
 
 def points(ours, others):
     """The paired difference of two lists of runs on the same clips, as the evidence page has it."""
-    ours, others = (results.predictions(runs).groupby(["clip_id", "source"]).correct.mean()
-                    for runs in (ours, others))
-    assert ours.index.equals(others.index)
-    difference, lo, hi, _ = evaluate.paired_difference(
-        ours.to_numpy(), others.to_numpy(), ours.index.get_level_values("source"))
-    return f"{100 * difference:+.1f} points [{100 * lo:+.1f}, {100 * hi:+.1f}]"
+    found = report.difference(ours, others)
+    assert found["clips"] == 400
+    return "{:+.1f} points [{:+.1f}, {:+.1f}]".format(
+        *(100 * found[name] for name in ("difference", "lo", "hi")))
+
+
+def percent(share):
+    return f"{share:.1%}".replace("%", " %")

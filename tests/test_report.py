@@ -133,6 +133,25 @@ def test_compare_hand_counted_pairs(root):
         report.compare(results.load(root), "acrnn", "cnn")
 
 
+def test_a_difference_asks_for_nothing_but_common_clips(root):
+    make(root, "acrnn", 2, wrong=[0, 1], profile="paper")
+    make(root, "acrnn", 2, wrong=[1, 2], profile="paper", seed=1)
+    make(root, "acrnn", 1, wrong=[0, 1, 2, 3], profile="paper", seed=1)  # the other seed lacks it
+    make(root, "acrnn", 2, wrong=[3], profile="smoke")
+    lite, paper, smoke = (results.load(root, experiment="acrnn", profile=name)
+                          for name in ("lite", "paper", "smoke"))
+    found = report.difference(paper, lite)  # of paper seed 1, which has most folds
+    assert found["clips"] == 8
+    assert found["difference"] == pytest.approx(2 / 8 - (5 / 8 + 7 / 8) / 2)
+    assert report.difference(smoke, lite)["difference"] == pytest.approx(3 / 4 - 1)
+    (row_of_both,) = report.compare(results.load(root, profile="lite"), "acrnn", "crnn").to_dict(
+        "records")
+    crnn = results.load(root, experiment="crnn")
+    assert report.difference(lite, crnn).items() <= row_of_both.items()
+    with pytest.raises(ResultsError, match="esc10/lite: acrnn and acrnn have no test clip in com"):
+        report.difference([run for run in lite if run.fold == 3], smoke)
+
+
 def test_comparisons_are_corrected_over_each_table(root):
     table = report.comparisons(results.load(root))
     pairs = [tuple(row) for row in table[["table", "a", "b"]].to_numpy()]
