@@ -205,12 +205,13 @@ EXPERIMENTS = {
             "train.freq_mask": 8,
             "train.time_mask": 8,
             "train.gain_db": 6.0,
+            "train.colour_db": 12.0,
             "train.average": 0.99,
         },
         {
             "lite": {"train.epochs": 40},
             "paper": {"train.epochs": 150, "train.batch_size": 64, "train.segments": 3,
-                      "train.mix_alpha": 1.0, "train.colour_db": 12.0},
+                      "train.mix_alpha": 1.0},
         },
     ),
     # the field's line: what came before
