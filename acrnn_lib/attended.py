@@ -10,6 +10,7 @@ from .explain import segments_of, step_energy
 from .features import level_db
 from .predict import attention_curve
 
+PARTS = "attended", "rest"
 SHIFTS = 4  # places, evenly over the clip, that the shifted control is an average over
 
 
@@ -54,18 +55,22 @@ def account(predictor, wave, target, habit):
 
     predictor : predict.Predictor; wave : (N,) float32 at 44.1 kHz; target : the true class; habit :
     (T',) the network's mean weights over other recordings. A dict per mask: ``attention``;
-    ``shifted``, the mean over four shifts of it; ``habit``, the same weights in each segment;
-    ``energy``; and ``softer``, no mask at all: the whole clip, once as soft as the attended part
-    and once as the rest. Each has the mask's name, gain (mean over time), loud_gain (mean over the
-    energy: above gain where the mask follows what is loud), attended_db and rest_db (levels under
-    the whole), and chances of the true class: whole, attended (that part alone), rest (alone). A
-    chance is the mean over the segments that are audible in the whole. audible : share of frames
-    less than ``silence_db`` under the loudest. Notebook: 10_is_attention_right
+    ``shifted``, the mean over four shifts of it; ``attention, level`` and ``shifted, level``, the
+    same once more, but in each pair the louder sound is turned down to the softer one; ``habit``,
+    the same weights in each segment; ``energy``; and ``softer``, no mask at all: the whole clip,
+    once as soft as the attended part and once as the rest. Each has the mask's name, gain (mean
+    over time), loud_gain (mean over the energy: above gain where the mask follows what is loud),
+    attended_db and rest_db (levels under the whole), and chances of the true class: whole,
+    attended (that part alone), rest (alone). A chance is the mean over the segments that are
+    audible in the whole. audible : share of frames less than ``silence_db`` under the loudest.
+    Notebook: 10_is_attention_right
     """
     c, (_, starts, static) = predictor.config, segments_of(predictor, wave)
     chances, weights, at = predictor.wave(wave)
-    heard, power = np.isin(at, starts), np.square(np.asarray(wave, float))
-    weights = weights[heard]
+    heard, weights = np.isin(at, starts), weights[np.isin(at, starts)]
+    level = level_db(static)
+    common = {"audible": float((level > level.max() - c.silence_db).float().mean()),
+              "whole": float(chances[heard, target].mean())}
 
     def curve(steps):
         return attention_curve(starts, steps, c.segment_frames)
@@ -74,30 +79,60 @@ def account(predictor, wave, target, habit):
     masks = {"attention": [attended], "shifted": shifted(attended),
              "habit": [curve(np.tile(habit, (len(starts), 1)))],
              "energy": [curve(step_energy(static, starts, weights.shape[1], c))]}
-    level = level_db(static)
-    common = {"audible": float((level > level.max() - c.silence_db).float().mean()),
-              "whole": float(chances[heard, target].mean())}
-    rows = {}
-    for mask, curves in masks.items():
-        found = [_heard(predictor, wave, volume(one, len(wave), weights.shape[1], c), power,
-                        starts, target) for one in curves]
-        rows[mask] = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
-    parts = {part: 10 ** (rows["attention"][f"{part}_db"] / 20) for part in ("attended", "rest")}
-    rows["softer"] = {
-        "gain": parts["attended"], "loud_gain": parts["attended"],
-        **{f"{part}_db": rows["attention"][f"{part}_db"] for part in parts},
-        **{part: _chance(predictor, gain * wave, starts, target) for part, gain in parts.items()}}
+    gains = {mask: [volume(one, len(wave), weights.shape[1], c) for one in curves]
+             for mask, curves in masks.items()}
+
+    def chance(sound):
+        return _chance(predictor, sound, starts, target)
+
+    found = {mask: [_heard(wave, gain, chance) for gain in volumes]
+             for mask, volumes in gains.items()}
+    rows = {mask: _means(parts) for mask, parts in found.items()}
+    for mask, parts in _levelled(wave, gains, found, chance).items():
+        rows[f"{mask}, level"] = rows[mask] | _means(parts)
+    softer = {part: 10 ** (rows["attention"][f"{part}_db"] / 20) for part in PARTS}
+    rows["softer"] = rows["attention"] | {
+        "gain": softer["attended"], "loud_gain": softer["attended"],
+        **{part: chance(gain * wave) for part, gain in softer.items()}}
     return [{"mask": mask, **common, **row} for mask, row in rows.items()]
 
 
-def _heard(predictor, wave, gain, power, starts, target):
+def _parts(wave, gain):
+    return dict(zip(PARTS, (wave * gain, wave * (1 - gain)), strict=True))
+
+
+def _heard(wave, gain, chance):
     """A row of ``account`` for one volume control."""
-    parts = {"attended": wave * gain, "rest": wave * (1 - gain)}
-    levels = {f"{name}_db": 10 * np.log10(np.square(part, dtype=float).sum() / power.sum() + 1e-12)
-              for name, part in parts.items()}
-    chances = {name: _chance(predictor, part, starts, target) for name, part in parts.items()}
-    return {"gain": gain.mean(dtype=float), "loud_gain": np.average(gain, weights=power),
-            **levels, **chances}
+    power = np.square(wave, dtype=float)
+    row = {"gain": gain.mean(dtype=float), "loud_gain": np.average(gain, weights=power)}
+    for part, sound in _parts(wave, gain).items():
+        share = np.square(sound, dtype=float).sum() / power.sum()
+        row |= {f"{part}_db": 10 * np.log10(share + 1e-12), part: chance(sound)}
+    return row
+
+
+def _levelled(wave, gains, found, chance):
+    """Attention and its shifts with the louder of each pair turned down: rows of ``account``.
+
+    Attention tends to lie where a clip is loud, so its attended part is louder than that of a
+    shift, and its rest softer. A network that names by level would be credited with pointing.
+    """
+    ours = {"attention": [], "shifted": []}
+    for k, other in enumerate(found["shifted"]):
+        pair = {"attention": (found["attention"][0], gains["attention"][0]),
+                "shifted": (other, gains["shifted"][k])}
+        level = {part: min(row[f"{part}_db"] for row, _ in pair.values()) for part in PARTS}
+        for mask, (row, gain) in pair.items():
+            new = {f"{part}_db": db for part, db in level.items()}
+            for part, sound in _parts(wave, gain).items():
+                down = 10 ** ((level[part] - row[f"{part}_db"]) / 20)
+                new[part] = chance(down * sound) if down < 1 else row[part]
+            ours[mask].append(new)
+    return ours
+
+
+def _means(rows):
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 
 def _chance(predictor, sound, starts, target):

@@ -86,7 +86,8 @@ FIRST = [0.7] + [0.05] * 6  # attention on the first step
 
 def account(listener, weights, wave, habit=(1 / 7,) * 7):
     rows = attended.account(listener(weights), wave, 0, np.array(habit))
-    assert [row["mask"] for row in rows] == ["attention", "shifted", "habit", "energy", "softer"]
+    assert [row["mask"] for row in rows] == ["attention", "shifted", "habit", "energy",
+                                             "attention, level", "shifted, level", "softer"]
     return {row["mask"]: SimpleNamespace(**row) for row in rows}
 
 
@@ -114,6 +115,34 @@ def test_attention_on_the_bark_is_ahead_of_its_shifts_which_are_as_narrow(listen
     softer = rows["softer"]
     assert softer.gain == pytest.approx(10 ** (rows["attention"].attended_db / 20))
     assert softer.rest < softer.attended <= softer.whole, "this network names by level"
+
+
+def test_at_equal_level_a_judge_of_level_sees_no_pointing():
+    """What it credits attention with is gone once the louder of each pair is turned down."""
+    wave, asked = bark(0.0), []
+    whole = np.square(wave, dtype=float).sum()
+    curves = [np.r_[np.ones(60), np.zeros(200)], np.r_[np.zeros(200), np.ones(60)],
+              np.r_[np.full(200, 0.2), np.ones(60)]]
+    volumes = [attended.volume(curve, len(wave)) for curve in curves]
+    gains = {"attention": volumes[:1], "shifted": volumes[1:]}
+
+    def chance(sound):  # of a network that names by level
+        asked.append(float(np.square(sound, dtype=float).sum() / whole))
+        return asked[-1]
+
+    found = {mask: [attended._heard(wave, gain, chance) for gain in some]
+             for mask, some in gains.items()}
+    first = len(asked)
+    rows = attended._levelled(wave, gains, found, chance)
+    for k, shift in enumerate(found["shifted"]):
+        attention = found["attention"][0]
+        assert attention["attended"] > shift["attended"] and attention["rest"] < shift["rest"]
+        for part in attended.PARTS:
+            ours, other = rows["attention"][k], rows["shifted"][k]
+            assert ours[part] == pytest.approx(other[part], rel=1e-3)
+            assert ours[part] == pytest.approx(min(attention[part], shift[part]), rel=1e-3)
+            assert ours[f"{part}_db"] == other[f"{part}_db"]
+    assert len(asked) - first == 2 * len(curves[1:]), "one of each pair and part, turned down"
 
 
 def test_every_part_is_asked_in_the_segments_of_the_whole(listener):
@@ -168,7 +197,7 @@ def test_the_committed_curves_are_whole_and_their_areas_recount(manifest):
 @pytest.mark.parametrize("manifest", EVIDENCE, ids=lambda path: path.stem)
 def test_the_committed_sounds_are_whole(manifest):
     found, made = table(manifest, "-sound")
-    assert not found.duplicated(["clip_id", "mask"]).any() and len(found) == 5 * made["clips"]
+    assert not found.duplicated(["clip_id", "mask"]).any() and len(found) == 7 * made["clips"]
     assert (found.groupby("clip_id").whole.nunique() == 1).all()
     shares = found[["audible", "gain", "loud_gain", "whole", "attended", "rest"]]
     assert shares.stack().between(0, 1).all()
@@ -187,7 +216,7 @@ def test_the_tool_makes_the_committed_rows_again(esc10_root, tmp_path, monkeypat
     for kind, keys in (("", ["fill", "clip_id", "order"]), ("-sound", ["clip_id", "mask"])):
         mine, theirs = (pd.read_csv(place / f"{name}{kind}.csv").set_index(keys)
                         for place in (tmp_path, ROOT / "results" / "attention"))
-        assert len(mine) == (6 if not kind else 5)
+        assert len(mine) == (6 if not kind else 7)
         mine = mine[mine.index.get_level_values(-1) != "habit"]
         np.testing.assert_allclose(mine, theirs.loc[mine.index], rtol=0.01, atol=0.02)
 
