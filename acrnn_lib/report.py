@@ -17,7 +17,8 @@ from .config import EXPERIMENTS
 from .results import ResultsError
 
 FOLDS = 5
-# the paper's tables, each as the experiments that are its rows, in its order
+# what is asked, each as the experiments that are the rows of its table. That the paper has tables
+# of model settings and of attention placement is verified; the form of the others is ours
 TABLES = {
     "models": ("knn", "svm", "forest", "mfcc-gmm", "mfcc-rnn", "rgb-cnn", "parallel",
                "attention-rnn", "acrnn", "acrnn-plus"),

@@ -7,6 +7,7 @@ import functools
 from html import escape
 
 import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -229,6 +230,7 @@ def results_of(runs):
             return "<p>Choose at least one experiment.</p>"
         fig, _ = viz_results.accuracies(pd.concat([row(name) for name in experiments]))
         html = picture(fig, "Accuracies with 95 % intervals of " + ", ".join(experiments))
+        plt.close(fig)  # else a notebook shows every state once more below the cell
         first, *others = experiments
         tables = [pair(other, first) for other in others]
         if tables:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,12 +169,14 @@ def test_names_are_shown_and_not_run(runs):
 
 def test_results_of_chosen_experiments(runs):
     names = list(dict.fromkeys(run.experiment for run in runs))
+    drawn = plt.get_fignums()
     explorer = widgets_results.results_of([r for r in runs if r.experiment in names[:3]])
     explorer.states = explorer.states[:2]
     holds(explorer, experiments=(names[0], names[2]))
     assert names[2] in explorer.view.value
     explorer.controls["experiments"].value = ()
     assert "at least one" in explorer.view.value
+    assert plt.get_fignums() == drawn, "else a notebook shows each state once more"
 
 
 def test_a_page_carries_thirty_states_at_most():
