@@ -9,6 +9,7 @@ from .config import FeatureConfig
 from .explain import segments_of, step_energy
 from .features import level_db
 from .predict import attention_curve
+from .steps import step_frames
 
 PARTS = "attended", "rest"
 SHIFTS = 4  # places, evenly over the clip, that the shifted control is an average over
@@ -25,7 +26,7 @@ def volume(curve, n_samples, n_steps=7, config=None):
     c, curve = config or FeatureConfig(), np.nan_to_num(np.asarray(curve, float))
     if not (curve.ndim == 1 and curve.size and curve.min() >= 0 and curve.max() > 0):
         raise ValueError(f"curve: found shape {curve.shape}, expected weights >= 0, some above 0")
-    span, frames = c.segment_frames // n_steps, 1 + n_samples // c.hop_length
+    span, frames = step_frames(c.segment_frames, n_steps), 1 + n_samples // c.hop_length
     curve = np.pad(curve, (0, max(0, frames - len(curve))))
     window = np.hanning(span + 2)[1:-1]
     padded = np.pad(curve, (span // 2, span - 1 - span // 2), mode="edge")

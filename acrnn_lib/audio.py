@@ -65,6 +65,8 @@ def read(path, seconds=None, start=0.0):
         ratio = math.gcd(rate, SAMPLE_RATE)
         wave = resample_poly(wave, SAMPLE_RATE // ratio, rate // ratio)
     wave = np.ascontiguousarray(wave[round(before * SAMPLE_RATE) :], dtype=np.float32)
+    if not len(wave):
+        raise AudioError(f"{path}: holds no samples from {start:g} s on")
     return wave if seconds is None else fit(wave, round(seconds * SAMPLE_RATE))
 
 

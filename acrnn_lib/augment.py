@@ -84,7 +84,7 @@ def _as_given(wave, function):
 
 def _vocoder(x, rate, length):
     if rate == 1:
-        return x
+        return x.clone()  # never the caller's own memory
     window = torch.hann_window(N_FFT, device=x.device)
     x = torch.nn.functional.pad(x, (0, max(0, N_FFT - x.shape[-1])))  # reflection needs a window
     spectrum = torch.stft(x, N_FFT, HOP, window=window, return_complex=True).transpose(1, 2)

@@ -87,7 +87,8 @@ class MfccRnn(System):
         self.scale = nn.BatchNorm1d(INPUT_CHANNELS * N_MFCC)
         self.recurrent = recurrent
         # as features.mfcc; kept, since a recorded step may not fetch constants from the CPU
-        basis = dct_basis(N_MFCC, INPUT_SHAPE[0]).float()
+        with torch.device("cpu"):  # also where a checkpoint's network is built without memory
+            basis = dct_basis(N_MFCC, INPUT_SHAPE[0]).float()
         self.register_buffer("basis", basis, persistent=False)
 
     def summarise(self, x):

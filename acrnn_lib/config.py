@@ -49,6 +49,10 @@ class FeatureConfig:
         if not self.f_min < self.f_max <= self.sample_rate / 2:
             raise ValueError(f"f_min, f_max: found {self.f_min}, {self.f_max}, expected f_min "
                              "below f_max and f_max at most half the sample_rate")
+        frames = 1 + round(self.clip_seconds * self.sample_rate) // self.hop_length
+        if frames < self.segment_frames:
+            raise ValueError(f"clip_seconds: found {self.clip_seconds}, {frames} frames, expected "
+                             f"at least a segment of {self.segment_frames}")
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,10 @@ PRECISIONS = ("float32", "bf16")  # of the arithmetic; not a setting: the machin
 
 # what can stand in the network's place, and in which notebook's terms: 11_six_systems
 NETWORKS = ("acrnn", "mfcc-rnn", "rgb-cnn", "parallel", "attention-rnn")
+# what each but the ACRNN, which reads all, reads of the ModelConfig
+_RECURRENT = ("rnn", "rnn_cells", "directions", "dropout")
+READS = {"mfcc-rnn": _RECURRENT, "parallel": _RECURRENT, "rgb-cnn": ("dropout",),
+         "attention-rnn": (*_RECURRENT, "scaling")}
 CLASSICAL = ("mfcc-gmm", "knn", "svm", "forest")
 SYSTEMS = NETWORKS + CLASSICAL
 
@@ -136,6 +144,8 @@ class TrainConfig:
         _one_of("optimizer", self.optimizer, ("sgd", "adamw"))
         _one_of("schedule", self.schedule, ("step", "onecycle"))
         _in_range(self, ("epochs", "batch_size"), ("momentum", "label_smoothing", "average"))
+        if self.optimizer == "sgd" and not self.momentum:
+            raise ValueError("momentum: found 0, expected over 0 for sgd, which is Nesterov's")
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,13 @@ class Experiment:
     bank: BankConfig = field(default_factory=BankConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self):
+        _one_of("sample_rate", self.features.sample_rate, (44100,))  # what audio.read gives
+        for mask, most in (("freq_mask", "n_bands"), ("time_mask", "segment_frames")):
+            found, limit = getattr(self.train, mask), getattr(self.features, most)
+            if found > limit:
+                raise ValueError(f"{mask}: found {found}, expected at most {most}, {limit}")
 
 
 @dataclass(frozen=True)
@@ -272,13 +289,24 @@ def experiment(name, profile="lite", changes=None):
     base = PROFILES[known("profile", profile, PROFILES)].changes
     settings = {**base, **differences, **by_profile.get(profile, {}), **(changes or {})}
     title = "+".join([name, *(f"{key}={value}" for key, value in (changes or {}).items())])
-    result = Experiment(title, profile, about)
+    result, parts = Experiment(title, profile, about), {}
     for key, value in settings.items():
-        result = _changed(result, key, value)
+        room, name, value = _converted(result, key, value)
+        parts.setdefault(room, {})[name] = value
+    # all at once: a setting may be sound only beside another one
+    result = dataclasses.replace(result, **{
+        room: dataclasses.replace(getattr(result, room), **values)
+        for room, values in parts.items()})
+    network = result.model.network
+    for key in changes or {}:
+        if network != "acrnn" and key.startswith("model.") and key != "model.network" and (
+                key.removeprefix("model.") not in READS.get(network, ())):
+            raise ValueError(f"{key}: {network} does not read this setting")
     return result
 
 
-def _changed(result, key, value):
+def _converted(result, key, value):
+    """(part of the experiment, name of the setting, value of its type); ValueError for others."""
     room, _, name = key.partition(".")
     rooms = [f.name for f in dataclasses.fields(Experiment)][3:]
     part = getattr(result, known("setting", room, rooms))
@@ -295,7 +323,7 @@ def _changed(result, key, value):
         raise ValueError(f"{key}: found {value!r}, expected a number") from None
     if type(value) is not type(old):
         raise ValueError(f"{key}: found {value!r}, expected a {type(old).__name__}")
-    return dataclasses.replace(result, **{room: dataclasses.replace(part, **{name: value})})
+    return room, name, value
 
 
 def wanted_precision():
@@ -351,4 +379,5 @@ def _in_range(config, at_least_1=(), below_1=()):
 
 def _one_of(option, value, choices):
     if value not in choices:
-        raise ValueError(f"{option}: found {value!r}, expected one of {', '.join(choices)}")
+        raise ValueError(f"{option}: found {value!r}, expected one of "
+                         f"{', '.join(map(str, choices))}")

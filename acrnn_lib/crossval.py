@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from . import checkpoints, cluster, datasets, store, train
+from .baselines import network
 from .config import CLASSICAL, PROFILES, Experiment, experiment, known
 from .device import pick_device
 from .results import ResultsError, Run, check_same, is_complete, run_folder
@@ -50,7 +51,7 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     if not away and os.environ.get("ACRNN_SCHEDULER"):
         away = {"scheduler": os.environ["ACRNN_SCHEDULER"]}
     folds = folds or PROFILES[known("profile", profile, PROFILES)].folds
-    if inner and len(folds) > 1 and Path(out).resolve() == Path("results").resolve():
+    if inner and Path(out).resolve() == Path("results").resolve():
         raise ResultsError(f"{out}: inner validation belongs in a root of its own")
     here = torch.get_num_threads()
     threads = threads or (cluster.threads_of_a_task(away, here) if away else here)
@@ -79,6 +80,8 @@ def plan(dataset, experiments, profile, folds, seeds, device, data, workers, cha
         known("fold", fold, FOLDS)
     data = str(Path(data).expanduser().absolute()) if data else None
     table = subset(datasets.load(dataset, data), PROFILES[profile].clips)
+    for each in chosen:
+        must_fit(each, len(datasets.class_names(table)))
     extra = {"data_hash": datasets.data_hash(table), "protocol": "inner" if inner else "test",
              "clips_per_class_and_fold": PROFILES[profile].clips, **git_state()}
     return [Task(e, dataset, data, seed, *protocol(fold, inner), device, threads, workers,
@@ -151,6 +154,19 @@ def fit_of(experiment):
     from . import classical  # scikit-learn, which training a network can do without
 
     return classical.fit
+
+
+def must_fit(experiment, n_classes):
+    """Raise ValueError where the network cannot read segments of the experiment's shape."""
+    shape = experiment.features.n_bands, experiment.features.segment_frames
+    if experiment.model.network in CLASSICAL:
+        return
+    try:
+        with torch.inference_mode():
+            network(experiment.model, n_classes).eval()(torch.zeros(1, 2, *shape))
+    except RuntimeError as error:
+        raise ValueError(f"{experiment.name}: its network cannot read segments of {shape[0]} bands "
+                         f"and {shape[1]} frames ({error})") from error
 
 
 def protocol(fold, inner=False):

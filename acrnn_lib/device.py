@@ -102,9 +102,11 @@ def forget_peak(device):
 
 
 def machine(device, precision, layout):
-    """What the run was made on, for its manifest."""
+    """What the run was made on, for its manifest; peak_memory_mib on a CPU is the highest that the
+    process has had so far, runs before this one included."""
     peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
-            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            * (1 if sys.platform == "darwin" else 1024))  # macOS counts bytes, others KiB
     name = torch.cuda.get_device_name() if device.type == "cuda" else processor_name()
     return {
         "device": device.type, "device_name": name, "precision": precision,

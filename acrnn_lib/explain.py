@@ -16,21 +16,10 @@ from . import evaluate
 from .acrnn import MapAttention
 from .config import FeatureConfig
 from .features import audible, level_db, segment_starts
+from .steps import owners, step_frames
 
 QUIET = 0.1  # share of a clip's frames that count as its quietest
 MEASURES = {"share inside": evaluate.attention_share, "AUC": evaluate.attention_auc}
-
-
-def owners(frames, n_steps=7):
-    """Which attention step each input frame of a segment belongs to: int (frames,).
-
-    Step t owns the frames [t span, (t + 1) span), span = frames // n_steps; the few that are left
-    at the end go with the last step. Raises ValueError for fewer frames than steps.
-    Notebook: 10_is_attention_right
-    """
-    if not 1 <= n_steps <= frames:
-        raise ValueError(f"n_steps: found {n_steps}, expected 1 to {frames}")
-    return np.minimum(np.arange(frames) // (frames // n_steps), n_steps - 1)
 
 
 # -- events ------------------------------------------------------------------------------------
@@ -46,7 +35,7 @@ def event_share(events, starts, n_steps=7, config=None):
     no step owns do not count. Notebook: 10_is_attention_right
     """
     c, starts = config or FeatureConfig(), np.asarray(starts)
-    hop, span = c.hop_length / c.sample_rate, c.segment_frames // n_steps
+    hop, span = c.hop_length / c.sample_rate, step_frames(c.segment_frames, n_steps)
     owned = starts[:, None] + np.arange(span * n_steps)  # (S, frames)
     left = (owned - 0.5) * hop
     on = np.zeros(owned.shape)
@@ -134,8 +123,9 @@ def step_energy(static, starts, n_steps=7, config=None):
     a volume meter. Notebook: 10_is_attention_right
     """
     c, power = config or FeatureConfig(), np.exp(np.asarray(static, float)).sum(axis=0)
-    span = c.segment_frames // n_steps
-    cut = np.stack([power[s : s + span * n_steps] for s in starts])
+    span = step_frames(c.segment_frames, n_steps)
+    cut = np.stack([power[s : s + min(c.segment_frames, span * n_steps)] for s in starts])
+    cut = np.pad(cut, ((0, 0), (0, span * n_steps - cut.shape[1])))
     energy = cut.reshape(len(cut), n_steps, span).sum(axis=-1)
     return energy / energy.sum(axis=1, keepdims=True)
 

@@ -42,11 +42,13 @@ class LogGammatone(nn.Module):
         """Band energies before the log, float32 (B, n_bands, frames)."""
         c = self.config
         self._check(waves)
-        spectrum = torch.stft(
-            waves.float(), c.n_fft, c.hop_length, window=self.window, center=True,
-            pad_mode="reflect", return_complex=True,
-        )
-        return self.power_weights @ spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+        with torch.autocast(waves.device.type, enabled=False):
+            spectrum = torch.stft(
+                waves.float(), c.n_fft, c.hop_length, window=self.window, center=True,
+                pad_mode="reflect", return_complex=True,
+            )
+            power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+            return self.power_weights @ power
 
     def _check(self, waves):
         least = self.config.n_fft // 2
@@ -58,8 +60,7 @@ class LogGammatone(nn.Module):
         self._check(waves)  # all of them, so that the message does not name the shape of a block
         # two clips at a time stay in the cache of a CPU; a GPU wants them all at once
         blocks = waves.split(2 if waves.device.type == "cpu" else max(1, len(waves)))
-        with torch.autocast(waves.device.type, enabled=False):
-            return torch.cat([self._features(block) for block in blocks])
+        return torch.cat([self._features(block) for block in blocks])
 
     def static(self, waves):
         """Channel 0 alone, float32 (B, n_bands, frames): what the feature store keeps."""

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from . import audio
+from . import audio, evaluate
 from .baselines import network
 from .config import FeatureConfig, ModelConfig
 from .features import front_end, level_db, segment_starts
 from .progress import bar
 from .results import ResultsError, Run
+from .steps import owners
 
 DATA = files("acrnn_lib") / "data"
 BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
@@ -135,16 +136,19 @@ class Predictor:
         self.model, mean, std, note = load_model(self.path)
         self.mean, self.std = mean.view(1, 2, -1, 1), std.view(1, 2, -1, 1)
         self.classes, self.config = note["classes"], note["features"]
+        self.majority = note["experiment"].get("train", {}).get("vote") == "majority"
         self.front_end = front_end(self.config)
 
     def file(self, path, top=3, progress=False):
         """Predict one audio file of any length, read in blocks.
 
-        Returns a dict: file, seconds, classes (``top`` of {"name", "probability"}, best first;
-        none for silence), attended ([[start, end]] in s, where the attention, averaged over the
-        segments, is at least 1.5 times uniform), note (a warning or None), error (None). Raises
-        AudioError for a file that cannot be used, ResultsError for a checkpoint whose answer to
-        it is no number. Notebook: 09_seeing_attention
+        Segments vote as they did in the network's test, but a file is taken as long as it is,
+        where a run cuts or pads each clip to ``clip_seconds``. Returns a dict: file, seconds,
+        classes (``top`` of {"name", "probability"}, best first; none for silence), attended
+        ([[start, end]] in s, where the attention, averaged over the segments, is at least 1.5
+        times uniform), note (a warning or None), error (None). Raises AudioError for a file that
+        cannot be used, ResultsError for a checkpoint whose answer to it is no number.
+        Notebook: 09_seeing_attention
         """
         seconds = audio.duration(path)
         result = {"file": str(path), "seconds": round(seconds, 3), "classes": [], "attended": [],
@@ -159,7 +163,8 @@ class Predictor:
             result["note"] = f"shorter than a segment ({self._segment_seconds():.2f} s): padded"
         levels = np.concatenate([level for _, _, _, _, level in parts])
         loud = levels > levels.max() - self.config.silence_db
-        chances = np.concatenate([chance for _, _, chance, _, _ in parts])[loud].mean(axis=0)
+        chances = np.concatenate([chance for _, _, chance, _, _ in parts])[loud]
+        chances = evaluate.vote(chances, np.zeros(len(chances), int), self.majority)[0]
         best = np.argsort(-chances)[:top]
         starts = np.concatenate([start + s for start, s, _, _, _ in parts])[loud]
         weights = np.concatenate([weight for _, _, _, weight, _ in parts])[loud]
@@ -173,6 +178,7 @@ class Predictor:
         """Probabilities (S, C), attention (S, T') and first frames (S,) of a wave's segments.
 
         wave : (N,) float32 at 44.1 kHz. Silent segments are kept: their level is not judged here.
+        Raises ValueError for a wave under one segment, ResultsError like ``file``.
         """
         starts, chances, weights, _ = self._block(np.asarray(wave, dtype=np.float32))
         return chances, weights, starts
@@ -183,8 +189,9 @@ class Predictor:
     def _blocks(self, path, seconds, progress):
         c = self.config
         step = BLOCK_SEGMENTS * c.segment_hop * c.hop_length / c.sample_rate
-        length = step + (c.segment_frames - c.segment_hop) * c.hop_length / c.sample_rate
-        count = max(1, math.ceil((seconds - (length - step)) / step))
+        length = step + (c.segment_frames - c.segment_hop - 1) * c.hop_length / c.sample_rate
+        # as many as begin a whole segment before the file's end; the last one reads up to there
+        count = max(1, math.floor((seconds - _shortest(c) / c.sample_rate) / step) + 1)
         silent = not progress or count < 3
         for k in bar(range(count), label=str(path), total=count, unit="block", show=not silent):
             last = k == count - 1
@@ -207,8 +214,9 @@ class Predictor:
         curve = attention_curve(starts, weights, self.config.segment_frames)
         frame = self.config.hop_length / self.config.sample_rate
         on = np.concatenate([[False], curve >= ATTENDED, [False]])
-        edges = np.flatnonzero(on[1:] != on[:-1]).reshape(-1, 2) * frame
-        return [[round(a, 3), round(min(b, seconds), 3)] for a, b in edges if a < seconds]
+        edges = np.flatnonzero(on[1:] != on[:-1]).reshape(-1, 2) - 0.5  # around frames' centres
+        return [[round(max(a, 0.0), 3), round(min(b, seconds), 3)] for a, b in edges * frame
+                if a < seconds]
 
 
 def attention_curve(starts, weights, segment_frames=128):
@@ -217,17 +225,16 @@ def attention_curve(starts, weights, segment_frames=128):
     starts : (S,) first frame of each segment; weights : (S, T'), each row summing to 1. Returns
     (frames,): the mean over the segments that cover a frame of T' x weight, so that 1 is uniform;
     NaN where no segment is.
-    Frame t of the T' covers input frames [18 t, 18 t + 18); what reaches it through convolutions
-    and GRU is wider, so read times as blunt. Notebook: 09_seeing_attention
+    Of the seven steps after l8, step t owns the input frames [18 t, 18 t + 18), see
+    ``steps.owners``; what reaches it through convolutions and GRU is wider, so read times as
+    blunt. Notebook: 09_seeing_attention
     """
     n_weights = weights.shape[1]
-    span = segment_frames // n_weights
+    owner = owners(segment_frames, n_weights)
     total = np.zeros(starts.max() + segment_frames)
     count = np.zeros_like(total)
     for start, row in zip(starts, weights, strict=True):
-        steps = np.pad(np.repeat(row * n_weights, span), (0, segment_frames - n_weights * span),
-                       mode="edge")
-        total[start : start + segment_frames] += steps
+        total[start : start + segment_frames] += n_weights * row[owner]
         count[start : start + segment_frames] += 1
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 

@@ -166,8 +166,12 @@ def as_text(runs) -> str:
     shown.insert(3, "accuracy", [interval_text(row) for row in table.to_dict("records")])
     shown.insert(4, "fold_std", [f"{std:.1%}" for std in table["fold_std"]])
     shown["minutes"] = shown["minutes"].map("{:.1f}".format)
-    return shown.astype(object).mask(shown.isna(), "").replace(["nan", "nan%"], "").to_string(
+    text = shown.astype(object).mask(shown.isna(), "").replace(["nan", "nan%"], "").to_string(
         index=False)
+    if any(run.manifest.get("protocol") == "inner" for run in runs):
+        text += ("\nNo test results: inner validation, which compares recipes inside the training "
+                 "folds.")
+    return text
 
 
 def as_markdown(runs) -> str:

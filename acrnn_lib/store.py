@@ -109,6 +109,9 @@ def _build(path, table, features, bank, copy, workers, progress, device):
             waves = [augmented_copy(wave.to(device), clip_id, copy, bank)
                      for wave, (clip_id, _) in zip(waves, group, strict=True)]
             made = [transform.static(wave[None])[0].half().cpu().numpy() for wave in waves]
+        if made[0].shape != shape[1:]:  # else the clips after it would be read at wrong places
+            raise ValueError(f"features of {group[0][1]}: found shape {made[0].shape}, expected "
+                             f"{shape[1:]} by n_fft, hop_length and clip_seconds")
         return [static.astype("<f2", copy=False) for static in made]
 
     label = f"features, copy {copy}" if copy else "features"

@@ -36,6 +36,7 @@ from .paths import locked
 from .probe import pick_precision
 from .recorded import Recorded
 from .segments import Segments
+from .steps import frame_energy
 
 EVAL_BATCH = 64  # segments
 PAUSE = {"cuda": 10.0}  # s between checkpoints: there an epoch may take less time than to write one
@@ -61,8 +62,9 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     extra : dict, more for the manifest
     attention : keep attention.npz, which takes more room than all else of a run
 
-    Returns results.Run. Raises TrainingError for a loss or weights that are not finite,
-    ResultsError for a folder made with other settings. Notebook: 06_training_on_a_gpu
+    Returns results.Run. Raises TrainingError for features that never vary and for a loss or
+    weights that are not finite, ValueError for folds without clips, ResultsError for a folder made
+    with other settings. Notebook: 06_training_on_a_gpu
     """
     train_folds, same = agreed(experiment, table, fold, train_folds, extra)
     with locked(folder):
@@ -132,6 +134,10 @@ class State:
         forget_peak(self.device)
         self.precision = pick_precision(self.device)
         rows = np.flatnonzero(table.fold.isin(train_folds))
+        for name, asked in (("fold", [fold]), ("train_folds", train_folds)):
+            if not table.fold.isin(asked).any():
+                raise ValueError(f"{name}: found {asked}, expected folds with clips: "
+                                 f"{sorted({int(f) for f in table.fold})}")
         self.files = np.array([Path(path).name for path in table.path])[rows]
         self.targets = torch.from_numpy(table.target.to_numpy()[rows].copy())
         self.classes = class_names(table)
@@ -139,6 +145,9 @@ class State:
         self.segments = Segments(copies, rows, experiment.features, self.device)
         per_band = experiment.train.normalise == "band"
         self.mean, self.std = (m.to(self.device) for m in self.segments.moments(per_band))
+        if not (self.std > 0).all():
+            raise TrainingError("some channel or band of the training clips never varies, so it "
+                                "cannot be normalised")
         torch.manual_seed(stable_seed(seed, fold, 0))
         model = network(experiment.model, self.n_classes)
         self.model = model.to(self.device)
@@ -346,17 +355,6 @@ class State:
                 "fold": self.fold, "seed": self.seed}
         metadata = {"acrnn": json.dumps(note)}
         results.write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
-
-
-def frame_energy(static, n_weights, segments):
-    """Energy under each attention weight, float32 (B, n_weights), each row summing to 1.
-
-    Weight t stands for the input frames [t span, (t + 1) span), span = frames // n_weights.
-    """
-    frames = segments.config.segment_frames
-    static = static[..., segments.half : segments.half + frames // n_weights * n_weights]
-    power = static.exp().sum(dim=1).unflatten(1, (n_weights, -1)).sum(dim=-1)
-    return (power / power.sum(dim=1, keepdim=True)).cpu().numpy()
 
 
 def make_optimizer(model, recipe, fused=False):

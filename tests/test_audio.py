@@ -132,6 +132,13 @@ def test_a_wav_from_a_pipe_has_no_declared_length(tmp_path, noise):
     assert audio.read(path).shape == noise.shape
 
 
+def test_a_start_beyond_the_end_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(44100, 0.1), 44100)
+    for start, seconds in ((1.5, None), (1.5, 1.0), (2.5, None)):
+        with pytest.raises(audio.AudioError, match="holds no samples"):
+            audio.read(tmp_path / "a.wav", seconds, start)
+
+
 def test_importing_is_light():
     code = "import sys, acrnn_lib.audio; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

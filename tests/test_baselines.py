@@ -41,7 +41,7 @@ class NoConstants(TorchDispatchMode):
 def test_networks_compute_where_their_input_lies(name):
     model = experiment(name, "smoke").model if name not in NETWORKS else ModelConfig(network=name)
     with torch.device("meta"):
-        network, x = baselines.network(model), torch.zeros(2, 2, 128, 128)
+        network, x = baselines.network(model).to("meta"), torch.zeros(2, 2, 128, 128)
     with NoConstants():
         assert network(x).shape == (2, 10)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from acrnn_lib import crossval, datasets, results
+from acrnn_lib import crossval, datasets, results, store
 from acrnn_lib.__main__ import main
 from acrnn_lib.config import EXPERIMENTS, config_hash, experiment
 
@@ -128,3 +128,28 @@ def test_inner_runs_do_not_belong_among_the_results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(results.ResultsError, match="inner validation"):
         crossval.run("synth", ["acrnn"], inner=True, out="results")
+    with pytest.raises(results.ResultsError, match="inner validation"):
+        crossval.run("synth", ["acrnn"], folds=(2,), inner=True, out="results")
+
+
+def test_settings_that_are_sound_only_together_are_taken():
+    both = experiment("acrnn", "smoke", {"features.clip_seconds": 1, "features.segment_frames": 64})
+    assert both.features.segment_frames == 64 and both.features.clip_seconds == 1.0
+
+
+@pytest.mark.parametrize("name, changes, message", [
+    ("acrnn", {"train.freq_mask": 129}, "freq_mask: found 129, expected at most n_bands, 128"),
+    ("acrnn", {"train.time_mask": 129}, "time_mask: found 129"),
+    ("acrnn", {"features.n_bands": 64}, "cannot read segments of 64 bands"),
+    ("acrnn", {"features.segment_frames": 16}, "cannot read segments of 128 bands and 16 frames"),
+    ("acrnn", {"features.clip_seconds": 1.0}, "clip_seconds: found 1.0, 87 frames"),
+    ("acrnn", {"features.sample_rate": 22050, "features.f_max": 11025}, "sample_rate: found 22050"),
+    ("acrnn", {"train.momentum": 0}, "momentum: found 0"),
+    ("attention-rnn", {"model.attention": "none"}, "attention-rnn does not read this setting"),
+    ("svm", {"model.dropout": 0.1}, "svm does not read this setting"),
+])
+def test_settings_that_cannot_work_are_refused_before_anything_is_made(
+        tmp_path, monkeypatch, name, changes, message):
+    monkeypatch.setattr(store, "load", lambda *_: pytest.fail("features were asked for"))
+    with pytest.raises(ValueError, match=message):
+        crossval.run("synth", [name], "smoke", out=tmp_path, changes=changes, progress=False)

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from acrnn_lib import acrnn, explain, predict
 from acrnn_lib.config import FeatureConfig, ModelConfig, as_dict, experiment
+from acrnn_lib.steps import owners, step_frames
 
 C = FeatureConfig()
 HOP = C.hop_length / C.sample_rate
@@ -28,6 +29,20 @@ def test_a_step_owns_18_frames_and_the_last_one_what_is_left():
     assert owner[17] == 0 and owner[18] == 1 and owner[-1] == 6
     with pytest.raises(ValueError, match="expected 1 to 5"):
         explain.owners(5, 7)
+
+
+@pytest.mark.parametrize("frames, early, layer", [
+    (128, False, "l10"), (128, False, "l2"), (128, False, "l6"), (128, True, "l2"),
+    (128, True, "l4"), (140, False, "l10"), (64, False, "l10"), (256, True, "l10"),
+    (431, False, "l10")])
+def test_steps_are_as_far_apart_as_the_networks_pools_say(frames, early, layer):
+    model = acrnn.ACRNN(ModelConfig(early_pooling=early, attention=layer, rnn_cells=4)).eval()
+    with torch.inference_mode():
+        n_steps = model(torch.zeros(1, 2, 128, frames), return_attention=True)[1].shape[1]
+    pools = {"l2": 3, "l4": 3, "l6": 9, "l8": 18, "l10": 18}
+    assert step_frames(frames, n_steps) == pools[layer]
+    owner = owners(frames, n_steps)
+    assert len(owner) == frames and owner[-1] == n_steps - 1
 
 
 def test_event_share_equals_a_count_over_a_fine_grid():

@@ -10,10 +10,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from acrnn_lib import audio, predict, results
+from acrnn_lib import audio, evaluate, predict, results
 from acrnn_lib.__main__ import main
 from acrnn_lib.acrnn import ACRNN
 from acrnn_lib.config import EXPERIMENTS, FeatureConfig, ModelConfig, as_dict, experiment
+from acrnn_lib.features import segment_starts
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,33 @@ def test_a_long_file_in_blocks_equals_its_parts(tmp_path, predictor, monkeypatch
     for a, b in zip(whole["classes"], blocks["classes"], strict=True):
         assert a["name"] == b["name"] and a["probability"] == pytest.approx(b["probability"],
                                                                            abs=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [1.5, 3.0, 3.73, 3.74, 3.75, 6.7, 7.5, 9.99])
+def test_blocks_hold_the_segments_of_the_whole_file(tmp_path, predictor, monkeypatch, seconds):
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, noise(seconds)[:, 0], 44100, subtype="FLOAT")
+    monkeypatch.setattr(predict, "BLOCK_SEGMENTS", 3)
+    found = [start + s for start, wave in predictor._blocks(path, seconds, False)
+             for s in predictor._block(wave)[0]]
+    wave = audio.read(path)
+    assert found == list(segment_starts(1 + len(wave) // 512))
+
+
+def test_a_file_is_named_by_the_vote_of_its_networks_test(tmp_path, checkpoint, predictor):
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, noise(4), 44100)
+    with safe_open(checkpoint, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+        note = json.loads(file.metadata()["acrnn"])
+    note["experiment"]["train"]["vote"] = "majority"
+    save_file(tensors, tmp_path / "model.safetensors", {"acrnn": json.dumps(note)})
+    answer = predict.Predictor(tmp_path / "model.safetensors").file(path)
+    wave = audio.read(path)
+    expected = evaluate.vote(predictor.wave(wave)[0], np.zeros(len(predictor.wave(wave)[0]), int),
+                             True)[0]
+    assert {row["name"]: row["probability"] for row in answer["classes"]} == pytest.approx(
+        dict(zip("abc", expected, strict=True)), abs=1e-5)
 
 
 def test_only_audible_segments_vote(tmp_path, predictor):

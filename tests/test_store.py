@@ -47,6 +47,12 @@ def test_values_are_the_front_ends_to_half_precision(table):
     assert np.abs(copies[0].astype(float) - copies[1]).max() > 1
 
 
+def test_frames_that_the_file_does_not_expect_are_refused(table):
+    odd = dataclasses.replace(FeatureConfig(), n_fft=1023, hop_length=441)
+    with pytest.raises(ValueError, match=r"found shape \(128, 500\), expected \(128, 501\)"):
+        store.load(table, odd, BankConfig(copies=0), progress=False)
+
+
 def test_a_second_load_reads_the_same_files(table, monkeypatch):
     first = np.array(store.load(table, FEATURES, BANK, progress=False)[1])
     assert len(built()) == 2

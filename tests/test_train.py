@@ -13,8 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import averaging, checkpoints, crossval, device, predict, probe, results, train
-from acrnn_lib.config import FeatureConfig, TrainConfig, config_hash
+from acrnn_lib import (
+    averaging,
+    checkpoints,
+    crossval,
+    device,
+    predict,
+    probe,
+    results,
+    steps,
+    train,
+)
+from acrnn_lib.config import NETWORKS, FeatureConfig, TrainConfig, config_hash
 from acrnn_lib.segments import Segments
 from tests import tiny
 
@@ -245,7 +255,7 @@ def test_onecycle_rises_then_falls_to_nothing():
 
 
 def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
-    recipe = TrainConfig(momentum=0.0, learning_rate=0.1)
+    recipe = TrainConfig(learning_rate=0.1)
     layer = torch.nn.Linear(3, 2)
     before = layer.weight.detach().clone()
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
@@ -331,9 +341,37 @@ def test_frame_energy_is_the_energy_under_each_weight():
     copies = tiny.task()[1]
     segments = Segments(copies, np.arange(3), FeatureConfig())
     drawn = np.array([[0, 0, 10], [2, 0, 40]])
-    found = train.frame_energy(segments.static_of(drawn), 7, segments)
+    found = steps.frame_energy(segments.static_of(drawn), 7, segments)
     clip = np.exp(copies[0][2][:, 40:166].astype(np.float64)).sum(0).reshape(7, 18).sum(1)
     np.testing.assert_allclose(found[1], clip / clip.sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "acrnn"])
+def test_a_checkpoint_of_every_network_answers_as_the_network_did(tmp_path, name):
+    table, copies = tiny.task()
+    settings = tiny.experiment(name, "smoke", {"train.epochs": 1, "train.segments": 1,
+                                               "bank.copies": 1})
+    state = train.State(settings, table, copies, 1, 0, [2, 3, 4, 5], "cpu")
+    state.precision = "float32"
+    state.save_model(tmp_path)
+    model, mean, std, _ = predict.load_model(tmp_path / "model.safetensors")
+    x = torch.from_numpy(np.array(copies[0][:2, :, :128])).float()[:, None].repeat(1, 2, 1, 1)
+    expected, _ = predict._answer(x, state.final_model().eval(), state.mean, state.std)
+    np.testing.assert_allclose(predict._answer(x, model, mean, std)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("fold, train_folds, name", [(7, [2, 3], "fold"), (1, [8], "train_folds")])
+def test_a_fold_without_clips_is_refused_before_training(tmp_path, fold, train_folds, name):
+    with pytest.raises(ValueError, match=rf"^{name}: found .*, expected folds with clips: \[1, 2"):
+        train.fit(tiny.settings(), *tiny.task(), fold, 0, tmp_path, train_folds=train_folds,
+                  device="cpu")
+
+
+def test_features_that_never_vary_are_refused(tmp_path):
+    table, copies = tiny.task()
+    copies = [np.full_like(copy, -8) for copy in copies]
+    with pytest.raises(train.TrainingError, match="never varies"):
+        train.fit(tiny.settings(), table, copies, 1, 0, tmp_path, device="cpu")
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):

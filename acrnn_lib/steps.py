@@ -1,0 +1,46 @@
+"""Which frames of a segment a step of attention stands for, and how loud they are.
+
+Notebook: 10_is_attention_right
+"""
+
+import numpy as np
+from torch.nn import functional as F
+
+from .acrnn import CONVOLUTIONS
+
+
+def step_frames(frames, n_steps):
+    """Input frames from one step of attention to the next: the pools in time that lie before it.
+
+    frames : of a segment; n_steps : T'. Returns 1, 3, 9 or 18, the one that explains T' best.
+    Notebook: 10_is_attention_right
+    """
+    strides = np.cumprod([1, *(pool[1] for *_, pool in CONVOLUTIONS if pool)])
+    return int(min(strides, key=lambda stride: abs(frames / stride - n_steps)))
+
+
+def owners(frames, n_steps=7):
+    """Which attention step each input frame of a segment belongs to: int (frames,).
+
+    Step t owns the frames [t span, (t + 1) span), span = ``step_frames``; the few that are left at
+    the end go with the last step. Raises ValueError for fewer frames than steps.
+    Notebook: 10_is_attention_right
+    """
+    if not 1 <= n_steps <= frames:
+        raise ValueError(f"n_steps: found {n_steps}, expected 1 to {frames}")
+    return np.minimum(np.arange(frames) // step_frames(frames, n_steps), n_steps - 1)
+
+
+def frame_energy(static, n_weights, segments):
+    """Energy under each attention weight, float32 (B, n_weights), each row summing to 1.
+
+    Weight t stands for the input frames [t span, (t + 1) span), span = ``step_frames``.
+    segments : segments.Segments that static was drawn from. Notebook: 10_is_attention_right
+    """
+    frames = segments.config.segment_frames
+    span = step_frames(frames, n_weights)
+    static = static[..., segments.half : segments.half + min(frames, n_weights * span)]
+    power = static.exp().sum(dim=1)
+    power = F.pad(power, (0, n_weights * span - power.shape[1]))
+    power = power.unflatten(1, (n_weights, span)).sum(dim=-1)
+    return (power / power.sum(dim=1, keepdim=True)).cpu().numpy()
