@@ -49,10 +49,11 @@ class FeatureConfig:
         if not self.f_min < self.f_max <= self.sample_rate / 2:
             raise ValueError(f"f_min, f_max: found {self.f_min}, {self.f_max}, expected f_min "
                              "below f_max and f_max at most half the sample_rate")
-        frames = 1 + round(self.clip_seconds * self.sample_rate) // self.hop_length
-        if frames < self.segment_frames:
-            raise ValueError(f"clip_seconds: found {self.clip_seconds}, {frames} frames, expected "
-                             f"at least a segment of {self.segment_frames}")
+        samples, least = self.clip_seconds * self.sample_rate, self.segment_frames - 1
+        if samples + 0.5 < least * self.hop_length:
+            raise ValueError(f"clip_seconds, sample_rate: found {samples:g} samples, expected at "
+                             f"least a segment: segment_frames {self.segment_frames} with "
+                             f"hop_length {self.hop_length}")
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ class TrainConfig:
         _one_of("schedule", self.schedule, ("step", "onecycle"))
         _in_range(self, ("epochs", "batch_size"), ("momentum", "label_smoothing", "average"))
         if self.optimizer == "sgd" and not self.momentum:
-            raise ValueError("momentum: found 0, expected over 0 for sgd, which is Nesterov's")
+            raise ValueError("momentum: found 0, expected over 0 for optimizer sgd, which is "
+                             "Nesterov's")
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,6 @@ def test_a_habit_is_the_mean_over_other_recordings(monkeypatch):
 
 def test_the_tool_takes_one_experiment_each_fold_once():
     kit = predict.DATA / "acrnn.safetensors"
-    with pytest.raises(SystemExit, match=r"--checkpoint: found \[\('acrnn-plus', 'lite', 0\)\] on "
+    with pytest.raises(SystemExit, match=r"--checkpoint: found \[\('acrnn-plus', 'paper', 0\)\] on "
                                          r"folds \[1, 1\], expected one experiment"):
         next(tool("attention_evidence").networks([kit, kit]))

@@ -142,7 +142,7 @@ def test_settings_that_are_sound_only_together_are_taken():
     ("acrnn", {"train.time_mask": 129}, "time_mask: found 129"),
     ("acrnn", {"features.n_bands": 64}, "cannot read segments of 64 bands"),
     ("acrnn", {"features.segment_frames": 16}, "cannot read segments of 128 bands and 16 frames"),
-    ("acrnn", {"features.clip_seconds": 1.0}, "clip_seconds: found 1.0, 87 frames"),
+    ("acrnn", {"features.clip_seconds": 1.0}, "clip_seconds, sample_rate: found 44100 samples"),
     ("acrnn", {"features.sample_rate": 22050, "features.f_max": 11025}, "sample_rate: found 22050"),
     ("acrnn", {"train.momentum": 0}, "momentum: found 0"),
     ("attention-rnn", {"model.attention": "none"}, "attention-rnn does not read this setting"),
