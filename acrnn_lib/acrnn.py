@@ -270,7 +270,7 @@ def _multiply_adds(module, x, output):
 def published_readings(n_classes=10):
     """Hold the published 3.81 M parameters against each reading of the recurrent layers.
 
-    Returns a DataFrame: cell, directions, biases per gate (PyTorch has two, Keras one),
+    Returns a DataFrame: cell, directions, biases per gate (PyTorch has two, Keras in 2019 one),
     parameters, and whether they round to 3.81 M. Notebook: 04_the_model_layer_by_layer
     """
     rows = []

@@ -100,7 +100,8 @@ def turned(spectrum, left, share):
     """Frames of the stretched sound, complex64 (B, T, bins), from those of the source.
 
     spectrum : complex64 (B, frames, bins); left : int64 (T,), the source frame before each frame
-    of the result; share : float32 (T, 1), how far that one lies towards the next
+    of the result; share : float32 (T, 1), how far that one lies towards the next. An onset in a
+    source frame that none of them names, as happens at rates over 1, is not seen
     """
     magnitude = _magnitude(spectrum)
     phasor = _phasor(spectrum, magnitude)

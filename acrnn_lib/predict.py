@@ -184,7 +184,7 @@ class Predictor:
         return chances, weights, starts
 
     def _segment_seconds(self):
-        return self.config.segment_frames * self.config.hop_length / self.config.sample_rate
+        return _shortest(self.config) / self.config.sample_rate
 
     def _blocks(self, path, seconds, progress):
         c = self.config

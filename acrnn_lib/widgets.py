@@ -287,6 +287,7 @@ def shapes():
     }
     states = [{"frames": 128}, {"frames": 256}, {"layer": "l1", "kernel width": 7},
               {"layer": "l2", "pool": "none"}, {"layer": "l2", "pool": "2 x 2"},
+              {"layer": "l4", "pool": "none"}, {"layer": "l6", "pool": "none"},
               {"layer": "l3", "kernel width": 3}, {"layer": "l5", "kernel height": 3},
               {"layer": "l7", "kernel height": 5, "kernel width": 5},
               {"layer": "l8", "pool": "none"}]

@@ -30,3 +30,19 @@ def my_width(layers):
 # %% n04-61 wrong
 def my_width(layers):
     return sum(kernel for kernel, _ in layers)
+
+# %% n04-61 wrong
+def my_width(layers):
+    width = step = 1
+    for kernel, stride in layers:
+        width += (kernel - 1) * step
+        step = stride
+    return width
+
+# %% n04-61 wrong
+def my_width(layers):
+    width = step = 1
+    for kernel, stride in layers:
+        width += (kernel - 1) * step
+        step = max(step, stride)
+    return width
