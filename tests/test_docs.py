@@ -166,6 +166,12 @@ def test_the_evidence_page_tells_what_random_filters_gave():
     assert "{} against the {} of `inner-2`".format(*said) in text
     assert points(*log) + ". By the same rule" in text
 
+    log = results.load(ROOT / "results" / "inner-6")
+    assert {run.manifest["protocol"] for run in log} == {"inner"}
+    log = [log_of(log, name) for name in ("acrnn+train.colour_db=12", "acrnn")]
+    said = [percent(report.summary(runs).accuracy.iloc[0]) for runs in log]
+    assert "{} against {}".format(*said) + f", {points(*log)}. A hint" in text
+
     for profile, end in (("paper", " ahead."), ("lite", " on the same test clips.")):
         runs = [results.load(ROOT / "results" / place, dataset="esc10", profile=profile,
                              experiment="acrnn-plus") for place in (".", "unfiltered")]
