@@ -68,7 +68,8 @@ def account(predictor, wave, target, habit):
     """
     c, (_, starts, static) = predictor.config, segments_of(predictor, wave)
     chances, weights, at = predictor.wave(wave)
-    heard, weights = np.isin(at, starts), weights[np.isin(at, starts)]
+    heard = np.isin(at, starts)
+    weights = weights[heard]
     level = level_db(static)
     common = {"audible": float((level > level.max() - c.silence_db).float().mean()),
               "whole": float(chances[heard, target].mean())}

@@ -16,7 +16,7 @@ from . import evaluate
 from .acrnn import MapAttention
 from .config import FeatureConfig
 from .features import audible, level_db, segment_starts
-from .steps import owners, step_frames
+from .steps import owners, shares, step_frames
 
 QUIET = 0.1  # share of a clip's frames that count as its quietest
 MEASURES = {"share inside": evaluate.attention_share, "AUC": evaluate.attention_auc}
@@ -123,11 +123,8 @@ def step_energy(static, starts, n_steps=7, config=None):
     a volume meter. Notebook: 10_is_attention_right
     """
     c, power = config or FeatureConfig(), np.exp(np.asarray(static, float)).sum(axis=0)
-    span = step_frames(c.segment_frames, n_steps)
-    cut = np.stack([power[s : s + min(c.segment_frames, span * n_steps)] for s in starts])
-    cut = np.pad(cut, ((0, 0), (0, span * n_steps - cut.shape[1])))
-    energy = cut.reshape(len(cut), n_steps, span).sum(axis=-1)
-    return energy / energy.sum(axis=1, keepdims=True)
+    cut = np.stack([power[s : s + c.segment_frames] for s in starts])
+    return shares(torch.from_numpy(cut), n_steps).numpy()
 
 
 # -- hiding steps ------------------------------------------------------------------------------

@@ -38,9 +38,18 @@ def frame_energy(static, n_weights, segments):
     segments : segments.Segments that static was drawn from. Notebook: 10_is_attention_right
     """
     frames = segments.config.segment_frames
-    span = step_frames(frames, n_weights)
-    static = static[..., segments.half : segments.half + min(frames, n_weights * span)]
-    power = static.exp().sum(dim=1)
-    power = F.pad(power, (0, n_weights * span - power.shape[1]))
-    power = power.unflatten(1, (n_weights, span)).sum(dim=-1)
-    return (power / power.sum(dim=1, keepdim=True)).cpu().numpy()
+    power = static[..., segments.half : segments.half + frames].exp().sum(dim=1)
+    return shares(power, n_weights).cpu().numpy()
+
+
+def shares(power, n_steps):
+    """Power (S, frames) of a segment's frames as weights of its steps: (S, n_steps), rows sum to 1.
+
+    The few frames at the end that lie behind the last step's span do not count.
+    Notebook: 10_is_attention_right
+    """
+    span = step_frames(power.shape[1], n_steps)
+    power = power[:, : n_steps * span]
+    power = F.pad(power, (0, n_steps * span - power.shape[1]))
+    sums = power.unflatten(1, (n_steps, span)).sum(dim=-1)
+    return sums / sums.sum(dim=1, keepdim=True)
