@@ -87,6 +87,8 @@ def build_parser():
     sub.add_argument("--set", action="append", default=[], type=_setting, metavar="KEY=VALUE",
                      dest="changes", help="change a setting, e.g. train.epochs=10")
     sub.add_argument("--inner", action="store_true", help="validate inside the training folds")
+    sub.add_argument("--reuse", action="store_true",
+                     help="keep finished runs that other code than today's has made")
     sub.add_argument("--no-attention", action="store_false", dest="attention",
                      help="leave attention.npz out of the run folders")
 
@@ -212,7 +214,7 @@ def crossval(options):
     runs = crossval.run(
         options.name, options.experiments, options.profile, options.folds, options.seeds,
         options.device, options.out, options.data, options.workers, dict(options.changes),
-        options.inner, threads=options.threads, attention=options.attention,
+        options.inner, threads=options.threads, attention=options.attention, reuse=options.reuse,
         away=away if options.scheduler or options.processes else None,
     )
     print(report.as_text(runs))

@@ -72,7 +72,7 @@ def save(state, folder, seconds, same):
         "layout": state.layout, "averaged": state.average.steps if state.average else 0,
         "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
     }
-    note["note_sha256"] = note_hash(note)
+    note["note_sha256"] = results.note_hash(note)
     results.write_bytes(folder / CHECKPOINT, json.dumps(note, indent=1).encode())
     for old in folder.glob("checkpoint-*.safetensors"):
         if old.name != name:
@@ -88,11 +88,7 @@ def resume(state, folder):
     if not (folder / CHECKPOINT).exists():
         results.truncate_history(folder, 0)
         return 0.0
-    note = results.read_json(folder / CHECKPOINT)
-    # checkpoints of earlier versions have no digest of the note
-    if note.pop("note_sha256", note_hash(note)) != note_hash(note):
-        raise results.ResultsError(f"{folder / CHECKPOINT}: changed since it was written; "
-                                   "remove it to train this fold from the start")
+    note = results.read_note(folder / CHECKPOINT)
     path = folder / note["file"]
     if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
         raise results.ResultsError(f"{path}: changed since it was written; remove it and "
@@ -129,12 +125,6 @@ def last(folder):
     """Which epoch a folder's checkpoint is of and where it lies, or none, for people."""
     path = Path(folder) / CHECKPOINT
     return f"epoch {results.read_json(path)['epoch']}, in {path}" if path.exists() else "none"
-
-
-def note_hash(note):
-    """SHA-256 (hex) over a checkpoint's JSON, but for the digest itself."""
-    rest = {name: value for name, value in note.items() if name != "note_sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def drop(folder):

@@ -26,9 +26,10 @@ from . import audio, datasets, results
 from .config import as_dict
 from .device import machine
 from .features import delta, level_db, mfcc
+from .identity import identity
 from .paths import locked
 from .progress import bar
-from .train import agreed, stable_seed
+from .train import folds_to_learn, stable_seed
 
 FRAME = 512  # samples, 11.6 ms: frames of the statistics, side by side
 N_MFCC = 20  # of the mixtures; their deltas as many again
@@ -36,17 +37,18 @@ EVERY = 2  # frames; with half of each window shared, every other frame says nea
 
 
 def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, report=None,
-        extra=None, **_):
+        extra=None, reuse=False, **_):
     """Fit one system on the other folds, predict this one, write the run folder.
 
     Arguments, result and errors as for ``train.fit``; only the clips themselves are used
     (``copies[0]``), and training is one step, the only row of the history.
     Notebook: 11_six_systems
     """
-    train_folds, same = agreed(experiment, table, fold, train_folds, extra)
+    train_folds = folds_to_learn(table, fold, train_folds)
+    same = identity(experiment, seed, fold, train_folds, len(datasets.class_names(table)),
+                    extra=extra)
     with locked(folder):
-        results.check_same(folder, **same)
-        if results.is_complete(folder):
+        if results.take_up(folder, same, reuse):
             return results.Run.at(folder)
         return _fit(experiment, table, copies, fold, seed, folder, train_folds, report,
                     extra or {}, same)

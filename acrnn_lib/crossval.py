@@ -16,14 +16,16 @@ from . import checkpoints, cluster, datasets, store, train
 from .baselines import network
 from .config import CLASSICAL, PROFILES, Experiment, experiment, known
 from .device import pick_device
-from .results import ResultsError, Run, check_same, is_complete, run_folder
+from .identity import identity
+from .paths import locked
+from .results import ResultsError, Run, run_folder, take_up, without_code
 
 FOLDS = (1, 2, 3, 4, 5)
 
 
 def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="auto", out="runs",
         data=None, workers=None, changes=None, inner=False, progress=True, threads=None,
-        away=None, report=None, attention=True):
+        away=None, report=None, attention=True, reuse=False):
     """Train and test experiments on the official folds.
 
     Parameters
@@ -44,6 +46,8 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
         the history and in it what is trained (run), of how many epochs (epochs) and the time left
         (seconds_left, s)
     attention : keep the attention of every test segment, most of the bytes of a run
+    reuse : keep finished runs that other code than today's has made; without it they are moved
+        aside and made anew. Committed runs, under ``results``, are always kept.
 
     Returns a list of results.Run. Every mistake in the arguments is found before training starts.
     Notebook: 07_result_tables
@@ -51,13 +55,14 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     if not away and os.environ.get("ACRNN_SCHEDULER"):
         away = {"scheduler": os.environ["ACRNN_SCHEDULER"]}
     folds = folds or PROFILES[known("profile", profile, PROFILES)].folds
-    if inner and Path(out).resolve() == Path("results").resolve():
+    committed = Path(out).resolve() == Path("results").resolve()
+    if inner and committed:
         raise ResultsError(f"{out}: inner validation belongs in a root of its own")
     here = torch.get_num_threads()
     threads = threads or (cluster.threads_of_a_task(away, here) if away else here)
     tasks = plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes,
-                 inner, threads, attention)
-    waiting = [task for task in tasks if not task.finished(out)]
+                 inner, threads, attention, reuse or committed)
+    waiting = [task for task in tasks if not task.finished(out, away)]
     for task in tasks:
         if task not in waiting:
             checkpoints.drop(task.folder(out))
@@ -69,23 +74,28 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
         with Progress(label, task.experiment.train.epochs, progress and not report,
                       report) as each:
             task.run(out, progress, each)
-    return [Run.at(task.folder(out)) for task in tasks]
+    runs = [Run.at(task.folder(out)) for task in tasks]
+    if progress and (old := without_code(runs)):
+        print(f"{len(old)} of {len(runs)} runs are of versions that did not note which code made "
+              "them: it was not compared", file=sys.stderr, flush=True)
+    return runs
 
 
 def plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes, inner,
-         threads, attention):
+         threads, attention, reuse=False):
     """The Tasks of ``run``, whose arguments these are, in the order of training."""
     chosen = [experiment(name, profile, changes) for name in experiments]
     for fold in folds:
         known("fold", fold, FOLDS)
     data = str(Path(data).expanduser().absolute()) if data else None
     table = subset(datasets.load(dataset, data), PROFILES[profile].clips)
+    n_classes = len(datasets.class_names(table))
     for each in chosen:
-        must_fit(each, len(datasets.class_names(table)))
+        must_fit(each, n_classes)
     extra = {"data_hash": datasets.data_hash(table), "protocol": "inner" if inner else "test",
              "clips_per_class_and_fold": PROFILES[profile].clips, **git_state()}
-    return [Task(e, dataset, data, seed, *protocol(fold, inner), device, threads, workers,
-                 attention, extra)
+    return [Task(e, dataset, data, n_classes, seed, *protocol(fold, inner), device, threads,
+                 workers, attention, reuse, extra)
             for e in chosen for seed in seeds for fold in folds]
 
 
@@ -100,6 +110,7 @@ class Task:
     experiment: Experiment
     dataset: str
     data: str | None
+    n_classes: int
     seed: int
     fold: int
     train_folds: list[int]
@@ -107,6 +118,7 @@ class Task:
     threads: int
     workers: int | None
     attention: bool
+    reuse: bool
     extra: dict
 
     @property
@@ -118,14 +130,18 @@ class Task:
         e = self.experiment
         return run_folder(root, self.dataset, e.profile, e.name, self.seed, self.fold)
 
-    def finished(self, root):
-        """Is it done? ResultsError where its folder holds a run of other settings."""
-        check_same(self.folder(root), **self.same())
-        return is_complete(self.folder(root))
+    def finished(self, root, away=None):
+        """Is it done? Where its folder holds another run, see ``results.take_up``.
 
-    def same(self):
-        """What every file of its run must agree in."""
-        return train.agreed(self.experiment, None, self.fold, self.train_folds, self.extra)[1]
+        away : where it would be trained; then device and precision are another machine's choice
+        """
+        folder, device = self.folder(root), None if away else self.device
+        same = identity(self.experiment, self.seed, self.fold, self.train_folds, self.n_classes,
+                        device, self.extra)
+        if not folder.exists():
+            return False
+        with locked(folder):
+            return take_up(folder, same, self.reuse)
 
     def run(self, root, progress=False, report=None):
         """Train it here, or go on where its folder under ``root`` ends; returns results.Run.
@@ -144,7 +160,7 @@ class Task:
         return fit_of(self.experiment)(
             self.experiment, table, copies, self.fold, self.seed, self.folder(root),
             train_folds=self.train_folds, device=self.device, report=report, extra=self.extra,
-            attention=self.attention)
+            attention=self.attention, reuse=self.reuse)
 
 
 def fit_of(experiment):

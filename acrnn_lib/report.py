@@ -39,10 +39,10 @@ def summary(runs) -> pd.DataFrame:
 
     seeds, folds, clips : how many stand behind the row; accuracy, lo, hi : shares, with the 95 %
     interval over recordings; fold_std : standard deviation over folds; epochs, parameters : from
-    the manifests; minutes : wall times of all folds, added up although some ran side by side, mean
+    the manifests; precision : of the arithmetic, all that occur; minutes : wall times of all folds, added up although some ran side by side, mean
     over seeds; commits : of the code that ran, with a + where it had been changed since, ? where
     none is known; coverage : "complete", or which folds there are and which seeds were left out
-    because they tested fewer.
+    because they tested fewer, and whether runs of different precision stand behind the row.
     """
     rows = []
     for (dataset, profile, experiment), group in by_experiment(runs).items():
@@ -57,8 +57,8 @@ def summary(runs) -> pd.DataFrame:
             "fold_std": correct.mean(axis=1).groupby("fold").mean().std(),
             "epochs": manifests[0].get("config", {}).get("train", {}).get("epochs"),
             "minutes": seconds / correct.shape[1] / 60,
-            "parameters": manifests[0].get("parameters"), "commits": _commits(manifests),
-            "coverage": coverage})
+            "parameters": manifests[0].get("parameters"), "precision": _precisions(used),
+            "commits": _commits(manifests), "coverage": coverage})
     return pd.DataFrame(rows).astype({"epochs": "Int64", "parameters": "Int64"})
 
 
@@ -177,13 +177,14 @@ def as_text(runs) -> str:
 def as_markdown(runs) -> str:
     """The README's table: experiment, what it is, accuracy with interval, folds, seeds, budget."""
     lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | "
-             "minutes, all folds |",
-             "|---|---|---|---|---|---|---|"]
+             "precision | minutes, all folds |",
+             "|---|---|---|---|---|---|---|---|"]
     for row in summary(runs).to_dict("records"):
         about = EXPERIMENTS.get(row["experiment"], ("",))[0]
         lines.append(f"| `{row['experiment']}` ({row['profile']}) | {about} | "
                      f"{interval_text(row)} | "
-                     f"{row['folds']} | {row['seeds']} | {row['epochs']} | {row['minutes']:.0f} |")
+                     f"{row['folds']} | {row['seeds']} | {row['epochs']} | "
+                     f"{row['precision']} | {row['minutes']:.0f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -194,7 +195,8 @@ def by_experiment(runs) -> dict:
 
 
 def same_folds(runs):
-    """(runs of the seeds with the most folds, all the same ones; in words what that leaves out).
+    """(runs of the seeds with the most folds, all the same ones; in words what that leaves out, and
+    that runs of different precision are among them).
 
     runs : of one experiment, sorted
     """
@@ -204,7 +206,14 @@ def same_folds(runs):
     notes = [f"only folds {','.join(map(str, best))}"] if len(best) < FOLDS else []
     notes += [f"seed {seed} left out: only folds {','.join(map(str, found))}"
               for seed, found in folds.items() if found != best]
-    return [run for run in runs if folds[run.seed] == best], "; ".join(notes) or "complete"
+    used = [run for run in runs if folds[run.seed] == best]
+    if " and " in (found := _precisions(used)):
+        notes.append(f"runs in {found}")
+    return used, "; ".join(notes) or "complete"
+
+
+def _precisions(runs):
+    return " and ".join(sorted({run.manifest.get("precision", "?") for run in runs}))
 
 
 def _commits(manifests):

@@ -10,9 +10,11 @@ Notebook: 07_result_tables
 import glob
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
+import sys
 import uuid
 import zipfile
 from contextlib import contextmanager
@@ -27,6 +29,9 @@ PREDICTIONS, HISTORY, ATTENTION = "predictions.csv", "history.jsonl", "attention
 MANIFEST, CHECKPOINT = "manifest.json", "checkpoint.json"
 KEY = ("dataset", "profile", "experiment", "seed", "fold")
 COLUMNS = ["filename", "clip_id", "fold", "target"]  # then p_0 ... p_{C-1}
+CODE = ("code_hash", "model_hash")  # of a manifest; later than the first published runs
+REPLACED = "replaced"  # folder beside the runs of a seed: what was trained again
+HINTS = {"precision": " (ACRNN_PRECISION in the environment chooses the precision)"}
 LARGEST = 2**27  # bytes that attention.npz may unpack to; ESC-50's take under 10 million
 
 # what tables are made of: a value that is not so was not written by a run
@@ -160,17 +165,78 @@ def is_complete(folder) -> bool:
     return (Path(folder) / MANIFEST).is_file()
 
 
-def check_same(folder, **settings) -> None:
-    """ResultsError if manifest.json or checkpoint.json in `folder` was made with others.
+def take_up(folder, wanted, reuse=False) -> bool:
+    """Is the run in `folder` finished, and the one that is wanted?
 
-    settings : what must be equal, such as config_hash, train_folds and data_hash.
+    Parameters
+    ----------
+    folder : run folder; whoever calls holds it (``paths.locked``)
+    wanted : dict of ``identity.identity``; a name that is absent is not compared
+    reuse : take a finished run that other code made
+
+    Returns
+    -------
+    True for a finished run, False for one to begin or to resume. A run made by other code is moved
+    aside, and one line on stderr says so.
+
+    Raises
+    ------
+    ResultsError for a run of another seed, fold, experiment, data set, device or precision, or with
+    other settings: it is neither overwritten nor taken for the one that is wanted.
     """
-    for path in (Path(folder) / MANIFEST, Path(folder) / CHECKPOINT):
-        found = read_json(path) if path.exists() else settings
-        for name, value in settings.items():
-            if found.get(name) != value:
-                raise ResultsError(f"{path}: made with {name} {found.get(name)}, this run has "
-                                   f"{value}; choose another output folder or remove this one")
+    folder = Path(folder)
+    path = folder / (MANIFEST if is_complete(folder) else CHECKPOINT)
+    found = wanted
+    if path.exists():
+        found = read_json(path) if path.name == MANIFEST else read_note(path)
+    # manifests of earlier versions name neither the code nor the network's shape
+    unknown = {name for name in CODE if is_complete(folder) and name not in found}
+    named = Run.at(folder).key
+    for name in [name for name in wanted if name not in CODE]:
+        for where, value in ((folder, named.get(name, wanted[name])), (path, found.get(name))):
+            if value != wanted[name]:
+                raise ResultsError(f"{where}: made with {name} {value}, this run has "
+                                   f"{wanted[name]}; choose another output folder or remove this "
+                                   f"one{HINTS.get(name, '')}")
+    other_code = any(found.get(name) != wanted[name]
+                     for name in (wanted.keys() & set(CODE)) - unknown)
+    if other_code and not (reuse and is_complete(folder)):
+        _set_aside(folder)
+    return is_complete(folder)
+
+
+def _set_aside(folder):
+    """Move the files of a run that other code made, so that it can be made anew."""
+    number = next(n for n in itertools.count(1)
+                  if not (folder.parent / REPLACED / f"{folder.name}-{n}").exists())
+    kept = folder.parent / REPLACED / f"{folder.name}-{number}"
+    kept.mkdir(parents=True)
+    # the manifest goes first: what a kill leaves here is no finished run
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != MANIFEST):
+        os.replace(path, kept / path.name)
+    print(f"{folder}: made by other code than today's, so it is trained again; the old run is now "
+          f"{REPLACED}/{kept.name} (--reuse keeps such a run)", file=sys.stderr, flush=True)
+
+
+def read_note(path) -> dict:
+    """The JSON of a checkpoint; ResultsError where it changed since it was written."""
+    note = read_json(path)
+    # checkpoints of earlier versions have no digest of the note
+    if note.get("note_sha256", note_hash(note)) != note_hash(note):
+        raise ResultsError(f"{path}: changed since it was written; remove it to train this fold "
+                           "from the start")
+    return note
+
+
+def note_hash(note) -> str:
+    """SHA-256 (hex) over a checkpoint's JSON, but for the digest itself."""
+    rest = {name: value for name, value in note.items() if name != "note_sha256"}
+    return _sha256(json.dumps(rest, sort_keys=True).encode())
+
+
+def without_code(runs) -> list[Run]:
+    """Those runs whose manifests are of versions that did not name the code that made them."""
+    return [run for run in runs if "code_hash" not in run.manifest]
 
 
 def write(folder, predictions, manifest, attention=None) -> Run:
@@ -184,7 +250,6 @@ def write(folder, predictions, manifest, attention=None) -> Run:
     complete or was made with another config: evidence is never overwritten.
     """
     run = Run.at(folder)
-    check_same(folder, config_hash=manifest["config_hash"])
     if is_complete(folder):
         raise ResultsError(f"{folder}: this run is complete; remove its folder to run it again")
     manifest = run._named({**run.key, **manifest})

@@ -20,7 +20,7 @@ from . import augment, checkpoints, evaluate, results
 from .acrnn import parameter_count
 from .averaging import MovingAverage
 from .baselines import network
-from .config import as_dict, config_hash
+from .config import as_dict
 from .datasets import class_names
 from .device import (
     LAYOUTS,
@@ -32,6 +32,7 @@ from .device import (
     sent,
 )
 from .features import segment_starts
+from .identity import identity
 from .paths import locked
 from .probe import pick_precision
 from .recorded import Recorded
@@ -47,7 +48,7 @@ class TrainingError(RuntimeError):
 
 
 def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, device="auto",
-        report=None, extra=None, attention=True):
+        report=None, extra=None, attention=True, reuse=False):
     """Train one experiment on the other folds, predict this one, write the run folder.
 
     Parameters
@@ -61,15 +62,16 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
     report : called with a dict after each epoch (progress), optional
     extra : dict, more for the manifest
     attention : keep attention.npz, which takes more room than all else of a run
+    reuse : keep a finished run that other code made, instead of making it anew
 
     Returns results.Run. Raises TrainingError for features that never vary and for a loss or
     weights that are not finite, ValueError for folds without clips, ResultsError for a folder made
     with other settings. Notebook: 06_training_on_a_gpu
     """
-    train_folds, same = agreed(experiment, table, fold, train_folds, extra)
+    train_folds = folds_to_learn(table, fold, train_folds)
+    same = identity(experiment, seed, fold, train_folds, len(class_names(table)), device, extra)
     with locked(folder):
-        results.check_same(folder, **same)
-        if results.is_complete(folder):
+        if results.take_up(folder, same, reuse):
             checkpoints.drop(folder)
             return results.Run.at(folder)
         started = time.time()
@@ -96,7 +98,7 @@ def finish(state, folder, same, extra, started, attention=True):
     """Predict the fold with the trained state and write the run folder; returns results.Run."""
     rows = np.flatnonzero(state.table.fold == state.fold)
     predictions, weights = state.predict(rows, attention)
-    state.save_model(folder)
+    state.save_model(folder, same)
     manifest = {
         "config": as_dict(state.experiment), **same,
         "parameters": state.parameters, "classes": state.classes,
@@ -111,16 +113,12 @@ def finish(state, folder, same, extra, started, attention=True):
     return run
 
 
-def agreed(experiment, table, fold, train_folds=None, extra=None):
-    """(folds to learn from, what every file of the run must agree in).
-
-    Raises ValueError where the fold to predict is among those to learn from.
-    """
+def folds_to_learn(table, fold, train_folds=None):
+    """The folds to learn from, by default all others; ValueError for the fold to predict."""
     train_folds = train_folds or sorted({int(f) for f in table.fold} - {fold})
     if fold in train_folds:
         raise ValueError(f"train_folds: found {train_folds}, expected folds other than {fold}")
-    return train_folds, {"config_hash": config_hash(experiment), "train_folds": train_folds,
-                         "data_hash": (extra or {}).get("data_hash")}
+    return train_folds
 
 
 class State:
@@ -346,13 +344,16 @@ class State:
             "log_gammatone": image, "log_range": np.array([low, high]),
         }
 
-    def save_model(self, folder):
-        """Write model.safetensors: the final weights and all that ``predict`` needs."""
+    def save_model(self, folder, same=None):
+        """Write model.safetensors: the final weights and all that ``predict`` needs.
+
+        same : what the run is, see ``identity.identity``
+        """
         tensors = {k: v.detach().cpu().contiguous()
                    for k, v in self.final_model().state_dict().items()}
         tensors |= {"feature_mean": self.mean.cpu(), "feature_std": self.std.cpu()}
         note = {"experiment": as_dict(self.experiment), "classes": self.classes,
-                "fold": self.fold, "seed": self.seed}
+                "fold": self.fold, "seed": self.seed, "run": same}
         metadata = {"acrnn": json.dumps(note)}
         results.write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
 

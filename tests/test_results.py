@@ -357,16 +357,49 @@ def test_a_run_in_another_runs_place_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "checkpoint.json"])
-def test_another_config_is_refused(tmp_path, name):
+@pytest.mark.parametrize("setting, there, here", [
+    ("config_hash", "c1", "c0"), ("data_hash", "d1", "d0"), ("seed", 7, 0), ("fold", 2, 1),
+    ("experiment", "crnn", "acrnn"), ("precision", "bf16", "float32"), ("device", "cuda", "cpu")])
+def test_a_folder_of_another_run_is_refused(tmp_path, name, setting, there, here):
     folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
-    results.check_same(folder, config_hash="c0")
+    assert not results.take_up(folder, {setting: here})
     folder.mkdir(parents=True)
-    (folder / name).write_text(json.dumps({"config_hash": "c1"}))
-    results.check_same(folder, config_hash="c1")
-    with pytest.raises(ResultsError, match=f"{name}: made with config_hash c1, this run has c0"):
-        results.check_same(folder, config_hash="c0")
-    with pytest.raises(ResultsError, match="made with config_hash c1"):
-        results.write(folder, table(), {"config_hash": "c0"})
+    (folder / name).write_text(json.dumps({setting: here}))
+    assert results.take_up(folder, {setting: here}) == (name == "manifest.json")
+    (folder / name).write_text(json.dumps({setting: there}))
+    with pytest.raises(ResultsError, match=f"{name}: made with {setting} {there}, this run has "):
+        results.take_up(folder, {setting: here})
+
+
+def test_a_folder_whose_path_says_another_seed_is_refused(tmp_path):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    with pytest.raises(ResultsError, match="fold1: made with seed 0, this run has 7"):
+        results.take_up(folder, {"seed": 7})
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "checkpoint.json"])
+@pytest.mark.parametrize("setting", results.CODE)
+def test_a_run_of_other_code_makes_room_and_is_kept(tmp_path, capsys, name, setting):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    for number in (1, 2):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps({setting: number}))
+        assert not results.take_up(folder, {setting: 3})
+        kept = folder.parent / "replaced" / f"fold1-{number}"
+        assert json.loads((kept / name).read_text()) == {setting: number}
+        assert "made by other code" in capsys.readouterr().err and not list(folder.iterdir())
+    with pytest.raises(ResultsError, match="no complete runs"):
+        results.load(tmp_path)
+
+
+def test_a_finished_run_of_other_or_unknown_code_is_kept_where_asked(tmp_path, capsys):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"seed": 0, "code_hash": "old"}))
+    assert results.take_up(folder, {"seed": 0, "code_hash": "new"}, reuse=True)
+    (folder / "manifest.json").write_text(json.dumps({"seed": 0}))
+    assert results.take_up(folder, {"seed": 0, "code_hash": "new"})
+    assert not capsys.readouterr().err
 
 
 def test_runs_of_different_configs_are_not_mixed_and_evidence_is_not_overwritten(tmp_path):

@@ -74,7 +74,7 @@ def test_an_interrupted_run_keeps_a_checkpoint_and_a_changed_one_is_refused(tmp_
         tiny.fit(folder, report=stop)
     note = json.loads((folder / "checkpoint.json").read_text())
     assert note["epoch"] == 2 and not results.is_complete(folder)
-    with pytest.raises(results.ResultsError, match="config"):
+    with pytest.raises(results.ResultsError, match=r"experiment .*rate=0\.0001; choose"):
         tiny.fit(folder, **{"train.learning_rate": 1e-4})
     tensors = folder / note["file"]
     data = bytearray(tensors.read_bytes())
@@ -102,10 +102,11 @@ def test_a_finished_run_is_rid_of_a_checkpoint_that_a_kill_left(uninterrupted):
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_run_of_the_other_protocol_or_data_is_never_taken_over(tmp_path, finished):
     """An inner run in the same folder must not pass for a test run, nor other data for these."""
-    folder = folder_of(tmp_path)
+    settings = tiny.settings(**{"train.epochs": 2})
+    folder = results.run_folder(tmp_path, "tiny", "smoke", settings.name, 0, 1)
 
     def fit(train_folds, data, report=None):
-        train.fit(tiny.settings(**{"train.epochs": 2}), *tiny.task(), 1, 0, folder, device="cpu",
+        train.fit(settings, *tiny.task(), 1, 0, folder, device="cpu",
                   train_folds=train_folds, extra={"data_hash": data}, report=report)
 
     def stop(row):
@@ -216,9 +217,10 @@ def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_
     def stop(row):
         raise Interrupted
 
+    folder = folder_of(tmp_path)
     with pytest.raises(Interrupted):
-        tiny.fit(tmp_path, report=stop)
-    path, threads = tmp_path / results.CHECKPOINT, torch.get_num_threads()
+        tiny.fit(folder, report=stop)
+    path, threads = folder / results.CHECKPOINT, torch.get_num_threads()
     note = json.loads(path.read_text())
     assert note["precision"] == probe.pick_precision(torch.device("cpu"))
     assert note["layout"] == "channels_last"
@@ -227,11 +229,11 @@ def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_
     path.write_text(json.dumps(note | chosen))
     with pytest.raises(results.ResultsError, match=r"checkpoint\.json: changed"):
         checkpoints.resume(train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu"),
-                           tmp_path)
+                           folder)
     del note["note_sha256"]  # as in earlier versions
     path.write_text(json.dumps(note | chosen))
     state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
-    checkpoints.resume(state, tmp_path)
+    checkpoints.resume(state, folder)
     found = {"precision": state.precision, "layout": state.layout,
              "threads": torch.get_num_threads()}
     torch.set_num_threads(threads)
@@ -309,7 +311,7 @@ def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path):
     path = folder / "checkpoint.json"
     note = json.loads(path.read_text())
     del note["averaged"]
-    note["note_sha256"] = checkpoints.note_hash(note)
+    note["note_sha256"] = results.note_hash(note)
     path.write_text(json.dumps(note))
     with pytest.raises(results.ResultsError, match="of an earlier version; remove it"):
         tiny.fit(folder)
@@ -362,8 +364,9 @@ def test_a_checkpoint_of_every_network_answers_as_the_network_did(tmp_path, name
 
 @pytest.mark.parametrize("fold, train_folds, name", [(7, [2, 3], "fold"), (1, [8], "train_folds")])
 def test_a_fold_without_clips_is_refused_before_training(tmp_path, fold, train_folds, name):
+    folder = folder_of(tmp_path).with_name(f"fold{fold}")
     with pytest.raises(ValueError, match=rf"^{name}: found .*, expected folds with clips: \[1, 2"):
-        train.fit(tiny.settings(), *tiny.task(), fold, 0, tmp_path, train_folds=train_folds,
+        train.fit(tiny.settings(), *tiny.task(), fold, 0, folder, train_folds=train_folds,
                   device="cpu")
 
 
@@ -371,7 +374,7 @@ def test_features_that_never_vary_are_refused(tmp_path):
     table, copies = tiny.task()
     copies = [np.full_like(copy, -8) for copy in copies]
     with pytest.raises(train.TrainingError, match="never varies"):
-        train.fit(tiny.settings(), table, copies, 1, 0, tmp_path, device="cpu")
+        train.fit(tiny.settings(), table, copies, 1, 0, folder_of(tmp_path), device="cpu")
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):

@@ -16,6 +16,7 @@ import torch
 
 from acrnn_lib import checkpoints, datasets, results, store, train
 from acrnn_lib.config import BankConfig
+from acrnn_lib.identity import identity
 from tests import tiny
 from tests.faults.killed import run_folder
 from tests.test_store import BANK, FEATURES, table  # noqa: F401 - a fixture
@@ -196,7 +197,7 @@ def test_a_flipped_byte_in_a_checkpoint_is_refused(stopped, tmp_path, rng, times
         where = flip(folder / name, rng)
         state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
         try:
-            results.check_same(folder, **train.agreed(tiny.settings(), None, 1, [2, 3, 4, 5])[1])
+            results.take_up(folder, identity(tiny.settings(), 0, 1, [2, 3, 4, 5], 3, "cpu"))
             checkpoints.resume(state, folder)
         except results.ResultsError as error:
             named = str(error)
@@ -287,7 +288,8 @@ def test_the_last_good_epoch_is_that_of_the_checkpoint(tmp_path, monkeypatch):
 def test_weights_that_the_last_step_of_an_epoch_breaks_are_never_a_checkpoint(
         tmp_path, monkeypatch, average):
     """Nothing is computed with them before the epoch's end; the last good checkpoint stays."""
-    folder, step, taken = run_folder(tmp_path), train.State.step, []
+    changes, step, taken = {"train.average": average}, train.State.step, []
+    folder = results.run_folder(tmp_path, "tiny", "smoke", tiny.settings(**changes).name, 0, 1)
 
     def breaks(state, batch, rng):
         answer = step(state, batch, rng)
@@ -299,13 +301,13 @@ def test_weights_that_the_last_step_of_an_epoch_breaks_are_never_a_checkpoint(
 
     monkeypatch.setattr(train.State, "step", breaks)
     with pytest.raises(train.TrainingError) as error:
-        tiny.fit(folder, **{"train.average": average})
+        tiny.fit(folder, **changes)
     said = str(error.value)
     assert said.startswith("epoch 2, step 3: classifier.weight is not finite after it; the batch: ")
     assert f"last good epoch: epoch 1, in {folder / results.CHECKPOINT}" in said
     assert json.loads((folder / results.CHECKPOINT).read_text())["epoch"] == 1
     monkeypatch.undo()
-    tiny.fit(folder, **{"train.average": average}).verify()
+    tiny.fit(folder, **changes).verify()
 
 
 @pytest.mark.parametrize("command", [
