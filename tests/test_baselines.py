@@ -132,7 +132,7 @@ def test_classical_systems_leave_run_folders(name, small_table, tmp_path, monkey
     monkeypatch.setenv("ACRNN_CACHE", str(tmp_path / "cache"))
     chosen = experiment(name, "smoke", {"features.clip_seconds": 1.5})
     copies = store.load(small_table, chosen.features, chosen.bank, progress=False)
-    folder = tmp_path / "synth/smoke" / name / "seed0/fold1"
+    folder = results.run_folder(tmp_path, "synth", "smoke", chosen.name, 0, 1)
     run = classical.fit(chosen, small_table, copies, 1, 0, folder, extra={"data_hash": "d"})
     run.verify()
     assert run.manifest["chosen"] and run.manifest["config_hash"] == config_hash(chosen)

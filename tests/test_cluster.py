@@ -322,8 +322,8 @@ def test_workers_with_other_code_or_other_sounds_are_refused(client, tmp_path, m
     monkeypatch.setattr(crossval.datasets, "load", lambda *_: results.pd.DataFrame(
         {"path": ["/here/1.wav"], "fold": 1, "target": 0, "clip_id": "1-1-A"}))
     monkeypatch.setattr(crossval.datasets, "data_hash", lambda _: "theirs")
-    task = crossval.Task(crossval.experiment("svm"), "synth", None, 0, 1, [2, 3], "cpu", 1, None,
-                         True, {"data_hash": "ours"})
+    task = crossval.Task(crossval.experiment("svm"), "synth", None, 10, 0, 1, [2, 3], "cpu", 1,
+                         None, True, False, {"data_hash": "ours"})
     with pytest.raises(crossval.datasets.DatasetError, match="data hash theirs, expected ours"):
         task.run(tmp_path)
 
