@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .config import ModelConfig
+from .registry import register_network
 
 # name, filters, kernel, pooling after the layer
 CONVOLUTIONS = (
@@ -127,6 +128,7 @@ class MapAttention(nn.Module):
         return x * gain[:, None, None, :], weights
 
 
+@register_network("acrnn")
 class ACRNN(nn.Module):
     """The network of the paper, with its open points as options of the config.
 
@@ -136,6 +138,8 @@ class ACRNN(nn.Module):
         Attention placement and scaling, kind of cell, how directions are joined, dropout.
     n_classes : int
         Number of classes C.
+    in_channels : int
+        Channels of the input: the log-gammatone and its delta.
 
     Calling it with x (batch, 2, 128, 128) float32 - channels are the log-gammatone and its delta,
     then frequency, then time - gives logits (batch, C). Any number of frames from 18 on works.
@@ -145,11 +149,13 @@ class ACRNN(nn.Module):
     Source: paper, table of the network. Notebook: 04_the_model_layer_by_layer
     """
 
-    def __init__(self, config=None, n_classes=10):
+    attends = True  # its weights over frames are learnt, or the uniform control of learnt ones
+
+    def __init__(self, config=None, n_classes=10, in_channels=INPUT_CHANNELS):
         super().__init__()
         self.config = config = config or ModelConfig()
         self.cnn = nn.ModuleDict()
-        channels, height = INPUT_CHANNELS, INPUT_SHAPE[0]
+        channels, height = in_channels, INPUT_SHAPE[0]
         for name, filters, kernel, pool in CONVOLUTIONS:
             stride = EARLY_STRIDE if config.early_pooling and name == "l1" else (1, 1)
             self.cnn[name] = ConvLayer(channels, filters, kernel, stride)

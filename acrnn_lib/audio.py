@@ -4,6 +4,7 @@ Notebook: 01_listen_and_look
 """
 
 import math
+import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +33,9 @@ class AudioError(ValueError):
 def duration(path):
     """Seconds of sound that a file says it holds. Raises AudioError like `read`.
 
-    Notebook: 09_seeing_attention
+    path : as for `read`. Notebook: 09_seeing_attention
     """
-    with _opened(Path(path)) as file:
+    with _opened(path) as file:
         return file.frames / file.samplerate
 
 
@@ -43,7 +44,8 @@ def read(path, seconds=None, start=0.0):
 
     Channels are averaged and other rates resampled (polyphase filter, exact ratio).
 
-    path : any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...)
+    path : file of any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...), or a binary file
+        object whose ``name`` errors shall use
     seconds : s; cut or zero-padded to this length at the end; all that follows when None
     start : s; where to begin
 
@@ -54,7 +56,8 @@ def read(path, seconds=None, start=0.0):
     Notebook: 01_listen_and_look
     """
     before = min(start, 1.0)  # s decoded ahead, as the resampler's filter needs its context
-    wave, rate = _decode(Path(path), None if seconds is None else seconds + before, start - before)
+    wave, rate = _decode(path, None if seconds is None else seconds + before, start - before)
+    path = _name(path)
     if not len(wave):
         raise AudioError(f"{path}: holds no samples")
     if not -LOUDEST < wave.min() <= wave.max() < LOUDEST:  # as no comparison with NaN is true
@@ -79,16 +82,23 @@ def fit(wave, n_samples):
 
 
 @contextmanager
-def _opened(path):
+def _opened(source):
     """The open sound file; what is wrong with a file becomes an AudioError that says so."""
     from soundfile import SoundFile, SoundFileError
 
-    if not path.is_file():
-        raise AudioError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
-    if not path.stat().st_size:
+    path = _name(source)
+    if hasattr(source, "read"):
+        size = source.seek(0, os.SEEK_END)
+        source.seek(0)
+    else:
+        source = Path(source)
+        if not source.is_file():
+            raise AudioError(f"{path}: {'is a folder' if source.is_dir() else 'no such file'}")
+        size = source.stat().st_size
+    if not size:
         raise AudioError(f"{path}: is empty (0 bytes)")
     try:
-        file = SoundFile(path)
+        file = SoundFile(source)
     except (SoundFileError, TypeError) as error:  # TypeError: headerless .raw
         raise AudioError(f"{path}: no audio that can be decoded ({error})") from error
     with file:
@@ -103,9 +113,13 @@ def _opened(path):
             raise AudioError(f"{path}: no audio that can be decoded ({error})") from error
 
 
-def _decode(path, seconds, start):
+def _name(source):
+    return getattr(source, "name", "the sound") if hasattr(source, "read") else source
+
+
+def _decode(source, seconds, start):
     """Mean of the channels [shape=(n,)] and rate in Hz; everything that is wrong with the file."""
-    with _opened(path) as file:
+    with _opened(source) as file:
         rate, first = file.samplerate, round(start * file.samplerate)
         if first:
             file.seek(min(first, file.frames))
@@ -124,5 +138,6 @@ def _decode(path, seconds, start):
     declared = _DECLARED.search(log)
     cut = declared and _STREAMED > int(declared[1]) > int(declared[2])
     if cut or len(wave) < expected or _DAMAGE.search(log):
-        raise AudioError(f"{path}: is truncated or damaged; only a part of it can be decoded")
+        raise AudioError(f"{_name(source)}: is truncated or damaged; only a part of it can be "
+                         "decoded")
     return wave, rate

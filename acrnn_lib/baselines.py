@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from .acrnn import (
-    ACRNN,
     INPUT_CHANNELS,
     INPUT_SHAPE,
     ConvLayer,
@@ -20,8 +19,9 @@ from .acrnn import (
     RecurrentLayer,
     uniform_weights,
 )
-from .config import NETWORKS, ModelConfig, known
+from .config import ModelConfig, known
 from .features import dct_basis, rgb
+from .registry import NETWORKS, register_network
 
 N_MFCC = 20
 RGB_RANGE = 3.0  # standard deviations around the mean that the colours span
@@ -35,18 +35,16 @@ IMAGE_LAYERS = (
 )
 
 
-def network(config=None, n_classes=10):
+def network(config=None, n_classes=10, in_channels=INPUT_CHANNELS):
     """Build the network that ``config.network`` names, the ACRNN or another.
 
-    Returns a module (batch, 2, n_bands, frames) -> logits (batch, n_classes); called with
+    Returns a module (batch, in_channels, n_bands, frames) -> logits (batch, n_classes); called with
     ``return_attention=True`` also weights (batch, T'), each row summing to 1. Raises ValueError
     for a system that is no network. Notebook: 11_six_systems
     """
     config = config or ModelConfig()
     known("network", config.network, NETWORKS)
-    build = {"acrnn": ACRNN, "mfcc-rnn": MfccRnn, "rgb-cnn": RgbCnn, "parallel": Parallel,
-             "attention-rnn": AttentionRnn}[config.network]
-    return build(config, n_classes)
+    return NETWORKS[config.network](config, n_classes, in_channels)
 
 
 class System(nn.Module):
@@ -55,6 +53,8 @@ class System(nn.Module):
     A system's own part is ``summarise``: (batch, 2, n_bands, frames) to features (batch, size)
     and weights (batch, T').
     """
+
+    attends = False  # weights that are always uniform say nothing
 
     def __init__(self, size, config, n_classes):
         super().__init__()
@@ -77,14 +77,15 @@ class Frames(nn.Sequential):
         self.size = second.size
 
 
+@register_network("mfcc-rnn")
 class MfccRnn(System):
     """Cepstral coefficients and their deltas, read frame by frame; the mean state decides."""
 
-    def __init__(self, config, n_classes):
-        recurrent = Frames(INPUT_CHANNELS * N_MFCC, config)
+    def __init__(self, config, n_classes, in_channels=INPUT_CHANNELS):
+        recurrent = Frames(in_channels * N_MFCC, config)
         super().__init__(recurrent.size, config, n_classes)
         # the first coefficients are many times as large as the last ones
-        self.scale = nn.BatchNorm1d(INPUT_CHANNELS * N_MFCC)
+        self.scale = nn.BatchNorm1d(in_channels * N_MFCC)
         self.recurrent = recurrent
         # as features.mfcc; kept, since a recorded step may not fetch constants from the CPU
         with torch.device("cpu"):  # also where a checkpoint's network is built without memory
@@ -97,14 +98,17 @@ class MfccRnn(System):
         return hidden.mean(dim=1), uniform_weights(hidden)
 
 
+@register_network("attention-rnn")
 class AttentionRnn(System):
     """The bands of each frame, read frame by frame; attention sums the states.
 
     The ACRNN without its convolutions: 128 frames of 12 ms compete instead of 7 of 0.2 s.
     """
 
-    def __init__(self, config, n_classes):
-        recurrent = Frames(INPUT_CHANNELS * INPUT_SHAPE[0], config)
+    attends = True
+
+    def __init__(self, config, n_classes, in_channels=INPUT_CHANNELS):
+        recurrent = Frames(in_channels * INPUT_SHAPE[0], config)
         super().__init__(recurrent.size, config, n_classes)
         self.recurrent = recurrent
         self.attention = FrameAttention(recurrent.size, config.scaling)
@@ -127,13 +131,14 @@ class Picture(nn.Sequential):
         self.size = channels
 
 
+@register_network("rgb-cnn")
 class RgbCnn(System):
     """The log-mel spectrogram as a coloured picture, classified as a picture; the delta is unused.
 
     Source of the idea: Boddapati et al. 2017, who gave such pictures to networks made for photos.
     """
 
-    def __init__(self, config, n_classes):
+    def __init__(self, config, n_classes, in_channels=INPUT_CHANNELS):
         picture = Picture(3)
         super().__init__(picture.size, config, n_classes)
         self.picture = picture
@@ -145,12 +150,13 @@ class RgbCnn(System):
         return summary, uniform_weights(summary[:, None])
 
 
+@register_network("parallel")
 class Parallel(System):
     """A recurrent network and a convolutional one read the same segment side by side."""
 
-    def __init__(self, config, n_classes):
-        recurrent = Frames(INPUT_CHANNELS * INPUT_SHAPE[0], config)
-        picture = Picture(INPUT_CHANNELS)
+    def __init__(self, config, n_classes, in_channels=INPUT_CHANNELS):
+        recurrent = Frames(in_channels * INPUT_SHAPE[0], config)
+        picture = Picture(in_channels)
         super().__init__(recurrent.size + picture.size, config, n_classes)
         self.recurrent, self.picture = recurrent, picture
 

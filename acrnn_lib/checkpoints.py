@@ -22,7 +22,7 @@ from .results import CHECKPOINT
 class Keeper:
     """Takes a training up where its folder ends, and writes its checkpoints from then on.
 
-    state : train.State; same : what a run that resumes it must agree in; started : time.time() at
+    state : train.Trainer; same : what a run that resumes it must agree in; started : time.time() at
     its start; pause : s, at least, from one checkpoint to the next; ``before`` is what was spent
     before it, in s. Raises what ``resume`` raises. Notebook: 06_training_on_a_gpu
     """

@@ -13,10 +13,12 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-# A setting marked so came after runs were published: it counts in hashes only where it is not at
-# its default, so that those runs keep theirs.
-LATER = {"later": True}
+from .registry import AUGMENTATIONS, CHANNELS
+from .registry import NETWORKS as REGISTERED
+
+NAMES = tuple[str, ...]  # the type of a setting that lists names
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,19 @@ class FeatureConfig:
     segment_hop: int = 64  # frames, 50 % overlap
     silence_db: float = 60.0  # dB; not in the paper: a segment whose loudest frame lies this far
     # under the clip's loudest frame is silent; relative to the clip, so never all of a clip
-    scale: str = field(default="gammatone", metadata=LATER)  # of the filters; or mel
+    scale: str = "gammatone"  # of the filters; or mel
+    channels: NAMES = ("static", "delta")  # of the input; see registry.register_channel
+
+    FIRST: ClassVar = ("sample_rate clip_seconds n_fft hop_length n_bands f_min f_max log_floor "
+                       "delta_width segment_frames segment_hop silence_db").split()
 
     def __post_init__(self):
         _one_of("scale", self.scale, ("gammatone", "mel"))
+        for name in self.channels:
+            _one_of("channels", name, ("static", "delta", *CHANNELS))
+        if len(set(self.channels)) < max(1, len(self.channels)):
+            raise ValueError(f"channels: found {self.channels}, expected different names, at "
+                             "least one")
         _in_range(self, ("sample_rate", "clip_seconds", "n_fft", "hop_length", "n_bands",
                          "segment_frames", "segment_hop"))
         if self.delta_width < 3 or self.delta_width % 2 == 0:
@@ -65,8 +76,9 @@ class BankConfig:
     shift: tuple[float, float] = (-3.5, 3.5)  # semitones, uniform
     seed: int = 0
     vocoder: int = 2  # counts the changes of augment.py that can be heard
-    combine: str = field(default="both", metadata=LATER)  # on each copy; or either, by the toss
-    # of a coin; the paper does not say
+    combine: str = "both"  # on each copy; or either, by the toss of a coin; the paper does not say
+
+    FIRST: ClassVar = "copies stretch shift seed vocoder".split()
 
     def __post_init__(self):
         _one_of("combine", self.combine, ("both", "either"))
@@ -82,9 +94,9 @@ PRECISIONS = ("float32", "bf16")  # of the arithmetic; not a setting: the machin
 NETWORKS = ("acrnn", "mfcc-rnn", "rgb-cnn", "parallel", "attention-rnn")
 # what each but the ACRNN, which reads all, reads of the ModelConfig
 _RECURRENT = ("rnn", "rnn_cells", "directions", "dropout")
-READS = {"mfcc-rnn": _RECURRENT, "parallel": _RECURRENT, "rgb-cnn": ("dropout",),
-         "attention-rnn": (*_RECURRENT, "scaling")}
 CLASSICAL = ("mfcc-gmm", "knn", "svm", "forest")
+READS = {"mfcc-rnn": _RECURRENT, "parallel": _RECURRENT, "rgb-cnn": ("dropout",),
+         "attention-rnn": (*_RECURRENT, "scaling"), **dict.fromkeys(CLASSICAL, ())}
 SYSTEMS = NETWORKS + CLASSICAL
 
 
@@ -100,12 +112,15 @@ class ModelConfig:
     dropout: float = 0.5
     early_pooling: bool = False  # not the paper's: see acrnn.EARLY_STRIDE
     init_std: float = 0.05  # weights from N(0, std), an assumption; 0 keeps PyTorch's defaults
-    network: str = field(default="acrnn", metadata=LATER)  # one of SYSTEMS
-    keep_scale: bool = field(default=True, metadata=LATER)  # attention in the CNN multiplies by
-    # frames x weight, so that uniform weights change nothing; False: by the weight alone
+    network: str = "acrnn"  # one of SYSTEMS, or registered: see registry.register_network
+    keep_scale: bool = True  # attention in the CNN multiplies by frames x weight, so that uniform
+    # weights change nothing; False: by the weight alone
+
+    FIRST: ClassVar = ("attention scaling rnn directions rnn_cells dropout early_pooling "
+                       "init_std").split()
 
     def __post_init__(self):
-        _one_of("network", self.network, SYSTEMS)
+        _one_of("network", self.network, dict.fromkeys((*SYSTEMS, *REGISTERED)))
         _one_of("attention", self.attention, ("none", "l2", "l4", "l6", "l8", "l10"))
         _one_of("scaling", self.scaling, ("softmax", "sigmoid"))
         _one_of("rnn", self.rnn, ("gru", "lstm"))
@@ -134,12 +149,18 @@ class TrainConfig:
     gain_db: float = 0.0  # dB, widest random change of level
     label_smoothing: float = 0.0
     average: float = 0.0  # decay per step of the averaged weights; 0: the last weights
-    normalise: str = field(default="channel", metadata=LATER)  # mean and deviation per channel;
-    # or band: per channel and band
-    colour_db: float = field(default=0.0, metadata=LATER)  # dB, widest gain of random filters
-    vote: str = field(default="mean", metadata=LATER)  # of the segments' probabilities; or majority
+    normalise: str = "channel"  # mean and deviation per channel; or band: per channel and band
+    colour_db: float = 0.0  # dB, widest gain of random filters
+    vote: str = "mean"  # of the segments' probabilities; or majority
+    augmentations: NAMES = ()  # registered ones: see registry.register_augmentation
+
+    FIRST: ClassVar = ("epochs batch_size segments optimizer learning_rate momentum weight_decay "
+                       "schedule mix_alpha freq_mask time_mask gain_db label_smoothing "
+                       "average").split()
 
     def __post_init__(self):
+        for name in self.augmentations:
+            _one_of("augmentations", name, AUGMENTATIONS)
         _one_of("normalise", self.normalise, ("channel", "band"))
         _one_of("vote", self.vote, ("mean", "majority"))
         _one_of("optimizer", self.optimizer, ("sgd", "adamw"))
@@ -301,8 +322,8 @@ def experiment(name, profile="lite", changes=None):
         for room, values in parts.items()})
     network = result.model.network
     for key in changes or {}:
-        if network != "acrnn" and key.startswith("model.") and key != "model.network" and (
-                key.removeprefix("model.") not in READS.get(network, ())):
+        if network in READS and key.startswith("model.") and key != "model.network" and (
+                key.removeprefix("model.") not in READS[network]):
             raise ValueError(f"{key}: {network} does not read this setting")
     return result
 
@@ -312,12 +333,17 @@ def _converted(result, key, value):
     room, _, name = key.partition(".")
     rooms = [f.name for f in dataclasses.fields(Experiment)][3:]
     part = getattr(result, known("setting", room, rooms))
-    known(f"setting of {room}", name, [f.name for f in dataclasses.fields(part)])
-    old = getattr(part, name)
+    kinds = {f.name: f.type for f in dataclasses.fields(part)}
+    old = getattr(part, known(f"setting of {room}", name, kinds))
     try:
-        if isinstance(value, str) and not isinstance(old, str):
+        of_names = kinds[name] == NAMES
+        if isinstance(value, str) and of_names:
+            value = [part for part in value.split(",") if part]
+        elif isinstance(value, str) and not isinstance(old, str):
             value = json.loads(value)
-        if isinstance(old, tuple) and isinstance(value, list | tuple):
+        if isinstance(value, list | tuple) and of_names:
+            value = tuple(map(str, value))
+        elif isinstance(old, tuple) and isinstance(value, list | tuple):
             value = tuple(float(x) for x in value)
         elif isinstance(old, float) and type(value) is int:
             value = float(value)
@@ -344,9 +370,15 @@ def as_dict(config):
 
 
 def hashed(config):
-    """The settings that count in a hash, as nested dicts: see LATER."""
+    """The settings that count in a hash, as nested dicts: those of the first published runs
+    (``FIRST`` of each part), and any later one that is not at its default.
+
+    So a new setting leaves the hashes of earlier runs as they are, as long as its default does what
+    was done before. A default, once published, is never changed.
+    """
     kept = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)
-            if not (f.metadata.get("later") and getattr(config, f.name) == f.default)}
+            if f.name in getattr(config, "FIRST", (f.name,))
+            or getattr(config, f.name) != f.default}
     return {k: hashed(v) if dataclasses.is_dataclass(v) else v for k, v in kept.items()}
 
 
@@ -368,8 +400,9 @@ def known(kind, name, choices):
 
 def _in_range(config, at_least_1=(), below_1=()):
     """Refuse numbers that nothing could be computed with; none of them may be negative."""
+    names = {f.name for f in dataclasses.fields(config) if f.type == NAMES}
     for name, value in vars(config).items():
-        if isinstance(value, tuple):
+        if isinstance(value, tuple) and name not in names:
             if not (len(value) == 2 and -math.inf < value[0] <= value[1] < math.inf):
                 raise ValueError(f"{name}: found {value}, expected two numbers, the lower first")
         elif isinstance(value, int | float):

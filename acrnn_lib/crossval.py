@@ -179,7 +179,8 @@ def must_fit(experiment, n_classes):
         return
     try:
         with torch.inference_mode():
-            network(experiment.model, n_classes).eval()(torch.zeros(1, 2, *shape))
+            channels = len(experiment.features.channels)
+            network(experiment.model, n_classes, channels).eval()(torch.zeros(1, channels, *shape))
     except RuntimeError as error:
         raise ValueError(f"{experiment.name}: its network cannot read segments of {shape[0]} bands "
                          f"and {shape[1]} frames ({error})") from error

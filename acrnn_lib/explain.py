@@ -15,7 +15,8 @@ from torch import nn
 from . import evaluate
 from .acrnn import MapAttention
 from .config import FeatureConfig
-from .features import audible, level_db, segment_starts
+from .features import level_db, normalise
+from .segments import audible_starts, network_input
 from .steps import owners, shares, step_frames
 
 QUIET = 0.1  # share of a clip's frames that count as its quietest
@@ -107,12 +108,9 @@ def segments_of(predictor, wave):
     """
     c = predictor.config
     with torch.inference_mode():
-        features = predictor.front_end(torch.from_numpy(np.asarray(wave, np.float32))[None])
-        normal = ((features - predictor.mean) / predictor.std)[0]
-    static = features[0, 0]
-    starts = segment_starts(static.shape[-1], c)
-    starts = starts[audible(static, c).numpy()[starts]]
-    x = torch.stack([normal[..., s : s + c.segment_frames] for s in starts])
+        static = predictor.front_end.static(torch.from_numpy(np.asarray(wave, np.float32))[None])[0]
+        starts = audible_starts(static, c)
+        x = normalise(network_input(static, starts, c), predictor.mean, predictor.std)
     return x, starts, static.numpy()
 
 

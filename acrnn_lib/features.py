@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from .config import FeatureConfig
 from .gammatone import fft_weights
+from .registry import CHANNELS, CONTEXT, register_channel
 
 
 class LogGammatone(nn.Module):
-    """Log-gammatone spectrogram and its delta.
+    """Log-gammatone spectrogram and its delta, or other channels of ``config.channels``.
 
     Calling it with waves (B, N), float32 at ``config.sample_rate``, gives float32
     (B, 2, n_bands, frames) on the same device: channel 0 is log(energy + floor), channel 1 its
@@ -67,8 +68,7 @@ class LogGammatone(nn.Module):
         return torch.log(self.energies(waves) + self.config.log_floor)
 
     def _features(self, waves):
-        static = self.static(waves)
-        return torch.stack([static, delta(static, self.config.delta_width)], dim=1)
+        return with_channels(self.static(waves), self.config)
 
 
 class LogMel(LogGammatone):
@@ -139,23 +139,45 @@ def delta(static, width=9):
     return slopes.div_(2 * sum(n * n for n in range(1, half + 1))).view(static.shape)
 
 
+@register_channel("static")
+def _static(static, config):
+    return static
+
+
+@register_channel("delta", context=lambda config: config.delta_width // 2)
+def _delta(static, config):
+    return delta(static, config.delta_width)
+
+
+def with_channels(static, config):
+    """The channels of ``config.channels``, computed from log energies.
+
+    static : (..., n_bands, frames) float32. Returns (..., channels, n_bands, frames), float32.
+    Notebook: 02_gammatone_features
+    """
+    return torch.stack([CHANNELS[name](static, config) for name in config.channels], dim=-3)
+
+
+def context_frames(config):
+    """Frames (int) beside a segment that its channels are computed from, on each side."""
+    known = [CONTEXT[name] for name in config.channels]
+    return max(frames(config) if callable(frames) else frames for frames in known)
+
+
+def normalise(x, mean, std):
+    """Subtract the training set's mean and divide by its standard deviation.
+
+    x : (B, channels, n_bands, frames); mean, std : (channels,), or (channels, n_bands) where each
+    band has its own. Returns x's shape, float32. Notebook: 06_training_on_a_gpu
+    """
+    channels = x.shape[1]
+    return (x - mean.view(1, channels, -1, 1)) / std.view(1, channels, -1, 1)
+
+
 def frame_times(n_frames, config=None):
     """Centres of frames in seconds, float64 (n_frames,). Notebook: 02_gammatone_features"""
     c = config or FeatureConfig()
     return np.arange(n_frames) * c.hop_length / c.sample_rate
-
-
-def segment_starts(n_frames, config=None):
-    """First frame of each segment: every ``segment_hop``, the last one aligned to the end.
-
-    int64 (S,). Raises ValueError for fewer frames than a segment. Notebook: 02_gammatone_features
-    """
-    c = config or FeatureConfig()
-    last = n_frames - c.segment_frames
-    if last < 0:
-        raise ValueError(f"n_frames: found {n_frames}, expected at least {c.segment_frames}")
-    starts = np.arange(0, last + 1, c.segment_hop)
-    return starts if starts[-1] == last else np.append(starts, last)
 
 
 def level_db(static):
@@ -167,31 +189,3 @@ def level_db(static):
     static = torch.as_tensor(static)
     static = static.to(torch.promote_types(static.dtype, torch.float32))
     return torch.logsumexp(static, dim=-2) * (10 / np.log(10))
-
-
-def audible(static, config=None):
-    """For each possible first frame: does a segment from there hold any sound?
-
-    static : (..., n_bands, frames) log energies. Returns bool (..., frames - segment_frames + 1):
-    true where the segment's loudest frame lies less than ``silence_db`` under the loudest frame of
-    the clip. Relative to the clip, so at least one segment always stays.
-    Notebook: 02_gammatone_features
-    """
-    c = config or FeatureConfig()
-    level = level_db(static)
-    peaks = F.max_pool1d(level.reshape(-1, 1, level.shape[-1]), c.segment_frames, stride=1)
-    peaks = peaks.view(*level.shape[:-1], -1)
-    return peaks > level.amax(-1, keepdim=True) - c.silence_db
-
-
-def segment(features, config=None):
-    """Cut a clip's features (2, n_bands, frames) into segments (S, 2, n_bands, segment_frames).
-
-    Segments overlap by half, the last one is aligned to the end, silent ones are dropped (see
-    ``audible``). Source: paper, section on feature extraction. Notebook: 02_gammatone_features
-    """
-    c = config or FeatureConfig()
-    features = torch.as_tensor(features)
-    starts = segment_starts(features.shape[-1], c)
-    starts = starts[audible(features[0], c).numpy()[starts]]
-    return torch.stack([features[..., s : s + c.segment_frames] for s in starts])

@@ -18,10 +18,12 @@ from .baselines import network
 from .config import CLASSICAL, config_hash
 from .device import pick_device
 from .probe import pick_precision
+from .registry import registered_code
 
 # the modules whose code decides a prediction; all others show, store, distribute or explain
 COMPUTE = ("audio", "gammatone", "features", "augment", "phases", "segments", "store", "evaluate")
-NETWORK = (*COMPUTE, "acrnn", "baselines", "averaging", "recorded", "train")
+NETWORK = (*COMPUTE, "acrnn", "baselines", "averaging", "recorded", "optim",
+           "batches", "testing", "train")
 WITHOUT_NETWORK = (*COMPUTE, "classical")
 
 
@@ -48,23 +50,26 @@ def identity(experiment, seed, fold, train_folds, n_classes, device="auto", extr
              "fold": fold, "train_folds": train_folds, "config_hash": config_hash(experiment),
              **{name: extra[name] for name in ("data_hash", "protocol") if name in extra},
              "code_hash": code_hash(WITHOUT_NETWORK if system in CLASSICAL else NETWORK)}
+    if own := registered_code(experiment):
+        trees = {name: [_code(tree) for tree in found] for name, found in own.items()}
+        found["code_hash"] += "+" + _digest(trees)
     if system in CLASSICAL:
         return found | {"device": "cpu", "precision": "float64"}
-    found["model_hash"] = model_hash(experiment.model, n_classes)
+    found["model_hash"] = model_hash(experiment.model, n_classes, experiment.features.channels)
     if device is not None:
         device = pick_device(device)
         found |= {"device": device.type, "precision": pick_precision(device)}
     return found
 
 
-def model_hash(config, n_classes):
+def model_hash(config, n_classes, channels=("static", "delta")):
     """Twelve hex digits over the names and shapes of a network's weights.
 
     They change with the network as it is built now, also where a notebook replaced a layer or a
     constant in memory, which no source file shows.
     """
     with torch.device("meta"):
-        state = network(config, n_classes).state_dict()
+        state = network(config, n_classes, len(channels)).state_dict()
     return _digest([[name, list(value.shape)] for name, value in state.items()])
 
 

@@ -1,4 +1,4 @@
-"""Name the sounds in any audio file, and the times that the network attended to.
+"""Classify any sound with a trained network: a file, its bytes, or a wave in memory.
 
 Notebook: 09_seeing_attention
 """
@@ -7,6 +7,7 @@ import json
 import math
 import re
 import sys
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from safetensors import safe_open
 
 from . import audio, evaluate
 from .baselines import network
-from .config import FeatureConfig, ModelConfig
-from .features import front_end, level_db, segment_starts
+from .config import SYSTEMS, FeatureConfig, ModelConfig
+from .features import front_end, normalise
 from .progress import bar
+from .registry import NETWORKS
 from .results import ResultsError, Run
+from .segments import network_input, peak_level, segment_starts
 from .steps import owners
 
 DATA = files("acrnn_lib") / "data"
@@ -41,7 +44,7 @@ MOST_OVERLAP = 8  # segments that a frame may lie in; the kit trains with up to 
 def load_model(path):
     """Read a trained network: (model in eval mode, mean, std, note dict).
 
-    mean, std : (2,), or (2, n_bands) of a network that was trained with one per band. The note
+    mean, std : (channels,), or (channels, n_bands) of a network trained with one per band. The note
     holds the experiment's settings, its ``features`` as a FeatureConfig, and the names of the
     classes. Raises ResultsError, naming the file, for one that is not such a checkpoint, asks for
     more than LIMITS or holds numbers that are none; a silent segment has then gone all the way.
@@ -61,11 +64,12 @@ def load_model(path):
         if features.segment_hop * MOST_OVERLAP < features.segment_frames:
             raise ValueError(f"segment_hop: expected at least segment_frames / {MOST_OVERLAP}")
         with torch.device("meta"):  # takes no memory: the tensors of the file come in their place
-            model = network(_settings(ModelConfig, stored["model"]), len(classes))
-        mean, std = _moments(tensors, features.n_bands)
+            model = network(_settings(ModelConfig, stored["model"]), len(classes),
+                            len(features.channels))
+        mean, std = _moments(tensors, features)
         model.load_state_dict(tensors, assign=True)
-        silence = torch.zeros(1, _shortest(features))
-        _answer(front_end(features)(silence), model.eval(), mean, std)
+        silence = front_end(features).static(torch.zeros(1, _shortest(features)))[0]
+        answer(normalise(network_input(silence, [0], features), mean, std), model.eval())
     except Exception as error:  # whatever a damaged or foreign file may be the cause of
         reason = " ".join(f"{error}".split())[:300]  # torch's have a line per tensor
         raise ResultsError(f"{path}: not a checkpoint of this kit ({reason})") from error
@@ -74,7 +78,10 @@ def load_model(path):
 
 def _settings(kind, stored):
     """The config that a note holds; ValueError for a value of another type or outside LIMITS."""
-    config = kind(**stored)
+    if (name := stored.get("network", "acrnn")) not in (*SYSTEMS, *NETWORKS):
+        raise ValueError(f"network {name!r} is not known here: run the cell that registers it, or "
+                         "name its file with --register")
+    config = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
     for name, default in vars(kind()).items():
         value, (low, high) = getattr(config, name), LIMITS.get(name, (-math.inf, math.inf))
         if type(value) is not type(default) and (type(value), type(default)) != (int, float):
@@ -84,15 +91,18 @@ def _settings(kind, stored):
     return config
 
 
-def _moments(tensors, n_bands):
+def _moments(tensors, features):
     """Take mean and std out of a file's tensors; ValueError if any tensor is not usable."""
     for name, values in tensors.items():
         if not values.isfinite().all():
             raise ValueError(f"{name} holds numbers that are NaN or infinite")
     mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
-    if mean.shape != std.shape or mean.shape not in ((2,), (2, n_bands)) or not (std > 0).all():
+    channels, bands = len(features.channels), features.n_bands
+    if mean.shape != std.shape or mean.shape not in ((channels,), (channels, bands)) or not (
+            std > 0).all():
         raise ValueError(f"feature_mean, feature_std: found shapes {list(mean.shape)} and "
-                         f"{list(std.shape)}, expected [2] or [2, {n_bands}], deviations over 0")
+                         f"{list(std.shape)}, expected [{channels}] or [{channels}, {bands}], "
+                         "deviations over 0")
     return mean, std
 
 
@@ -101,18 +111,18 @@ def _shortest(config):
     return (config.segment_frames - 1) * config.hop_length
 
 
-def _answer(x, model, mean, std):
-    """Probabilities (S, C) and attention (S, T'), float64, of segments (S, 2, n_bands, frames).
+def answer(x, model):
+    """What a network says of normalised segments (S, channels, n_bands, frames).
 
-    Raises ValueError where the network's answer is not made of numbers.
+    Returns probabilities (S, C) and attention (S, T'), float64. Raises ValueError where they are
+    not numbers.
     """
     with torch.inference_mode():
-        x = (x - mean.view(1, 2, -1, 1)) / std.view(1, 2, -1, 1)
         logits, weights = model(x, return_attention=True)
-    chances, weights = logits.double().softmax(1).numpy(), weights.double().numpy()
-    if not (np.isfinite(chances).all() and np.isfinite(weights).all()):
+    probabilities, weights = logits.double().softmax(1).numpy(), weights.double().numpy()
+    if not (np.isfinite(probabilities).all() and np.isfinite(weights).all()):
         raise ValueError("the network answers with NaN")
-    return chances, weights
+    return probabilities, weights
 
 
 def tested_in(root):
@@ -124,23 +134,45 @@ def tested_in(root):
     return Run.at(Path(root) / re.search(r"\| evidence \| `(.+)` \|", card)[1])
 
 
-class Predictor:
-    """A trained network with its front end; see ``Predictor.file``.
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of a sound.
 
-    checkpoint : a model.safetensors of a run; by default the one that comes with the kit.
+    seconds : length of the sound, s; note : a warning, or None
+    probabilities : (C,) float64 after the vote of the audible segments; None for silence
+    starts : (S,) first frames of the audible segments; segments : (S, C) their probabilities;
+    weights : (S, T') their attention; none for silence
+    static : (n_bands, frames) float32 log energies of the last block, which is the whole sound up
+    to 30 s
+
+    Notebook: 09_seeing_attention
+    """
+
+    seconds: float
+    note: str | None
+    probabilities: np.ndarray | None
+    starts: np.ndarray
+    segments: np.ndarray
+    weights: np.ndarray
+    static: np.ndarray
+
+
+class Predictor:
+    """A trained network with its front end.
+
+    checkpoint : a model.safetensors of a run; by default the pretrained model of the kit.
     Raises ResultsError for a file that is not such a checkpoint. Notebook: 00_start_here
     """
 
     def __init__(self, checkpoint=None):
         self.path = checkpoint or DATA / "acrnn.safetensors"
-        self.model, mean, std, note = load_model(self.path)
-        self.mean, self.std = mean.view(1, 2, -1, 1), std.view(1, 2, -1, 1)
+        self.model, self.mean, self.std, note = load_model(self.path)
         self.classes, self.config = note["classes"], note["features"]
         self.majority = note["experiment"].get("train", {}).get("vote") == "majority"
         self.front_end = front_end(self.config)
 
     def file(self, path, top=3, progress=False):
-        """Predict one audio file of any length, read in blocks.
+        """Classify one audio file of any length, read in blocks.
 
         Segments vote as they did in the network's test, but a file is taken as long as it is,
         where a run cuts or pads each clip to ``clip_seconds``. Returns a dict: file, seconds,
@@ -150,29 +182,46 @@ class Predictor:
         cannot be used, ResultsError for a checkpoint whose answer to it is no number.
         Notebook: 09_seeing_attention
         """
-        seconds = audio.duration(path)
-        result = {"file": str(path), "seconds": round(seconds, 3), "classes": [], "attended": [],
-                  "note": None, "error": None}
-        parts, peak = [], 0.0
-        for start, wave in self._blocks(path, seconds, progress):
-            peak = max(peak, float(np.abs(wave).max()))
-            parts.append((start, *self._block(wave)))
-        if peak < 10 ** (SILENCE_DBFS / 20):
-            return result | {"note": f"silence: nothing above {SILENCE_DBFS:.0f} dB of full scale"}
-        if seconds < self._segment_seconds():
-            result["note"] = f"shorter than a segment ({self._segment_seconds():.2f} s): padded"
-        levels = np.concatenate([level for _, _, _, _, level in parts])
-        loud = levels > levels.max() - self.config.silence_db
-        chances = np.concatenate([chance for _, _, chance, _, _ in parts])[loud]
-        chances = evaluate.vote(chances, np.zeros(len(chances), int), self.majority)[0]
-        best = np.argsort(-chances)[:top]
-        starts = np.concatenate([start + s for start, s, _, _, _ in parts])[loud]
-        weights = np.concatenate([weight for _, _, _, weight, _ in parts])[loud]
+        found = self.predict(path, progress)
+        result = {"file": str(path), "seconds": round(found.seconds, 3), "classes": [],
+                  "attended": [], "note": found.note, "error": None}
+        if found.probabilities is None:
+            return result
+        best = np.argsort(-found.probabilities)[:top]
         return result | {
-            "classes": [{"name": self.classes[k], "probability": round(float(chances[k]), 6)}
-                        for k in best],
-            "attended": self._attended(starts, weights, seconds),
+            "classes": [{"name": self.classes[k],
+                         "probability": round(float(found.probabilities[k]), 6)} for k in best],
+            "attended": self._attended(found.starts, found.weights, found.seconds),
         }
+
+    def predict(self, sound, progress=False):
+        """Classify a sound; the one way for files, bytes and waves.
+
+        sound : path, binary file object, or wave (N,) float32 at 44.1 kHz
+        progress : show a bar for a long file
+
+        Returns a Prediction; raises like ``file``. Notebook: 09_seeing_attention
+        """
+        seconds = (len(sound) / audio.SAMPLE_RATE if isinstance(sound, np.ndarray)
+                   else audio.duration(sound))
+        parts, loudest = [], 0.0
+        for start, wave in self._blocks(sound, seconds, progress):
+            loudest = max(loudest, float(np.abs(wave).max()))
+            starts, probabilities, weights, static = self._block(wave)
+            level = peak_level(static, self.config).numpy()[starts]
+            parts.append((start + starts, probabilities, weights, level))
+        starts, probabilities, weights, level = map(np.concatenate, zip(*parts, strict=True))
+        note = None
+        if seconds < self._segment_seconds():
+            note = f"shorter than a segment ({self._segment_seconds():.2f} s): padded"
+        heard = level > level.max() - self.config.silence_db
+        if loudest < 10 ** (SILENCE_DBFS / 20):
+            note = f"silence: nothing above {SILENCE_DBFS:.0f} dB of full scale"
+            heard[:] = False
+        vote = (evaluate.vote(probabilities[heard], np.zeros(heard.sum(), int), self.majority)[0]
+                if heard.any() else None)
+        return Prediction(seconds, note, vote, starts[heard], probabilities[heard],
+                          weights[heard], static.numpy())
 
     def wave(self, wave):
         """Probabilities (S, C), attention (S, T') and first frames (S,) of a wave's segments.
@@ -180,33 +229,36 @@ class Predictor:
         wave : (N,) float32 at 44.1 kHz. Silent segments are kept: their level is not judged here.
         Raises ValueError for a wave under one segment, ResultsError like ``file``.
         """
-        starts, chances, weights, _ = self._block(np.asarray(wave, dtype=np.float32))
-        return chances, weights, starts
+        starts, probabilities, weights, _ = self._block(np.asarray(wave, dtype=np.float32))
+        return probabilities, weights, starts
 
     def _segment_seconds(self):
         return _shortest(self.config) / self.config.sample_rate
 
-    def _blocks(self, path, seconds, progress):
+    def _blocks(self, sound, seconds, progress):
+        """(first frame, wave) of parts that fit into memory; of a wave, the whole."""
         c = self.config
+        if isinstance(sound, np.ndarray):
+            yield 0, audio.fit(np.asarray(sound, np.float32), max(len(sound), _shortest(c)))
+            return
         step = BLOCK_SEGMENTS * c.segment_hop * c.hop_length / c.sample_rate
         length = step + (c.segment_frames - c.segment_hop - 1) * c.hop_length / c.sample_rate
         # as many as begin a whole segment before the file's end; the last one reads up to there
         count = max(1, math.floor((seconds - _shortest(c) / c.sample_rate) / step) + 1)
-        silent = not progress or count < 3
-        for k in bar(range(count), label=str(path), total=count, unit="block", show=not silent):
+        show = progress and count > 2
+        for k in bar(range(count), label=str(sound), total=count, unit="block", show=show):
             last = k == count - 1
-            wave = audio.read(path, None if last else length, start=k * step)
+            wave = audio.read(sound, None if last else length, start=k * step)
             yield k * BLOCK_SEGMENTS * c.segment_hop, audio.fit(wave, max(len(wave), _shortest(c)))
 
     def _block(self, wave):
         c = self.config
         with torch.inference_mode():
-            features = self.front_end(torch.from_numpy(wave)[None])[0]
-            starts = segment_starts(features.shape[-1], c)
-            x = torch.stack([features[..., s : s + c.segment_frames] for s in starts])
-            level = level_db(x[:, 0]).amax(-1)
+            static = self.front_end.static(torch.from_numpy(wave)[None])[0]
+            starts = segment_starts(static.shape[-1], c)
+            x = normalise(network_input(static, starts, c), self.mean, self.std)
         try:
-            return starts, *_answer(x, self.model, self.mean, self.std), level.numpy()
+            return starts, *answer(x, self.model), static
         except ValueError as error:
             raise ResultsError(f"{self.path}: {error}") from error
 

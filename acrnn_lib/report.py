@@ -39,10 +39,11 @@ def summary(runs) -> pd.DataFrame:
 
     seeds, folds, clips : how many stand behind the row; accuracy, lo, hi : shares, with the 95 %
     interval over recordings; fold_std : standard deviation over folds; epochs, parameters : from
-    the manifests; precision : of the arithmetic, all that occur; minutes : wall times of all folds, added up although some ran side by side, mean
-    over seeds; commits : of the code that ran, with a + where it had been changed since, ? where
-    none is known; coverage : "complete", or which folds there are and which seeds were left out
-    because they tested fewer, and whether runs of different precision stand behind the row.
+    the manifests; precision : of the arithmetic, all that occur; minutes : wall times of all folds,
+    added up although some ran side by side, mean over seeds; commits : of the code that ran, with
+    a + where it had been changed since, ? where none is known; coverage : "complete", or which
+    folds there are, which seeds were left out because they tested fewer, and whether runs of
+    different precision stand behind the row.
     """
     rows = []
     for (dataset, profile, experiment), group in by_experiment(runs).items():
@@ -213,7 +214,7 @@ def same_folds(runs):
 
 
 def _precisions(runs):
-    return " and ".join(sorted({run.manifest.get("precision", "?") for run in runs}))
+    return " and ".join(sorted({str(run.manifest.get("precision", "?")) for run in runs}))
 
 
 def _commits(manifests):

@@ -38,7 +38,7 @@ def frame_energy(static, n_weights, segments):
     segments : segments.Segments that static was drawn from. Notebook: 10_is_attention_right
     """
     frames = segments.config.segment_frames
-    power = static[..., segments.half : segments.half + frames].exp().sum(dim=1)
+    power = static[..., segments.context : segments.context + frames].exp().sum(dim=1)
     return shares(power, n_weights).cpu().numpy()
 
 

@@ -82,8 +82,8 @@ def _note(path):
 
 
 def _path(data, features, bank, copy, device):
-    settings = {k: v for k, v in hashed(features).items()
-                if not k.startswith("segment_") and k not in ("silence_db", "delta_width")}
+    later = ("segment_frames", "segment_hop", "silence_db", "delta_width", "channels")
+    settings = {k: v for k, v in hashed(features).items() if k not in later}  # what is stored
     ranges = {k: v for k, v in hashed(bank).items() if k != "copies"} if copy else {}
     made_on = [device.type] * (device.type != "cpu")
     key = json.dumps([3, data, settings, ranges, copy, *made_on], sort_keys=True)

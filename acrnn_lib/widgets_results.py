@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from . import audio, report, results, viz, viz_results
-from .features import audible
 from .predict import attention_curve
+from .segments import audible
 from .widgets import MARGINS, STATES, Explorer, Sheet, bands_of, picture, sound
 
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB

@@ -21,8 +21,8 @@ import torch
 import traitlets
 
 from . import audio, viz
-from .features import audible
 from .predict import SILENCE_DBFS, Predictor
+from .segments import audible
 from .widgets import Explorer, picture, sound
 
 LONGEST = 30  # s of a file that are used: the answer comes at once, memory stays small

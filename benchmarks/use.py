@@ -44,25 +44,32 @@ def prediction(repeats):
 def pipeline(repeats):
     """Drawing, cutting, delta, normalising: their share of a step on batches of 32."""
     from acrnn_lib import config, store, train
+    from acrnn_lib.batches import TrainingData
+    from acrnn_lib.device import pick_device
+    from acrnn_lib.features import normalise
 
     sound, table = clips(100)
     for name in ("acrnn", "acrnn-plus"):
         chosen = config.experiment(name, "lite", {"bank.copies": 1})
         copies = store.load(table, chosen.features, chosen.bank, progress=False)
         folds = sorted({int(f) for f in table.fold} - {1})
-        state = train.State(chosen, table, copies, 1, 0, folds, "auto")
+        device = pick_device()
+        data = TrainingData(chosen, table, copies, folds, device)
+        trainer = train.Trainer(chosen, len(data.classes), 0, 1, device)
         rng = np.random.default_rng(0)
-        state.model.train()
-        rows_drawn = state.segments.draw(chosen.train.segments, rng)[:32]
+        trainer.model.train()
+        rows = data.segments.draw(chosen.train.segments, rng)[:32]
 
-        def data(state=state, rows_drawn=rows_drawn):
-            static = state.segments.static_of(rows_drawn)
-            return state.normalise(state.segments.with_delta(static))
+        def read(data=data, rows=rows):
+            static = data.segments.static_of(rows)
+            return normalise(data.segments.with_channels(static), data.mean, data.std)
 
-        times = in_turn({"data": data, "step": lambda state=state, rows_drawn=rows_drawn:
-                         state.step(rows_drawn, np.random.default_rng(0)).tolist()}, repeats)
+        def step(data=data, trainer=trainer, rows=rows):
+            return trainer.step(*data.batch(rows, np.random.default_rng(0))).tolist()
+
+        times = in_turn({"data": read, "step": step}, repeats)
         started = time.perf_counter()
-        state.segments.draw(chosen.train.segments, rng)
+        data.segments.draw(chosen.train.segments, rng)
         drawing = (time.perf_counter() - started) / len(folds) / 20 * 32 / chosen.train.segments
         share = (times["data"] + drawing) / times["step"]
         yield {"stage": f"data in a training step of {name} ({sound})", "way": "ours",

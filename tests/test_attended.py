@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from acrnn_lib import attended, explain, predict
-from acrnn_lib.features import segment_starts
+from acrnn_lib.segments import segment_starts
 from tests.tools import ROOT, tool
 
 EVIDENCE = sorted((ROOT / "results" / "attention").glob("*.json"))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from acrnn_lib import audio, baselines, classical, results, store, train
+from acrnn_lib import audio, baselines, classical, results, store
 from acrnn_lib.acrnn import ACRNN
 from acrnn_lib.config import (
     CLASSICAL,
@@ -20,6 +20,7 @@ from acrnn_lib.config import (
     config_hash,
     experiment,
 )
+from acrnn_lib.features import normalise
 
 from . import tiny
 
@@ -172,11 +173,10 @@ def test_every_experiment_can_be_built_and_differs():
 def test_register_settings_act(tmp_path):
     """Each later setting changes what it says it changes."""
     table, copies = tiny.task()
-    state = train.State(tiny.settings("acrnn", **{"train.normalise": "band"}), table, copies, 1, 0,
-                        [2, 3, 4, 5], "cpu")
-    assert state.mean.shape == (2, 128)
-    x = state.segments.with_delta(state.segments.static_of(state.segments.all()[:40]))
-    assert state.normalise(x)[:, 0].mean((0, 2)).abs().max() < 0.5
+    _, data = tiny.trainer(tiny.settings("acrnn", **{"train.normalise": "band"}), table, copies)
+    assert data.mean.shape == (2, 128)
+    x = data.segments.with_channels(data.segments.static_of(data.segments.all()[:40]))
+    assert normalise(x, data.mean, data.std)[:, 0].mean((0, 2)).abs().max() < 0.5
     rng = np.random.default_rng(0)
     model = ACRNN(ModelConfig(attention="l6", keep_scale=False, rnn_cells=8))
     attend = model.cnn["l6_attention"]

@@ -31,10 +31,10 @@ import os
 import time
 from acrnn_lib import store, train
 def note(epoch_of):
-    def noted(state, epoch):
-        row = epoch_of(state, epoch)
+    def noted(trainer, data, epoch):
+        row = epoch_of(trainer, data, epoch)
         with open(os.environ["NOTES"], "a") as file:
-            file.write(f"{state.fold} {epoch} {os.getpid()}\\n")
+            file.write(f"{trainer.fold} {epoch} {os.getpid()}\\n")
         return row
     return noted
 def clip(augmented_copy):
@@ -45,7 +45,7 @@ def clip(augmented_copy):
         return augmented_copy(*given)
     return noted
 def dask_setup(worker):
-    train.State.run_epoch = note(train.State.run_epoch)
+    train.run_epoch = note(train.run_epoch)
     store.augmented_copy = clip(store.augmented_copy)
 """
 

@@ -6,8 +6,7 @@ import torch
 
 from acrnn_lib import results, train
 from acrnn_lib.config import NETWORKS
-from acrnn_lib.features import segment_starts
-from acrnn_lib.segments import Segments
+from acrnn_lib.segments import Segments, segment_starts
 
 from . import tiny
 
@@ -37,14 +36,13 @@ def test_segments_cut_from_a_devices_memory_are_those_of_the_store(where):
 def test_inputs_are_made_without_waiting_and_as_on_a_cpu():
     """Levels, filters, mixes and masks of drawn rows: the GPU is never asked to finish first."""
     settings = tiny.settings(**{"train.colour_db": 12.0})
-    states = [train.State(settings, *tiny.task(), 1, 0, [2, 3, 4, 5], where)
-              for where in ("cpu", "cuda")]
-    rows, made = states[0].segments.draw(2, np.random.default_rng(0))[::2], []
-    for state in states:
-        state.inputs(rows, np.random.default_rng(1))  # what is set up once may wait
+    both = [tiny.trainer(settings, *tiny.task(), where)[1] for where in ("cpu", "cuda")]
+    rows, made = both[0].segments.draw(2, np.random.default_rng(0))[::2], []
+    for data in both:
+        data.batch(rows, np.random.default_rng(1))  # what is set up once may wait
         torch.cuda.set_sync_debug_mode("error")
         try:
-            made.append(state.inputs(rows, np.random.default_rng(1)))
+            made.append(data.batch(rows, np.random.default_rng(1)))
         finally:
             torch.cuda.set_sync_debug_mode("default")
     for here, there in zip(*made, strict=True):
@@ -104,11 +102,10 @@ def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, nam
     monkeypatch.setenv("ACRNN_PRECISION", "float32")
     settings = tiny.settings(name, **{"model.dropout": 0.0, "train.average": 0.0})
     table, copies = tiny.task()
-    here, there = (train.State(settings, table, copies, 1, 0, [2, 3, 4, 5], "cuda")
-                   for _ in range(2))
-    rows = here.segments.draw(1, np.random.default_rng(0))
+    (here, data), (there, _) = (tiny.trainer(settings, table, copies, "cuda") for _ in range(2))
+    rows = data.segments.draw(1, np.random.default_rng(0))
     for size in (8, 7, 8, 8, 7):
-        given = here.inputs(rows[:size], np.random.default_rng(size))
+        given = data.batch(rows[:size], np.random.default_rng(size))
         rows = rows[::-1].copy()
         found, right = there.gradients(*given), here.compute_gradients(*given)
         torch.testing.assert_close(found, right, rtol=1e-2, atol=1e-3)
@@ -124,9 +121,9 @@ def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, nam
 
 @needs_gpu
 def test_a_recorded_step_draws_anew_for_dropout():
-    state = train.State(tiny.settings("acrnn"), *tiny.task(), 1, 0, [2, 3, 4, 5], "cuda")
-    given = state.inputs(state.segments.draw(1, np.random.default_rng(0))[:8],
-                         np.random.default_rng(0))
+    state, data = tiny.trainer(tiny.settings("acrnn"), *tiny.task(), "cuda")
+    given = data.batch(data.segments.draw(1, np.random.default_rng(0))[:8],
+                       np.random.default_rng(0))
     losses = [state.gradients(*given)[0].item() for _ in range(3)]
     assert len(set(losses)) == 3
     torch.manual_seed(7)

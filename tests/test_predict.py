@@ -14,7 +14,7 @@ from acrnn_lib import audio, evaluate, predict, results
 from acrnn_lib.__main__ import main
 from acrnn_lib.acrnn import ACRNN
 from acrnn_lib.config import EXPERIMENTS, FeatureConfig, ModelConfig, as_dict, experiment
-from acrnn_lib.features import segment_starts
+from acrnn_lib.segments import segment_starts
 
 
 @pytest.fixture(scope="module")

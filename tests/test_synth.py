@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from acrnn_lib import synth
 from acrnn_lib.config import FeatureConfig
-from acrnn_lib.features import LogGammatone, frame_times, segment_starts
+from acrnn_lib.features import LogGammatone, frame_times
+from acrnn_lib.segments import segment_starts
 
 LASTING = ("rain", "sea_waves", "clock_tick", "helicopter", "chainsaw", "crackling_fire")
 # Another value is another data set: raise synth.VERSION, and run again all that was measured on it.

@@ -18,6 +18,7 @@ from acrnn_lib import (
     checkpoints,
     crossval,
     device,
+    optim,
     predict,
     probe,
     results,
@@ -25,6 +26,7 @@ from acrnn_lib import (
     train,
 )
 from acrnn_lib.config import NETWORKS, FeatureConfig, TrainConfig, config_hash
+from acrnn_lib.features import normalise
 from acrnn_lib.segments import Segments
 from tests import tiny
 
@@ -85,7 +87,7 @@ def test_an_interrupted_run_keeps_a_checkpoint_and_a_changed_one_is_refused(tmp_
 
 
 def test_a_finished_run_is_loaded_not_trained(uninterrupted, monkeypatch):
-    monkeypatch.setattr(train, "State", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(train, "Trainer", lambda *_: pytest.fail("trained again"))
     assert tiny.fit(uninterrupted.folder).predictions.equals(uninterrupted.predictions)
 
 
@@ -129,11 +131,11 @@ def test_test_clips_change_nothing_in_training(tmp_path):
     for shift in (0, 5):
         for copy in copies:
             copy[rows] += np.float16(shift)
-        state = train.State(tiny.settings(), table, copies, 1, 0, [2, 3, 4, 5], "cpu")
-        state.run_epoch(1)
-        states.append(state)
-    assert torch.equal(states[0].mean, states[1].mean)
-    for a, b in zip(states[0].model.parameters(), states[1].model.parameters(), strict=True):
+        trainer, data = tiny.trainer(tiny.settings(), table, copies)
+        train.run_epoch(trainer, data, 1)
+        states.append((trainer.model, data.mean))
+    assert torch.equal(states[0][1], states[1][1])
+    for a, b in zip(states[0][0].parameters(), states[1][0].parameters(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -151,11 +153,10 @@ def test_the_tested_fold_is_never_among_the_training_folds(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_clips(tmp_path):
     table, copies = tiny.task()
-    state = train.State(tiny.settings("acrnn", **{"train.batch_size": 24}), table, copies, 1, 0,
-                        [2, 3, 4, 5], "cpu")
-    state.mean[0] = torch.nan
+    trainer, data = tiny.trainer(tiny.settings("acrnn", **{"train.batch_size": 24}), table, copies)
+    data.mean[0] = torch.nan
     with pytest.raises(train.TrainingError, match=r"step 1: loss is nan; the batch: 1\.wav, "):
-        state.run_epoch(1)
+        train.run_epoch(trainer, data, 1)
 
 
 def test_the_saved_model_predicts_what_the_run_predicted(uninterrupted):
@@ -165,7 +166,7 @@ def test_the_saved_model_predicts_what_the_run_predicted(uninterrupted):
     rows = np.flatnonzero(table.fold == 1)
     segments = Segments(copies[:1], rows, note["features"])
     drawn = segments.all()
-    x = segments.with_delta(segments.static_of(drawn))
+    x = segments.with_channels(segments.static_of(drawn))
     with torch.inference_mode():
         logits = model((x - mean.view(1, 2, 1, 1)) / std.view(1, 2, 1, 1))
     chances = logits.softmax(1).numpy()[drawn[:, 0] == 0].mean(0)
@@ -192,7 +193,7 @@ def test_the_delta_of_a_segment_is_that_of_the_whole_clip():
 
     _, copies = tiny.task()
     segments = Segments(copies, np.arange(30), tiny.settings().features)
-    x = segments.with_delta(segments.static_of([(5, 1, 0), (5, 1, 33), (5, 1, 72)]))
+    x = segments.with_channels(segments.static_of([(5, 1, 0), (5, 1, 33), (5, 1, 72)]))
     whole = delta(torch.from_numpy(copies[1][5]).float())
     for k, start in enumerate((0, 33, 72)):
         torch.testing.assert_close(x[k, 1], whole[:, start : start + 128], atol=1e-5, rtol=1e-5)
@@ -228,11 +229,10 @@ def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_
     chosen = {"precision": "bf16", "layout": "contiguous", "threads": threads + 1}
     path.write_text(json.dumps(note | chosen))
     with pytest.raises(results.ResultsError, match=r"checkpoint\.json: changed"):
-        checkpoints.resume(train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu"),
-                           folder)
+        checkpoints.resume(tiny.trainer(tiny.settings(), *tiny.task())[0], folder)
     del note["note_sha256"]  # as in earlier versions
     path.write_text(json.dumps(note | chosen))
-    state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
+    state = tiny.trainer(tiny.settings(), *tiny.task())[0]
     checkpoints.resume(state, folder)
     found = {"precision": state.precision, "layout": state.layout,
              "threads": torch.get_num_threads()}
@@ -246,12 +246,12 @@ def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_
 @pytest.mark.parametrize("progress, expected", [(0, 0.01), (0.33, 0.01), (0.34, 1e-3),
                                                 (0.99, 1e-4)])
 def test_the_papers_schedule_drops_twice(progress, expected):
-    assert train.learning_rate(TrainConfig(), progress) == pytest.approx(expected)
+    assert optim.learning_rate(TrainConfig(), progress) == pytest.approx(expected)
 
 
 def test_onecycle_rises_then_falls_to_nothing():
     recipe = TrainConfig(schedule="onecycle", learning_rate=1.0)
-    rates = [train.learning_rate(recipe, p) for p in np.linspace(0, 1, 101)]
+    rates = [optim.learning_rate(recipe, p) for p in np.linspace(0, 1, 101)]
     assert max(rates) == pytest.approx(1) and np.argmax(rates) == 25
     assert rates[0] == pytest.approx(0.04) and rates[-1] == pytest.approx(0, abs=1e-9)
 
@@ -267,19 +267,19 @@ def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
     by_penalty = layer.weight.detach().clone()
     assert math.isclose(recipe.weight_decay, 2e-4)
     torch.testing.assert_close(by_penalty, before * (1 - 0.1 * recipe.weight_decay))
-    groups = train.make_optimizer(layer, TrainConfig()).param_groups
+    groups = optim.make_optimizer(layer, TrainConfig()).param_groups
     assert [g["weight_decay"] for g in groups] == [2e-4, 0.0]
 
 
 def test_a_training_that_is_over_leaves_no_memory_behind():
     """Without waiting for Python's collection of cycles: the next fold needs the room."""
-    state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
-    state.run_epoch(1)
-    gone = weakref.ref(state)
+    trainer, data = tiny.trainer(tiny.settings(), *tiny.task())
+    train.run_epoch(trainer, data, 1)
+    gone = [weakref.ref(trainer), weakref.ref(data)]
     gc.disable()
     try:
-        del state
-        assert gone() is None
+        del trainer, data
+        assert [reference() for reference in gone] == [None, None]
     finally:
         gc.enable()
 
@@ -353,13 +353,13 @@ def test_a_checkpoint_of_every_network_answers_as_the_network_did(tmp_path, name
     table, copies = tiny.task()
     settings = tiny.experiment(name, "smoke", {"train.epochs": 1, "train.segments": 1,
                                                "bank.copies": 1})
-    state = train.State(settings, table, copies, 1, 0, [2, 3, 4, 5], "cpu")
-    state.precision = "float32"
-    state.save_model(tmp_path)
+    trainer, data = tiny.trainer(settings, table, copies)
+    train.save_model(trainer, data, tmp_path)
     model, mean, std, _ = predict.load_model(tmp_path / "model.safetensors")
     x = torch.from_numpy(np.array(copies[0][:2, :, :128])).float()[:, None].repeat(1, 2, 1, 1)
-    expected, _ = predict._answer(x, state.final_model().eval(), state.mean, state.std)
-    np.testing.assert_allclose(predict._answer(x, model, mean, std)[0], expected, atol=1e-6)
+    expected, _ = predict.answer(normalise(x, data.mean, data.std), trainer.final_model().eval())
+    np.testing.assert_allclose(predict.answer(normalise(x, mean, std), model)[0], expected,
+                               atol=1e-6)
 
 
 @pytest.mark.parametrize("fold, train_folds, name", [(7, [2, 3], "fold"), (1, [8], "train_folds")])

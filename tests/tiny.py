@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 import pandas as pd
+import torch
 
 from acrnn_lib import train
-from acrnn_lib.config import experiment
+from acrnn_lib.batches import TrainingData
+from acrnn_lib.config import READS, experiment
 
 SETTINGS = {"train.epochs": 4, "train.batch_size": 8, "train.segments": 1, "bank.copies": 1,
             "model.early_pooling": True, "model.rnn_cells": 16}
@@ -30,11 +32,21 @@ def task(clips=30, classes=3):
 
 
 def settings(name="acrnn-plus", **changes):
-    return experiment(name, "smoke", {**SETTINGS, **changes})
+    read = READS.get(name, [key.removeprefix("model.") for key in SETTINGS])
+    small = {key: value for key, value in SETTINGS.items()
+             if not key.startswith("model.") or key.removeprefix("model.") in read}
+    return experiment(name, "smoke", {**small, **changes})
 
 
 def fit(folder, name="acrnn-plus", report=None, **changes):
     return train.fit(settings(name, **changes), *task(), 1, 0, folder, device="cpu", report=report)
+
+
+def trainer(settings, table, copies, device="cpu", train_folds=(2, 3, 4, 5)):
+    """(Trainer, TrainingData) of fold 1, seed 0."""
+    device = torch.device(device)
+    data = TrainingData(settings, table, copies, list(train_folds), device)
+    return train.Trainer(settings, len(data.classes), 0, 1, device), data
 
 
 if __name__ == "__main__":

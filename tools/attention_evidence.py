@@ -21,6 +21,7 @@ import torch
 
 from acrnn_lib import attended, audio, datasets, explain, predict, results
 from acrnn_lib.crossval import git_state
+from acrnn_lib.features import normalise
 from acrnn_lib.progress import bar
 
 OUT, SEED = Path("results/attention"), 0
@@ -39,8 +40,8 @@ def curves_of(predictor, clip, wave, habit, fills, per_clip):
     for fill in fills:
         filling = None
         if fill == "quiet":
-            normal = (predictor.front_end(torch.from_numpy(wave)[None]) - predictor.mean
-                      ) / predictor.std
+            normal = normalise(predictor.front_end(torch.from_numpy(wave)[None]), predictor.mean,
+                               predictor.std)
             filling = explain.quiet_frame(normal[0], static, config=predictor.config)
         chances = explain.subset_chances(predictor.model, x, clip.target, filling, len(habit))
         found = explain.occlusion(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from acrnn_lib import datasets, results, viz
 from acrnn_lib.config import FeatureConfig
-from acrnn_lib.features import audible, segment_starts
+from acrnn_lib.segments import audible, segment_starts
 
 TARGET = Path("book/images/attention.png")
 

@@ -391,8 +391,7 @@ def test_a_mutated_checkpoint_is_refused_or_predicts(tmp_path, rng, times, capsy
 def small(tmp_path_factory):
     """(note, tensors) of a small untrained checkpoint, and a sound of two seconds."""
     folder = tmp_path_factory.mktemp("small")
-    state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
-    state.save_model(folder)
+    train.save_model(*tiny.trainer(tiny.settings(), *tiny.task()), folder)
     with safe_open(folder / "model.safetensors", "pt") as file:
         note = json.loads(file.metadata()["acrnn"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}

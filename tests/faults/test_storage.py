@@ -195,7 +195,7 @@ def test_a_flipped_byte_in_a_checkpoint_is_refused(stopped, tmp_path, rng, times
         shutil.copytree(stopped, folder)
         name = rng.choice([note["file"], results.CHECKPOINT])
         where = flip(folder / name, rng)
-        state = train.State(tiny.settings(), *tiny.task(), 1, 0, [2, 3, 4, 5], "cpu")
+        state = tiny.trainer(tiny.settings(), *tiny.task())[0]
         try:
             results.take_up(folder, identity(tiny.settings(), 0, 1, [2, 3, 4, 5], 3, "cpu"))
             checkpoints.resume(state, folder)
@@ -240,19 +240,19 @@ def test_a_flipped_byte_in_a_generated_clip_is_named(tmp_path, monkeypatch, rng)
 @pytest.mark.parametrize("what", ["loss", "the gradient's norm"])
 def test_a_number_that_is_none_stops_with_step_files_and_checkpoint(tmp_path, monkeypatch, what):
     """In the second epoch; the files of the batch and the last good checkpoint are named."""
-    folder, step, taken = run_folder(tmp_path), train.State.step, []
+    folder, step, taken = run_folder(tmp_path), train.Trainer.step, []
 
-    def spoiled(state, batch, rng):
-        taken.append(state.epoch + 1)
+    def spoiled(trainer, x, targets):
+        taken.append(trainer.epoch + 1)
         if taken.count(2) == 2:
             if what == "loss":
-                state.mean[0] = torch.nan
+                x = x * torch.nan
             else:
-                weight = next(state.model.parameters())
+                weight = next(trainer.model.parameters())
                 weight.register_hook(lambda grad: grad * torch.inf)
-        return step(state, batch, rng)
+        return step(trainer, x, targets)
 
-    monkeypatch.setattr(train.State, "step", spoiled)
+    monkeypatch.setattr(train.Trainer, "step", spoiled)
     with pytest.raises(train.TrainingError) as error:
         tiny.fit(folder)
     said = str(error.value)
@@ -263,19 +263,17 @@ def test_a_number_that_is_none_stops_with_step_files_and_checkpoint(tmp_path, mo
 
 def test_the_last_good_epoch_is_that_of_the_checkpoint(tmp_path, monkeypatch):
     """Where an epoch takes less time than a checkpoint, most epochs write none."""
-    folder, step = run_folder(tmp_path), train.State.step
+    folder, step = run_folder(tmp_path), train.Trainer.step
 
     def first_only(keeper):
         if keeper.state.epoch == 1:
             keeper.now()
 
-    def broken(state, batch, rng):
-        if state.epoch == 2:
-            state.mean[0] = torch.nan
-        return step(state, batch, rng)
+    def broken(trainer, x, targets):
+        return step(trainer, x * torch.nan if trainer.epoch == 2 else x, targets)
 
     monkeypatch.setattr(train.checkpoints.Keeper, "when_due", first_only)
-    monkeypatch.setattr(train.State, "step", broken)
+    monkeypatch.setattr(train.Trainer, "step", broken)
     with pytest.raises(train.TrainingError, match="epoch 3, step 1: loss is nan") as error:
         tiny.fit(folder)
     assert f"last good epoch: epoch 1, in {folder / results.CHECKPOINT}" in str(error.value)
@@ -288,18 +286,18 @@ def test_the_last_good_epoch_is_that_of_the_checkpoint(tmp_path, monkeypatch):
 def test_weights_that_the_last_step_of_an_epoch_breaks_are_never_a_checkpoint(
         tmp_path, monkeypatch, average):
     """Nothing is computed with them before the epoch's end; the last good checkpoint stays."""
-    changes, step, taken = {"train.average": average}, train.State.step, []
+    changes, step, taken = {"train.average": average}, train.Trainer.step, []
     folder = results.run_folder(tmp_path, "tiny", "smoke", tiny.settings(**changes).name, 0, 1)
 
-    def breaks(state, batch, rng):
-        answer = step(state, batch, rng)
-        taken.append(state.epoch + 1)
+    def breaks(trainer, x, targets):
+        answer = step(trainer, x, targets)
+        taken.append(trainer.epoch + 1)
         if taken.count(2) == 3:  # of three: 24 clips, 8 in a batch
-            broken = state.final_model().classifier.weight.data
+            broken = trainer.final_model().classifier.weight.data
             broken[0, 0] = torch.inf
         return answer
 
-    monkeypatch.setattr(train.State, "step", breaks)
+    monkeypatch.setattr(train.Trainer, "step", breaks)
     with pytest.raises(train.TrainingError) as error:
         tiny.fit(folder, **changes)
     said = str(error.value)
