@@ -87,7 +87,7 @@ class BankConfig:
             raise ValueError(f"stretch: found {self.stretch}, expected rates over 0")
 
 
-DATASETS = ("synth", "esc10", "esc50")
+DATASETS = ("synth", "esc10", "esc50", "esc10-16k", "esc50-16k")
 PRECISIONS = ("float32", "bf16")  # of the arithmetic; not a setting: the machine decides
 
 # what can stand in the network's place, and in which notebook's terms: 11_six_systems

@@ -1,7 +1,8 @@
 """The clip table: which sounds there are, in which fold, of which class, and by whom.
 
-Three data sets with one table: `synth` is generated, `esc10` and `esc50` (Piczak 2015, doi
-10.1145/2733373.2806390) come from a folder of yours or from `download`. Nothing is used unchecked.
+`synth` is generated, `esc10` and `esc50` (Piczak 2015, doi 10.1145/2733373.2806390) come from a
+folder of yours or from `download`, their 16 kHz, 8-bit copies `esc10-16k` and `esc50-16k` from a
+folder of yours. Nothing is used unchecked.
 
 Notebook: 01_listen_and_look
 """
@@ -18,6 +19,7 @@ import sys
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -34,13 +36,15 @@ ARCHIVES = {
 LARGEST = 2 * 10**9  # bytes; ESC-50 unpacks to half of it
 SUMS = "sha256.json"  # of generated clips, by file name
 ESC50_CLIPS, ESC50_FORMAT = 2000, (44100, 1, 220500)  # Hz, channels, samples per channel
+COPY_FORMAT = (16000, 1, 80000)
+COPIES = ("esc10-16k", "esc50-16k")  # both in one folder, that of esc50-16k
 _META = dict(filename=str, fold=int, target=int, category=str, esc10=bool, src_file=str, take=str)
 
 
 def load(name, root=None):
     """Return the checked clip table of a data set.
 
-    name : synth, esc10 or esc50
+    name : one of config.DATASETS
     root : the data set's folder or one that holds it by name; None: ACRNN_DATA, else the cache
         (`synth` is then always the generated one)
 
@@ -61,8 +65,10 @@ def load(name, root=None):
                            f"{', '.join(DATASETS)}")
     folder = _generated() if name == "synth" and root is None else dataset_dir(name, root)
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: not here; `python -m acrnn_lib data {name}` or --data DIR")
-    table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50}[name](folder)
+        how = "" if name in COPIES else f"`python -m acrnn_lib data {name}` or "
+        raise DatasetError(f"{folder}: not here; {how}--data DIR")
+    table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50, "esc50-16k": _esc50_copy,
+             "esc10-16k": partial(_esc10, find=_esc50_copy)}[name](folder)
     table = table[COLUMNS].reset_index(drop=True)
     table.attrs = {"dataset": name, "archive": _record(folder).get("sha256", "")}
     return table
@@ -166,11 +172,11 @@ def _sweep(folder):
         shutil.rmtree(left)
 
 
-def _esc10(folder):
-    """ESC-10 in its original folders, or inside an ESC-50 folder."""
+def _esc10(folder, find=None):
+    """ESC-10 in its original folders, or inside an ESC-50 folder, whose clips ``find`` reads."""
     clips = esc10_clips()
-    if (folder / "meta" / "esc50.csv").is_file():
-        found = _esc50(folder, only_esc10=True).set_index("clip_id")["path"]
+    if find or (folder / "meta" / "esc50.csv").is_file():
+        found = (find or _esc50)(folder, only_esc10=True).set_index("clip_id")["path"]
         _same(folder, clips["clip_id"], found.index, "clips with esc10 == True in meta/esc50.csv")
         return clips.assign(path=clips["clip_id"].map(found))
     classes = sorted({Path(file).parent.name for file in clips["file"]})
@@ -189,6 +195,34 @@ def _esc10(folder):
 
 def _esc50(folder, only_esc10=False):
     """ESC-50: audio/*.wav and meta/esc50.csv."""
+    clips = _esc50_layout(folder, only_esc10)
+    for path in clips["path"]:
+        _check_wav(path, ESC50_FORMAT)
+    if sums := _record(folder).get("files"):
+        digests = _digests(clips["path"])
+        changed = clips["path"][[sums.get(file) != digest for file, digest in
+                                 zip(clips["filename"], digests, strict=True)]]
+        if len(changed):
+            raise DatasetError(f"{changed.iloc[0]}: changed since it was fetched ({len(changed)} "
+                               f"of {len(clips)} files differ); without {folder} it is fetched "
+                               "again")
+    return clips
+
+
+def _esc50_copy(folder, only_esc10=False):
+    """The 16 kHz, 8-bit copy of ESC-50, in the same layout; every clip by its SHA-256."""
+    clips = _esc50_layout(folder, only_esc10)
+    sums = pd.read_csv(Path(__file__).parent / "data" / "esc50_16k.csv", index_col="filename")
+    expected = clips["filename"].map(sums["sha256"])
+    if len(changed := clips[_digests(clips["path"]) != expected]):
+        _check_wav(changed["path"].iloc[0], COPY_FORMAT)
+        raise DatasetError(f"{changed['path'].iloc[0]}: is not the copy's: another SHA-256; "
+                           f"{len(changed)} of {len(clips)} files differ")
+    return clips
+
+
+def _esc50_layout(folder, only_esc10):
+    """The clips of an ESC-50 folder by their names; nothing is opened."""
     meta = folder / "meta" / "esc50.csv"
     if not meta.is_file():
         raise _wrong(folder, "meta/esc50.csv and audio/")
@@ -222,20 +256,10 @@ def _esc50(folder, only_esc10=False):
         author="its recordist at Freesound",
         url=[f"https://freesound.org/s/{source}/" for source in clips["src_file"]],
     )
-    for path in clips["path"]:
-        _check_wav(path)
-    if sums := _record(folder).get("files"):
-        digests = _digests(clips["path"])
-        changed = clips["path"][[sums.get(file) != digest for file, digest in
-                                 zip(clips["filename"], digests, strict=True)]]
-        if len(changed):
-            raise DatasetError(f"{changed.iloc[0]}: changed since it was fetched ({len(changed)} "
-                               f"of {len(clips)} files differ); without {folder} it is fetched "
-                               "again")
     return clips
 
 
-def _check_wav(path):
+def _check_wav(path, expected):
     """The header alone: 2,000 files in a fraction of a second; `audio.read` checks the rest."""
     import soundfile
 
@@ -244,9 +268,11 @@ def _check_wav(path):
     except soundfile.SoundFileError as error:
         raise DatasetError(f"{path}: is no audio that can be decoded ({error})") from error
     found = (info.samplerate, info.channels, info.frames)
-    if found != ESC50_FORMAT:
-        has, wants = ("{} Hz, {} channel(s), {} samples".format(*x) for x in (found, ESC50_FORMAT))
-        raise DatasetError(f"{path}: has {has}, expected {wants}")
+    if found != expected:
+        has, wants = ("{} Hz, {} channel(s), {} samples".format(*x) for x in (found, expected))
+        other = {ESC50_FORMAT: "esc50", COPY_FORMAT: "esc50-16k"}.get(found)
+        hint = f"; this is a clip of {other}" * bool(other)
+        raise DatasetError(f"{path}: has {has}, expected {wants}{hint}")
 
 
 def _generated():

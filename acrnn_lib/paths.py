@@ -37,7 +37,9 @@ def dataset_dir(name, data=None):
         found = "it is a file" if folder.exists() else "there is nothing"
         origin = "" if data else " (ACRNN_DATA)"
         raise DatasetError(f"{folder}{origin}: expected the folder of {name}, {found}")
-    return folder / name if (folder / name).is_dir() else folder
+    # both 16 kHz copies lie in one folder
+    names = (name, "esc50-16k") if name == "esc10-16k" else (name,)
+    return next((folder / found for found in names if (folder / found).is_dir()), folder)
 
 
 @contextmanager

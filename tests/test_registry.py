@@ -101,7 +101,8 @@ def test_a_learners_change_is_one_cell_trained_and_predicted_with(tmp_path, name
 
 
 @pytest.mark.parametrize("name, old, new", [
-    ("multi-head", "N_HEADS = 4", "N_HEADS = 2"), ("multi-head", ".mean(0), torch", ".sum(0), torch"),
+    ("multi-head", "N_HEADS = 4", "N_HEADS = 2"),
+    ("multi-head", ".mean(0), torch", ".sum(0), torch"),
     ("delta-delta", "config.delta_width), config", "3), config"),
     ("band-shift", "integers(-2, 3)", "integers(-3, 4)")])
 def test_a_changed_cell_makes_the_run_anew(tmp_path, capsys, name, old, new):
