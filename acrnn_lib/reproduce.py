@@ -103,7 +103,7 @@ def folder_hash(*folders):
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            if "__pycache__" not in path.parts:
+            if "__pycache__" not in path.parts and path.suffix != ".lock":
                 digest.update(str(path.relative_to(folder.parent)).encode() + b"\0")
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
