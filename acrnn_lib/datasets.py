@@ -133,7 +133,7 @@ def download(name):
     folder = cache_dir() / name
     if folder.is_dir():
         return folder
-    with locked(cache_dir()):
+    with locked(folder):
         if not folder.is_dir():  # nor has another process fetched it meanwhile
             _fetch(name, folder)
     return folder
@@ -257,7 +257,7 @@ def _generated():
     if folder.is_dir() and not (folder / SUMS).is_file():
         shutil.rmtree(folder)  # of an earlier version, which could not be checked
     if not folder.is_dir():
-        with locked(cache_dir()):
+        with locked(folder):
             if not folder.is_dir():  # nor has another process written it meanwhile
                 _generate(folder)
     return folder
