@@ -1,5 +1,6 @@
 """Nothing of the library needs one system: Windows has no fcntl, no resource, other paths."""
 
+import ast
 import subprocess
 import sys
 import threading
@@ -48,6 +49,29 @@ print(found)
 """)
     assert not done.stderr
     assert int(done.stdout) > 40
+
+
+def without_encoding(tree):
+    """Lines that read or write text in whatever encoding the system prefers."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", None))
+        modes = [node.value for node in ast.walk(call)
+                 if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        text = name in ("read_text", "write_text") or (
+            name == "open" and not any("b" in mode for mode in modes))
+        if text and not any(k.arg == "encoding" for k in call.keywords):
+            yield call.lineno
+
+
+def test_text_is_utf8_on_every_system():
+    for code, found in (("p.read_text()", 1), ("open(p, 'w')", 1), ("open(p, 'rb')", 0),
+                        ("p.write_text(x, encoding='utf-8')", 0)):
+        assert len([*without_encoding(ast.parse(code))]) == found, code
+    found = [f"{path.relative_to(ROOT).as_posix()}:{line}"
+             for folder in ("acrnn_lib", "tools", "benchmarks")
+             for path in sorted((ROOT / folder).rglob("*.py"))
+             for line in without_encoding(ast.parse(path.read_text(encoding="utf-8")))]
+    assert not found
 
 
 HOLD = """
