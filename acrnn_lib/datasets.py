@@ -155,7 +155,7 @@ def _fetch(name, folder):
         record = {"url": url, "sha256": pooch.file_hash(archive),
                   "files": {path.name: digest for path, digest in
                             zip(sounds, _digests(sounds), strict=True)}}
-        (new / RECORD).write_text(json.dumps(record))
+        (new / RECORD).write_text(json.dumps(record), encoding="utf-8")
         load(name, new)
 
 
@@ -270,7 +270,7 @@ def _generate(folder):
     with arriving(folder) as new:
         synth.write(new)
         sums = {path.name: file_hash(path) for path in new.glob("*.wav")}
-        (new / SUMS).write_text(json.dumps(sums))
+        (new / SUMS).write_text(json.dumps(sums), encoding="utf-8")
 
 
 def _synth(folder):
@@ -282,7 +282,7 @@ def _synth(folder):
     _same(folder, files, found, f"files of synth {synth.VERSION}")
     path = [str(folder / file) for file in files]
     try:
-        sums = json.loads((folder / SUMS).read_text())
+        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
         changed = [p for p, digest in zip(path, _digests(path), strict=True)
                    if sums[Path(p).name] != digest]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
