@@ -12,6 +12,8 @@ import pytest
 
 from acrnn_lib import recount, reproduce
 
+pytestmark = pytest.mark.slow
+
 PARAMETERS = 'DATASET = "synth"\nPROFILE = "smoke"\nDATA = None\n'
 LOG = "from pathlib import Path\nlog = Path('../log.txt')\n"  # cwd is the notebooks' folder
 

@@ -20,6 +20,8 @@ from tests import tiny
 from tests.faults.killed import run_folder
 from tests.test_store import BANK, FEATURES, table  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small_disk(tmp_path):
