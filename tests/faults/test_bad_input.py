@@ -5,7 +5,6 @@ import ast
 import json
 import os
 import re
-import resource
 import shutil
 import struct
 import subprocess
@@ -23,7 +22,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from acrnn_lib import audio, config, datasets, predict, reproduce, results, train
+from acrnn_lib import audio, config, datasets, device, predict, reproduce, results, train
 from acrnn_lib.__main__ import build_parser, main
 from tests import tiny
 from tests.test_datasets import esc50, esc50_parts, mini_esc10, tool  # noqa: F401 - fixtures
@@ -93,8 +92,7 @@ def test_mutated_sounds_are_read_or_refused(tmp_path, rng, times, request):
         except audio.AudioError:
             counts["refused"] += 1
         assert time.monotonic() - started < SECONDS
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    assert memory < 4, "GiB"
+    assert device.peak_memory() / 2**30 < 4, "GiB"
     print(f"\nmutated sounds: {number}, {counts}")
 
 
@@ -464,7 +462,7 @@ def test_any_checkpoint_predicts_with_finite_chances_or_is_refused(tmp_path, tim
         assert time.process_time() - started < SECONDS
 
     check()
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 < 4, "GiB"
+    assert device.peak_memory() / 2**30 < 4, "GiB"
     print(f"\ncheckpoints: {counts}")
     assert min(counts.values())
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from tests.faults.killed import run_folder
 from tests.test_store import BANK, FEATURES, table  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow
+resource = pytest.importorskip("resource", reason="this system cannot bound the size of files")
 
 
 @pytest.fixture
