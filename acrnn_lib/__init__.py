@@ -7,4 +7,4 @@ import the module that you want to use, for example ``from acrnn_lib import data
 Notebook: 00_start_here
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -61,22 +61,24 @@ def build_parser():
     parser = Parser(prog="python -m acrnn_lib", description=ABOUT)
     parser.commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name, run, help):
-        sub = parser.commands.add_parser(name, help=help, description=help)
+    def command(run):
+        about = run.__doc__.partition("\n")[0].removesuffix(".")
+        sub = parser.commands.add_parser(run.__name__, help=about, description=about)
         sub.set_defaults(run=run, refuse=sub.error)
         return sub
 
-    sub = command("data", data, "check a data set, or fetch it where it is missing")
+    sub = command(data)
     _dataset(sub)
-    sub = command("features", features, "build the feature store of a data set")
+    sub = command(features)
     _dataset(sub)
     sub.add_argument("--workers", type=_positive, help="threads, by default one per core")
-    sub.add_argument("--experiment", default="acrnn", help="whose features and bank")
+    sub.add_argument("--experiment", default="acrnn",
+                     help="whose features and augmentation bank to build")
     sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
     sub.add_argument("--device", default="auto", **_choice("device", DEVICES))
-    command("experiments", experiments, "list the named experiments")
+    command(experiments)
 
-    sub = command("crossval", crossval, "train and test experiments on the official folds")
+    sub = command(crossval)
     _dataset(sub)
     sub.add_argument("--experiments", required=True, type=_names, metavar="A,B")
     sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
@@ -92,15 +94,15 @@ def build_parser():
     sub.add_argument("--no-attention", action="store_false", dest="attention",
                      help="leave attention.npz out of the run folders")
 
-    sub = command("report", report, "recompute all tables from predictions")
+    sub = command(report)
     sub.add_argument("root", nargs="?", default="results", metavar="results|runs")
     sub.add_argument("--dataset", **_choice("data set", DATASETS))
     sub.add_argument("--json", action="store_true")
-    sub = command("predict", predict, "name the sounds in audio files")
+    sub = command(predict)
     sub.add_argument("files", nargs="+", metavar="FILE")
-    sub.add_argument("--checkpoint", metavar="F", help="by default the one that comes along")
+    sub.add_argument("--checkpoint", metavar="F", help="weights, by default the pretrained model")
     sub.add_argument("--json", action="store_true")
-    sub = command("reproduce", reproduce, "run the notebooks, rebuild the tables, make the book")
+    sub = command(reproduce)
     sub.add_argument("--dataset", default="synth", **_choice("data set", DATASETS))
     sub.add_argument("--profile", default="smoke", **_choice("profile", PROFILES))
     sub.add_argument("--data", metavar="DIR")
@@ -123,13 +125,13 @@ def _machine(sub):
     sub.add_argument("--threads", type=_positive, help="threads of a fold's training")
     where = sub.add_mutually_exclusive_group()
     where.add_argument("--processes", type=_positive, metavar="N",
-                       help="train so many folds side by side on this machine")
+                       help="train N folds in parallel on this machine")
     where.add_argument("--scheduler", metavar="ADDRESS", help="train on the workers of a Dask "
                        "scheduler, tcp://host:port or tls://host:port")
     sub.add_argument("--tls", nargs=3, metavar=("CA", "CERT", "KEY"),
                      help="certificates and key for a tls:// scheduler")
     sub.add_argument("--insecure", action="store_true",
-                     help="take a tcp:// scheduler beyond this machine, on a trusted network")
+                     help="allow an unencrypted tcp:// scheduler on another machine")
 
 
 def _choice(kind, choices):
@@ -177,7 +179,7 @@ def _setting(text):
 
 
 def data(options):
-    """Check a data set, fetch it where it is missing, describe it."""
+    """Check a data set, or fetch it where it is missing."""
     from . import datasets
 
     root = options.data
@@ -187,7 +189,7 @@ def data(options):
 
 
 def features(options):
-    """Build the feature store."""
+    """Build the feature store of a data set."""
     from . import config, crossval, datasets, device, store
 
     table = datasets.load(options.name, options.data)
@@ -206,17 +208,17 @@ def experiments(options):
 
 
 def crossval(options):
-    """Train and test, then print the summary."""
+    """Train and test experiments on the official folds."""
     _check(options)
     from . import crossval, report
 
     away = {name: getattr(options, name) for name in ("scheduler", "processes", "tls", "insecure")}
     runs = crossval.run(
-        options.name, options.experiments, options.profile, options.folds, options.seeds,
-        options.device, options.out, options.data, options.workers, dict(options.changes),
-        options.inner, threads=options.threads, attention=options.attention, reuse=options.reuse,
-        away=away if options.scheduler or options.processes else None,
-    )
+        options.name, options.experiments, profile=options.profile, folds=options.folds,
+        seeds=options.seeds, device=options.device, out=options.out, data=options.data,
+        workers=options.workers, changes=dict(options.changes), inner=options.inner,
+        threads=options.threads, attention=options.attention, reuse=options.reuse,
+        away=away if options.scheduler or options.processes else None)
     print(report.as_text(runs))
 
 
@@ -232,8 +234,6 @@ def _check(options):
         options.refuse("--tls, --insecure: found no --scheduler, expected one to be reached so")
     if options.tls and address.startswith("tcp:"):
         options.refuse(f"--tls: found {address}, which is not encrypted, expected tls://...")
-    if options.insecure and address.startswith("tls:"):
-        options.refuse(f"--insecure: found {address}, which is encrypted, expected tcp://...")
 
 
 def _check_precision(options):
@@ -244,7 +244,7 @@ def _check_precision(options):
 
 
 def report(options):
-    """Print all tables, recomputed."""
+    """Recompute all tables from predictions."""
     from . import report, results
 
     runs = results.load(options.root, dataset=options.dataset)
@@ -252,14 +252,14 @@ def report(options):
 
 
 def predict(options):
-    """Predict files."""
+    """Classify audio files."""
     from . import predict
 
     return predict.command(options.files, options.checkpoint, options.json)
 
 
 def reproduce(options):
-    """Run everything again."""
+    """Run the notebooks, rebuild the tables, make the book."""
     _check_precision(options)
     from . import cluster, paths, reproduce
 

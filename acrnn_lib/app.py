@@ -53,8 +53,8 @@ def command(options=(), root=ROOT):
     path = root / "build" / "your_own_sounds.ipynb"  # in a folder beside results/, as notebooks/
     template = root / "build" / "app" / "voila" / "templates" / "acrnn" / "index.html.j2"
     template.parent.mkdir(parents=True, exist_ok=True)
-    template.write_text(TEMPLATE)
-    template.with_name("conf.json").write_text('{"base_template": "lab"}')
+    template.write_text(TEMPLATE, encoding="utf-8")
+    template.with_name("conf.json").write_text('{"base_template": "lab"}', encoding="utf-8")
     nbformat.write(notebook(), path)
     searched = [str(root / "build" / "app"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     return ([sys.executable, "-m", "voila", str(path), "--Voila.ip=127.0.0.1",
@@ -68,7 +68,8 @@ def serve(words, environment, browse=None, root=ROOT):
     browse : function of an address; None opens nothing. Returns the server's exit status. Voila
     itself opens a browser without the token. Notebook: 13_your_own_sounds
     """
-    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE,
+                          encoding="utf-8", errors="replace") as server:
         for line in server.stderr:
             print(line, end="", file=sys.stderr, flush=True)
             address = re.match(r"http://\S+\?token=\w+$", line)
@@ -82,7 +83,7 @@ def _page(address, root):
     page = root / "build" / "app" / "open.html"
     page.unlink(missing_ok=True)
     page.touch(mode=0o600)
-    page.write_text(f'<meta http-equiv="refresh" content="0; url={address}">\n')
+    page.write_text(f'<meta http-equiv="refresh" content="0; url={address}">\n', encoding="utf-8")
     return page.as_uri()
 
 

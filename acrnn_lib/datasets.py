@@ -139,7 +139,7 @@ def download(name):
     folder = cache_dir() / name
     if folder.is_dir():
         return folder
-    with locked(cache_dir()):
+    with locked(folder):
         if not folder.is_dir():  # nor has another process fetched it meanwhile
             _fetch(name, folder)
     return folder
@@ -161,7 +161,7 @@ def _fetch(name, folder):
         record = {"url": url, "sha256": pooch.file_hash(archive),
                   "files": {path.name: digest for path, digest in
                             zip(sounds, _digests(sounds), strict=True)}}
-        (new / RECORD).write_text(json.dumps(record))
+        (new / RECORD).write_text(json.dumps(record), encoding="utf-8")
         load(name, new)
 
 
@@ -283,7 +283,7 @@ def _generated():
     if folder.is_dir() and not (folder / SUMS).is_file():
         shutil.rmtree(folder)  # of an earlier version, which could not be checked
     if not folder.is_dir():
-        with locked(cache_dir()):
+        with locked(folder):
             if not folder.is_dir():  # nor has another process written it meanwhile
                 _generate(folder)
     return folder
@@ -296,7 +296,7 @@ def _generate(folder):
     with arriving(folder) as new:
         synth.write(new)
         sums = {path.name: file_hash(path) for path in new.glob("*.wav")}
-        (new / SUMS).write_text(json.dumps(sums))
+        (new / SUMS).write_text(json.dumps(sums), encoding="utf-8")
 
 
 def _synth(folder):
@@ -308,7 +308,7 @@ def _synth(folder):
     _same(folder, files, found, f"files of synth {synth.VERSION}")
     path = [str(folder / file) for file in files]
     try:
-        sums = json.loads((folder / SUMS).read_text())
+        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
         changed = [p for p, digest in zip(path, _digests(path), strict=True)
                    if sums[Path(p).name] != digest]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

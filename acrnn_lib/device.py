@@ -5,7 +5,6 @@ Notebook: 06_training_on_a_gpu
 
 import ctypes
 import platform
-import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -101,12 +100,24 @@ def forget_peak(device):
         torch.cuda.reset_peak_memory_stats()
 
 
+def peak_memory():
+    """Highest resident memory of this process so far, in bytes."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    if sys.platform == "linux":  # whose ru_maxrss starts at the parent's size
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    import resource  # Windows has none
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
 def machine(device, precision, layout):
     """What the run was made on, for its manifest; peak_memory_mib on a CPU is the highest that the
     process has had so far, runs before this one included."""
-    peak = (torch.cuda.max_memory_allocated() if device.type == "cuda"
-            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            * (1 if sys.platform == "darwin" else 1024))  # macOS counts bytes, others KiB
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_memory()
     name = torch.cuda.get_device_name() if device.type == "cuda" else processor_name()
     return {
         "device": device.type, "device_name": name, "precision": precision,

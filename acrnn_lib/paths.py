@@ -3,7 +3,6 @@
 Notebook: 00_start_here
 """
 
-import fcntl
 import os
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 
 class DatasetError(ValueError):
@@ -55,20 +55,21 @@ def arriving(folder):
 
 
 @contextmanager
-def locked(folder):
-    """Hold a folder, made where missing, against other processes: they wait, and say so.
+def locked(path):
+    """Hold a file or folder against other processes and threads: they wait, and say so once.
 
-    The system gives it free when the process ends, however it ends; no file is left behind.
+    The system releases the lock when the process ends, however it ends. The lock is an empty file
+    ``.<name>.lock`` beside `path`, which stays; `path` itself need not exist.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{folder}: waiting for another process that works here", file=sys.stderr,
-                  flush=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{path}: waiting for another process that works here", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
         yield
     finally:
-        os.close(handle)
+        lock.release()

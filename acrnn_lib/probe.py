@@ -50,19 +50,26 @@ def measured():
     """
     machine = f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}, {torch.__version__}"
     path = cache_dir() / "probe" / f"{_digest(machine)[:12]}.json"
+    if seconds := _noted(path):
+        return seconds
     with locked(path.parent):
-        if path.exists():
-            try:
-                note = read_json(path)
-                if note["sha256"] == _digest(note["machine"], note["seconds"]):
-                    return note["seconds"]
-            except (ResultsError, KeyError):
-                pass
-            print(f"{path}: not as it was written; measured again", file=sys.stderr, flush=True)
-        seconds = _clock()
-        note = {"machine": machine, "seconds": seconds, "sha256": _digest(machine, seconds)}
-        write_bytes(path, (json.dumps(note, indent=1) + "\n").encode())
+        if not (seconds := _noted(path)):  # nor has another process measured meanwhile
+            if path.exists():
+                print(f"{path}: not as it was written; measured again", file=sys.stderr, flush=True)
+            seconds = _clock()
+            note = {"machine": machine, "seconds": seconds, "sha256": _digest(machine, seconds)}
+            write_bytes(path, (json.dumps(note, indent=1) + "\n").encode())
     return seconds
+
+
+def _noted(path):
+    """The times that a note holds, or None where it is missing or not as it was written."""
+    try:
+        note = read_json(path)
+        whole = note["sha256"] == _digest(note["machine"], note["seconds"])
+        return note["seconds"] if whole else None
+    except (ResultsError, KeyError):
+        return None
 
 
 def _digest(*content):

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import subprocess
-import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -103,8 +103,8 @@ def folder_hash(*folders):
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            if "__pycache__" not in path.parts:
-                digest.update(str(path.relative_to(folder.parent)).encode() + b"\0")
+            if "__pycache__" not in path.parts and path.suffix != ".lock":
+                digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0")
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -128,7 +128,7 @@ def finished(target, mark):
     """Return the record of an executed copy if it was made from exactly `mark`, else None."""
     stamp = target.with_suffix(".json")
     try:
-        record = json.loads(stamp.read_text()) if target.is_file() else {}
+        record = json.loads(stamp.read_text(encoding="utf-8")) if target.is_file() else {}
     except (OSError, ValueError):  # missing or damaged: it is executed again
         return None
     return record if record.get("fingerprint") == mark else None
@@ -152,8 +152,9 @@ def execute(marks, folder, parameters, force=False):
         made_with = pages.made_with(parameters["DATASET"], parameters["PROFILE"],
                                     path.parents[1])
         partial = folder / f".{path.stem}.partial.json"
-        partial.write_text(json.dumps({"fingerprint": mark, "seconds": seconds,
-                                       "started": started, "made with": made_with}))
+        record = {"fingerprint": mark, "seconds": seconds, "started": started,
+                  "made with": made_with}
+        partial.write_text(json.dumps(record), encoding="utf-8")
         os.replace(partial, target.with_suffix(".json"))
         print(f"{seconds:.0f} s", flush=True)
 
@@ -232,16 +233,18 @@ def build_book(marks, folder, root):
         if not finished(folder / path.name, mark):
             message = f"book not built: {path.stem} as it is now has not been executed for"
             raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
-        (copies / path.name).write_text(with_solutions(folder / path.name, path.parent))
+        text = with_solutions(folder / path.name, path.parent)
+        (copies / path.name).write_text(text, encoding="utf-8")
     include_parts(marks, folder, root)
     # an older build would leave its pictures, and change how pages name what is there already
     shutil.rmtree(root / "book" / "_build", ignore_errors=True)
     log = root / "build" / "book.log"
-    program = Path(sys.executable).with_name("jupyter-book")
+    program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))  # .exe on Windows
     command = [program, "build", root / "book", "--warningiserror", "--keep-going"]
-    with log.open("w") as stream:
+    with log.open("w", encoding="utf-8") as stream:
         status = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT).returncode
     if status:
-        lines = [x for x in log.read_text().splitlines() if "WARNING" in x or "ERROR" in x]
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = [line for line in said if "WARNING" in line or "ERROR" in line]
         raise ReproduceError("\n".join([*lines, f"jupyter-book failed ({status}); log: {log}"]))
     return root / "book" / "_build" / "html" / "index.html"

@@ -1,7 +1,6 @@
 """The feature store and the bank of augmented copies, from files on disk; how cost grows."""
 
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -65,7 +64,7 @@ def build(count, copies):
             store.load(table, FeatureConfig(), BankConfig(copies=0), progress=False)
         started = time.perf_counter()
         store.load(table, FeatureConfig(), BankConfig(copies=int(copies)), progress=False)
-        print(time.perf_counter() - started, peak_memory())
+        print(time.perf_counter() - started, mebibytes())
 
 
 def grow(count):
@@ -87,7 +86,7 @@ def grow(count):
             os.link(table.path[0], path)
         started = time.perf_counter()
         copies = store.load(table, FeatureConfig(), BankConfig(copies=0), progress=False)
-        seconds, memory = time.perf_counter() - started, peak_memory()
+        seconds, memory = time.perf_counter() - started, mebibytes()
         segments = Segments(copies, np.arange(count), FeatureConfig())
         started = time.perf_counter()
         drawn = segments.draw(3, rng)
@@ -96,13 +95,11 @@ def grow(count):
         print(seconds, memory, time.perf_counter() - started)
 
 
-def peak_memory():
-    """Largest memory of this process so far, MiB; Linux counts a parent's in ``ru_maxrss``."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        return round(int(status.split("VmHWM:")[1].split()[0]) / 1024)
-    except OSError:
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+def mebibytes():
+    """Largest memory of this process so far, MiB."""
+    from acrnn_lib import device
+
+    return round(device.peak_memory() / 2**20)
 
 
 if __name__ == "__main__":

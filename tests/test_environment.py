@@ -1,9 +1,14 @@
 """The files that describe the environment, the commands and the book agree with each other."""
 
 import asyncio
+import importlib.util
+import os
 import re
+import shutil
 import socket
+import subprocess
 import sys
+import time
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -16,19 +21,19 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import acrnn_lib
+import tasks
 from acrnn_lib import reproduce
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LOCKED = ("notebooks", "book", "dask", "dev")  # the extras that `make env` installs
-MAKEFILE = (ROOT / "Makefile").read_text()
+LOCKED = tasks.EXTRAS
 
 
 def pins(name):
     """Return {package: [requirement, ...]} of a requirements file."""
     found = {}
-    for line in (ROOT / name).read_text().splitlines():
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
         if line and not line.startswith(("#", " ")):  # indented: the digests of its files
             requirement = Requirement(line.removesuffix("\\"))
             found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
@@ -49,7 +54,7 @@ def test_every_dependency_is_bounded_above():
 
 
 def test_conda_environment_is_this_project_with_its_extras():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     python, pip, nested = environment["dependencies"]
     name, _, bounds = python.partition(" ")
     assert (name, pip) == ("python", "pip")
@@ -57,7 +62,6 @@ def test_conda_environment_is_this_project_with_its_extras():
     (entry,) = nested["pip"]
     extras = re.fullmatch(r"-e \.\[(.*)\]", entry).group(1).split(",")
     assert sorted(extras) == sorted(LOCKED)
-    assert f"EXTRAS := {' '.join(LOCKED)}\n" in MAKEFILE
     assert set(LOCKED) <= set(EXTRAS)
 
 
@@ -74,14 +78,14 @@ def test_lock_satisfies_the_bounds():
 
 
 def test_lock_pulls_no_cuda_and_names_no_place():
-    text = (ROOT / "requirements.lock").read_text()
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert not re.search(r"^(nvidia|cuda|triton|torch)", text, re.MULTILINE)
     assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links|@", text)
 
 
 def test_lock_holds_a_digest_of_every_file_that_may_be_installed():
-    text = (ROOT / "requirements.lock").read_text().split("\n", 1)[1].replace("\\\n", "")
-    for line in text.splitlines():
+    _, text = (ROOT / "requirements.lock").read_text(encoding="utf-8").split("\n", 1)
+    for line in text.replace("\\\n", "").splitlines():
         assert re.search(r"\s--hash=sha256:[0-9a-f]{64}(\s|$)", line), line[:60]
 
 
@@ -95,6 +99,7 @@ def test_torch_pin_is_within_bounds():
 def test_installed_versions_are_the_pinned_ones(name):
     if Path(sys.prefix) != ROOT / ".venv":
         pytest.skip("another environment than that of `make env`: its versions may differ")
+    assert version(PROJECT["name"]) == PROJECT["version"]
     for package, choices in pins(name).items():
         for pin in choices:
             if pin.marker is None or pin.marker.evaluate(default_environment()):
@@ -102,35 +107,87 @@ def test_installed_versions_are_the_pinned_ones(name):
 
 
 def test_package_version_is_the_projects():
-    assert acrnn_lib.__version__ == PROJECT["version"] == version(PROJECT["name"])
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert acrnn_lib.__version__ == PROJECT["version"] == cited
+    assert re.search(r"^## \[(.*?)\]", changes, re.MULTILINE)[1] == PROJECT["version"]
 
 
-def test_makefile_calls_programs_that_exist():
-    programs = set(re.findall(r"\$\(BIN\)/([\w-]+)", MAKEFILE))
-    assert programs == {"python", "jupyter"}
-    modules = set(re.findall(r"-m ([\w.]+)", MAKEFILE))
-    assert modules <= {"venv", "pip", "ipykernel", "pytest", "acrnn_lib", "acrnn_lib.app",
-                       "benchmarks"}
-    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-    (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
-    assert targets == set(phony.split())
+@pytest.fixture
+def commands(monkeypatch):
+    """What a task would run, as lists of words; .venv is taken for made."""
+    found = []
+    monkeypatch.setattr(tasks, "command", lambda *words: found.append([str(w) for w in words]))
+    monkeypatch.setattr(tasks, "env", lambda *_: None)
+    for name in ("ARGS", *tasks.SETTINGS):
+        monkeypatch.delenv(name, raising=False)
+    return found
+
+
+def test_makefile_has_every_task_and_nothing_else():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^TASKS := (.*)$", makefile, re.MULTILINE)
+    assert listed.split() == list(tasks.TASKS)
+    assert re.findall(r"^\t(.*)$", makefile, re.MULTILINE) == ["@$(PYTHON) tasks.py $@"]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_make_hands_its_variables_on():
+    done = subprocess.run(
+        ["make", "-s", "reproduce", f"PYTHON={sys.executable} -c 'import os; print(os.environ)'",
+         "DATASET=esc10", "DATA=/a b/c", "ARGS=--only 00"],
+        cwd=ROOT, capture_output=True, text=True, check=True)
+    given = eval(done.stdout, {"environ": dict, "__builtins__": {}})
+    assert (given["DATASET"], given["DATA"], given["ARGS"]) == ("esc10", "/a b/c", "--only 00")
+
+
+@pytest.mark.parametrize("words, environment, expected", [
+    ([], {}, ["--dataset=synth", "--profile=smoke"]),
+    (["DATASET=esc10", "DATA=/a b", "--only", "00"], {"DATASET": "esc50", "ARGS": "--force"},
+     ["--dataset=esc10", "--profile=smoke", "--data=/a b", "--force", "--only", "00"]),
+    (["SCHEDULER=tcp://127.0.0.1:8786", "ARGS=--only '02,08'"], {},
+     ["--dataset=synth", "--profile=smoke", "--scheduler=tcp://127.0.0.1:8786",
+      "--only", "02,08"])])
+def test_settings_come_from_words_before_the_environment(commands, monkeypatch, words, environment,
+                                                         expected):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    tasks.main(["reproduce", *words])
+    ((python, *rest),) = commands
+    assert Path(python).parents[1] == ROOT / ".venv"
+    assert rest == ["-m", "acrnn_lib", "reproduce", *expected]
+
+
+def test_tasks_start_programs_that_exist(commands):
+    for name in set(tasks.TASKS) - {"env", "clean", "test-lowest"}:  # the last reads their output
+        tasks.main([name])
+    for _, option, *words in commands:
+        if option == "-m":
+            assert importlib.util.find_spec(words[0]), words
+        else:
+            assert (ROOT / option).is_file()
+
+
+def test_a_task_that_fails_gives_its_status_and_an_unknown_one_is_named():
+    for words, status, said in ((["tset"], 1, "unknown task 'tset'"), (["--help"], 0, "")):
+        done = subprocess.run([sys.executable, ROOT / "tasks.py", *words], capture_output=True,
+                              text=True)
+        assert done.returncode == status and said in done.stderr
+    with pytest.raises(SystemExit) as stop:
+        tasks.command(sys.executable, "-c", "raise SystemExit(5)")
+    assert stop.value.code == 5
 
 
 def test_lab_and_app_are_served_to_this_computer_only():
-    assert "--ip=127.0.0.1" in lab_options()
-    assert not re.search(r"--\S*(token|password|disable_check_xsrf|allow_origin)", MAKEFILE)
-
-
-def lab_options():
-    """The words after `jupyter lab` in the Makefile."""
-    (lab,) = re.findall(r"^\t\$\(BIN\)/jupyter lab (.*)$", MAKEFILE.replace("\\\n", ""), re.M)
-    return lab.split()
+    assert "--ip=127.0.0.1" in tasks.LAB
+    text = (ROOT / "tasks.py").read_text(encoding="utf-8")
+    assert not re.search(r"--\S*(token|password|disable_check_xsrf|allow_origin)", text)
 
 
 def test_lab_asks_nobody_for_updates_or_news():
     labapp = pytest.importorskip("jupyterlab.labapp")
     app = labapp.LabApp()
-    app.parse_command_line([word for word in lab_options() if word.startswith("--LabApp.")])
+    app.parse_command_line([word for word in tasks.LAB if word.startswith("--LabApp.")])
     assert app.news_url is None
     checker = app.check_for_updates_class(version="1.0.0")
     assert asyncio.run(checker()) is None, "the others ask for the newest version"
@@ -152,15 +209,28 @@ def test_every_test_may_reach_this_computer():
             assert sock.connect_ex(("localhost", server.getsockname()[1])) == 0
 
 
-def test_environment_is_made_again_when_its_files_change():
-    (needs,) = re.findall(r"^\.venv/\.done: (.*)$", MAKEFILE, re.MULTILINE)
-    assert set(needs.split()) == {"pyproject.toml", "requirements.lock", "requirements-torch.txt"}
-    for target in ("env", "reproduce", "test", "book", "lab", "app"):
-        assert re.search(rf"^{target}: \.venv/\.done$", MAKEFILE, re.MULTILINE), target
+def test_environment_is_made_again_when_its_files_change(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(tasks, "ROOT", tmp_path)
+    monkeypatch.setattr(tasks, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(tasks, "command", lambda *words: made.append(words))
+    (tmp_path / ".venv").mkdir()
+    for name in tasks.NEEDS:
+        (tmp_path / name).touch()
+    tasks.env()
+    count = len(made)
+    tasks.env()
+    assert len(made) == count > 0
+    for name in ("pyproject.toml", "requirements.lock", "requirements-torch.txt"):
+        os.utime(tmp_path / name, (later := time.time() + 60, later))
+        tasks.env()
+        assert len(made) == 2 * count, name
+        os.utime(tmp_path / name, (0, 0))
+        del made[count:]
 
 
 def test_book_has_a_page_for_every_notebook():
-    toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text(encoding="utf-8"))
     pages = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     notebooks = [page.removeprefix("notebooks/") for page in pages if page.startswith("notebooks/")]
     assert notebooks == [path.stem for path in reproduce.notebooks(ROOT)]
@@ -169,7 +239,8 @@ def test_book_has_a_page_for_every_notebook():
 
 
 def test_the_cell_for_colab_installs_this_project():
-    (cell,) = re.findall(r"```text\n(.*?)```", (ROOT / "book" / "online.md").read_text(), re.S)
+    page = (ROOT / "book" / "online.md").read_text(encoding="utf-8")
+    (cell,) = re.findall(r"```text\n(.*?)```", page, re.S)
     (wanted,) = re.findall(r"^%pip install --quiet \./kit (.*)$", cell, re.MULTILINE)
     assert wanted.strip('"') in EXTRAS["notebooks"]
     (folder,) = re.findall(r"^%cd kit/(.*)$", cell, re.MULTILINE)

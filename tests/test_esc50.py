@@ -16,6 +16,8 @@ import soundfile
 from acrnn_lib import claims, crossval, report, reproduce, results
 from tests.test_datasets import esc50_parts  # noqa: F401 (a fixture)
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -1,5 +1,6 @@
 """The printed book: no browser, no pages, and a browser that fails."""
 
+import os
 
 import pytest
 
@@ -24,6 +25,7 @@ def test_a_book_without_executed_notebooks_is_not_printed(tmp_path):
         print_book.one_page(tmp_path, tmp_path / "out")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the browser of this test is a shell script")
 @pytest.mark.parametrize("prints", ["nothing at all", "%PDF-1.4 whole"])
 def test_an_earlier_print_is_replaced_only_by_a_whole_one(tmp_path, prints):
     out, browser = tmp_path / "book.pdf", tmp_path / "browser"

@@ -12,6 +12,9 @@ import pytest
 
 from acrnn_lib import recount, reproduce
 
+pytestmark = pytest.mark.slow
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # the same on Windows
+
 PARAMETERS = 'DATASET = "synth"\nPROFILE = "smoke"\nDATA = None\n'
 LOG = "from pathlib import Path\nlog = Path('../log.txt')\n"  # cwd is the notebooks' folder
 
@@ -151,7 +154,7 @@ def test_no_notebooks_is_one_clear_error(root, capsys):
     assert "no notebooks" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, KILL])
 def test_interrupted_run_leaves_nothing_half_written(root, how):
     write_notebook(root, "01_slow", writes("slow") + "\nimport time\ntime.sleep(60)")
     # a background job of a shell ignores SIGINT, and so would its children

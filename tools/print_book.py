@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def one_page(book, out):
     """Build all pages as a single HTML file below ``out``; return its path."""
     if not (book / "notebooks").is_dir() or not (book / "tables").is_dir():
         sys.exit(f"{book}: no executed notebooks here, run `make reproduce` first")
-    program = Path(sys.executable).with_name("jupyter-book")
+    program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
     done = subprocess.run([program, "build", book, "--all", "--path-output", out, "--builder",
                            "custom", "--custom-builder", "singlehtml"],
                           capture_output=True, text=True)

@@ -17,6 +17,8 @@ import yaml
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 PARTS = {part["caption"]: [chapter["file"] for chapter in part["chapters"]]
          for part in TOC["parts"]}

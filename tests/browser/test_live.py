@@ -15,6 +15,8 @@ from acrnn_lib.widgets_sounds import as_file
 from ..test_exercises import code_cells, needed, needs
 from .conftest import ROOT, WAIT, free_port, private, served
 
+pytestmark = pytest.mark.slow
+
 # notebook: what its explorer is called, and how many controls that has
 EXPLORERS = {
     "02_gammatone_features": ("widgets.filter_bank(", 4),

@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from acrnn_lib import datasets, paths
+from tests.tools import found_in
 
 GOOD = {"ESC-10-1/001 - Dog bark/1-1-A.ogg": b"sound" * 1000, "ESC-10-1/README": b"text"}
 
@@ -53,7 +54,7 @@ def refused(tmp_path, words):
     with pytest.raises(datasets.DatasetError, match=words) as error:
         datasets.download("esc10")
     assert "\n" not in str(error.value)
-    assert not list((tmp_path / "cache").iterdir())
+    assert not found_in(tmp_path / "cache")
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
 
 
@@ -118,5 +119,5 @@ def test_wrong_bytes_anywhere(served, tmp_path, times):
             # a flip in a name makes another name, which `load` would refuse
             assert found in ([], [b"sound" * 1000]), f"seed {seed}, byte {place}"
             datasets.shutil.rmtree(folder)
-        assert not list((tmp_path / "cache").iterdir()), f"seed {seed}, byte {place}"
+        assert not found_in(tmp_path / "cache"), f"seed {seed}, byte {place}"
     print(f"\narchives: {number} flipped bytes, {noticed} refused, seed {seed}")

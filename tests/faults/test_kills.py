@@ -11,9 +11,12 @@ import time
 
 import nbformat
 import numpy as np
+import pytest
 
 from acrnn_lib import results
 from tests.faults.killed import finish, run_folder, start
+
+pytestmark = pytest.mark.slow
 
 MODES = ("half", "before", "after")
 WRITES = {"train": 17, "store": 14}  # files that each program puts in place

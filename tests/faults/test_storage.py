@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,9 @@ from acrnn_lib.identity import identity
 from tests import tiny
 from tests.faults.killed import run_folder
 from tests.test_store import BANK, FEATURES, table  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.slow
+resource = pytest.importorskip("resource", reason="this system cannot bound the size of files")
 
 
 @pytest.fixture

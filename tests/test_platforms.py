@@ -1,0 +1,138 @@
+"""Nothing of the library needs one system: Windows has no fcntl, no resource, other paths."""
+
+import ast
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path, PureWindowsPath
+
+from acrnn_lib import paths, results
+
+ROOT = Path(__file__).parents[1]
+WITHOUT_UNIX = """
+import sys
+
+UNIX = {"fcntl", "resource", "pwd", "grp", "termios"}
+
+class NoUnix:
+    def find_spec(self, name, path=None, target=None):
+        if name in UNIX:
+            raise ModuleNotFoundError(f"no {name} on this system", name=name)
+
+sys.meta_path.insert(0, NoUnix())
+for name in UNIX:
+    sys.modules.pop(name, None)
+"""
+
+
+def run(code, *arguments):
+    return subprocess.run([sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)],
+                          cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def test_every_module_can_be_imported_without_unix():
+    done = run(WITHOUT_UNIX + """
+import importlib, pkgutil, acrnn_lib, benchmarks
+found = 0
+for package in (acrnn_lib, benchmarks):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if module.name.endswith("__main__"):
+            continue
+        found += 1
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:  # the peers of benchmarks may be missing
+            if error.name in UNIX or package is acrnn_lib:
+                print(f"{module.name}: {error}", file=sys.stderr)
+print(found)
+""")
+    assert not done.stderr
+    assert int(done.stdout) > 40
+
+
+def without_encoding(tree):
+    """Lines that read or write text in whatever encoding the system prefers."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", None))
+        modes = [node.value for node in ast.walk(call)
+                 if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        text = name in ("read_text", "write_text") or (
+            name == "open" and not any("b" in mode for mode in modes))
+        if text and not any(k.arg == "encoding" for k in call.keywords):
+            yield call.lineno
+
+
+def test_text_is_utf8_on_every_system():
+    for code, found in (("p.read_text()", 1), ("open(p, 'w')", 1), ("open(p, 'rb')", 0),
+                        ("p.write_text(x, encoding='utf-8')", 0)):
+        assert len([*without_encoding(ast.parse(code))]) == found, code
+    found = [f"{path.relative_to(ROOT).as_posix()}:{line}"
+             for folder in ("acrnn_lib", "tools", "benchmarks")
+             for path in sorted((ROOT / folder).rglob("*.py"))
+             for line in without_encoding(ast.parse(path.read_text(encoding="utf-8")))]
+    assert not found
+
+
+HOLD = """
+import sys
+from acrnn_lib import paths
+
+with paths.locked(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_keeps_other_processes_out_and_dies_with_its_own(tmp_path):
+    words = [sys.executable, "-c", HOLD, tmp_path / "run"]
+    pipes = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.PIPE)
+    with subprocess.Popen(words, cwd=ROOT, text=True, **pipes) as first:
+        assert first.stdout.readline() == "held\n"
+        with subprocess.Popen(words, cwd=ROOT, text=True, **pipes) as second:
+            said = second.stderr.readline()
+            first.kill()
+            assert second.communicate(timeout=60) == ("held\n", "")
+    assert said == f"{tmp_path / 'run'}: waiting for another process that works here\n"
+
+
+def test_a_lock_can_be_had_without_unix(tmp_path):
+    done = run(WITHOUT_UNIX + HOLD, tmp_path / "run")
+    assert (done.returncode, done.stdout) == (0, "held\n"), done.stderr
+
+
+def test_a_lock_keeps_other_threads_out_and_no_file_in_the_folder(tmp_path, capsys):
+    inside, most = [], []
+
+    def work():
+        with paths.locked(tmp_path / "run"):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.01)
+            inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 4
+    assert [path.name for path in tmp_path.iterdir()] == [".run.lock"]
+
+
+def test_peak_memory_is_this_process_and_grows_with_it():
+    done = run("""
+from acrnn_lib import device
+before = device.peak_memory()
+block = bytearray(2 * before)
+block[::4096] = b"x" * len(block[::4096])  # pages that are written to are in memory
+del block
+print(device.peak_memory() / before)
+""")
+    assert 2 < float(done.stdout) < 3.5, done.stderr
+
+
+def test_a_run_is_named_by_a_windows_path():
+    folder = PureWindowsPath(r"C:\Users\me\runs\esc10\lite\acrnn\seed0\fold1")
+    assert results.Run.at(folder).key == {"dataset": "esc10", "profile": "lite",
+                                          "experiment": "acrnn", "seed": 0, "fold": 1}
