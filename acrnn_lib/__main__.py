@@ -47,6 +47,7 @@ def main(arguments=None):
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
+        _run_registrations(getattr(options, "register", ()))
         return options.run(options) or 0
     except (ValueError, RuntimeError, OSError) as error:  # every error of the kit is one of these
         print(f"error: {error}", file=sys.stderr)
@@ -89,6 +90,7 @@ def build_parser():
     sub.add_argument("--set", action="append", default=[], type=_setting, metavar="KEY=VALUE",
                      dest="changes", help="change a setting, e.g. train.epochs=10")
     sub.add_argument("--inner", action="store_true", help="validate inside the training folds")
+    _register(sub)
     sub.add_argument("--reuse", action="store_true",
                      help="keep finished runs that other code than today's has made")
     sub.add_argument("--no-attention", action="store_false", dest="attention",
@@ -101,6 +103,7 @@ def build_parser():
     sub = command(predict)
     sub.add_argument("files", nargs="+", metavar="FILE")
     sub.add_argument("--checkpoint", metavar="F", help="weights, by default the pretrained model")
+    _register(sub)
     sub.add_argument("--json", action="store_true")
     sub = command(reproduce)
     sub.add_argument("--dataset", default="synth", **_choice("data set", DATASETS))
@@ -116,6 +119,21 @@ def build_parser():
 def _dataset(sub):
     sub.add_argument("name", **_choice("data set", DATASETS))
     sub.add_argument("--data", metavar="DIR", help="its folder, or one that holds it by name")
+
+
+def _register(sub):
+    sub.add_argument("--register", action="append", default=[], metavar="FILE.py",
+                     help="run a file first, which registers networks, channels or augmentations")
+
+
+def _run_registrations(files):
+    import runpy
+
+    for file in files:
+        try:
+            runpy.run_path(file)
+        except Exception as error:  # whatever a stranger's file may raise
+            raise ValueError(f"{file}: {type(error).__name__}: {error}") from error
 
 
 def _machine(sub):

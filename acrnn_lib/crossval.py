@@ -18,6 +18,7 @@ from .config import CLASSICAL, PROFILES, Experiment, experiment, known
 from .device import pick_device
 from .identity import identity
 from .paths import locked
+from .registry import registered_code
 from .results import ResultsError, Run, run_folder, take_up, without_code
 
 FOLDS = (1, 2, 3, 4, 5)
@@ -66,6 +67,10 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     for task in tasks:
         if task not in waiting:
             checkpoints.drop(task.folder(out))
+    own = [name for task in waiting for name in registered_code(task.experiment)]
+    if away and own:
+        raise ValueError(f"{own[0]}: registered outside the kit, which other processes do not know; "
+                         "expected training in this process, without --processes or --scheduler")
     if away and waiting:
         with cluster.connect(**away) as client:
             cluster.run(client, waiting, out, progress)

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from acrnn_lib import crossval, datasets, results, store
+from acrnn_lib import crossval, datasets, registry, results, store
 from acrnn_lib.__main__ import main
 from acrnn_lib.config import EXPERIMENTS, config_hash, experiment
+
+ROOT = Path(__file__).parents[1]
 
 
 def error_of(capsys, *arguments):
@@ -153,3 +156,25 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_made(
     monkeypatch.setattr(store, "load", lambda *_: pytest.fail("features were asked for"))
     with pytest.raises(ValueError, match=message):
         crossval.run("synth", [name], "smoke", out=tmp_path, changes=changes, progress=False)
+
+
+def test_a_registered_network_is_trained_by_the_command(tmp_path, monkeypatch, capsys):
+    from tests.test_registry import HEADS
+
+    monkeypatch.setenv("ACRNN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "heads.py").write_text(HEADS.replace("multi-head", "multi-head-of-a-file"),
+                                       encoding="utf-8")
+    seen = {}
+
+    def run(*_, changes, **__):
+        seen["network"] = experiment("acrnn", "smoke", changes).model.network
+        return results.load(ROOT / "results", experiment="acrnn", dataset="esc10", seed=0)
+
+    monkeypatch.setattr(crossval, "run", run)
+    command = ["crossval", "synth", "--experiments", "acrnn", "--register",
+               str(tmp_path / "heads.py"), "--set", "model.network=multi-head-of-a-file"]
+    assert main(command) == 0 and seen == {"network": "multi-head-of-a-file"}
+    registry.NETWORKS.pop("multi-head-of-a-file")
+    (tmp_path / "heads.py").write_text("1 / 0", encoding="utf-8")
+    assert main(command) == 1
+    assert "heads.py: ZeroDivisionError" in capsys.readouterr().err

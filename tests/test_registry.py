@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from acrnn_lib import config, identity, predict, registry, results, segments, train
+from acrnn_lib import config, crossval, identity, predict, registry, results, segments, train
 from acrnn_lib.config import FeatureConfig
 from tests import tiny
 
@@ -126,6 +126,16 @@ def test_a_network_that_is_not_registered_is_named(tmp_path):
         predict.load_model(run.folder / "model.safetensors")
     with pytest.raises(ValueError, match="network: found 'multi-head'"):
         config.experiment("acrnn", "smoke", {"model.network": "multi-head"})
+
+
+def test_other_processes_are_not_given_what_they_cannot_know(tmp_path, monkeypatch):
+    cell(SHIFT)
+    table = tiny.task()[0].assign(source="1")
+    monkeypatch.setattr(crossval.datasets, "load", lambda *_: table)
+    monkeypatch.setattr(crossval.datasets, "data_hash", lambda _: "d")
+    with pytest.raises(ValueError, match="augmentation band-shift: registered outside the kit"):
+        crossval.run("synth", ["acrnn-plus"], "smoke", folds=[1], out=tmp_path, device="cpu",
+                     changes={"train.augmentations": "band-shift"}, away={"processes": 2})
 
 
 def test_the_kits_own_names_are_not_taken():
