@@ -69,8 +69,9 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
             checkpoints.drop(task.folder(out))
     own = [name for task in waiting for name in registered_code(task.experiment)]
     if away and own:
-        raise ValueError(f"{own[0]}: registered outside the kit, which other processes do not know; "
-                         "expected training in this process, without --processes or --scheduler")
+        raise ValueError(f"{own[0]}: registered outside the kit, so other processes do not know "
+                         "it; expected training in this process, without --processes or "
+                         "--scheduler")
     if away and waiting:
         with cluster.connect(**away) as client:
             cluster.run(client, waiting, out, progress)
