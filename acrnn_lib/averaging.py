@@ -3,44 +3,38 @@
 Notebook: 06_training_on_a_gpu
 """
 
-import copy
-from functools import cached_property
+from functools import partial
 
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-class MovingAverage:
-    """A network, ``module``, whose weights and statistics follow those of one in training.
+class MovingAverage(AveragedModel):
+    """A copy of a network, ``module``, whose weights and statistics follow those in training.
 
-    model : nn.Module, the one in training; decay : see ``share``.
+    model : nn.Module, the one in training; decay : see ``share``. ``update()`` belongs after each
+    step of the optimizer: the weights after the first one are taken as they are.
     Source: Polyak and Juditsky 1992. Notebook: 06_training_on_a_gpu
     """
 
     def __init__(self, model, decay):
-        self.model, self.module = model, copy.deepcopy(model)
-        self.decay, self.steps = decay, 0
+        super().__init__(model, multi_avg_fn=self._follow, use_buffers=True)
+        self.decay, self.update = decay, partial(self.update_parameters, model)
 
-    @cached_property
-    def pairs(self):
-        """((averaged, current) of all weights and statistics, the same of all counts)."""
-        pairs = list(zip(self.module.state_dict().values(), self.model.state_dict().values(),
-                         strict=True))
-        return ([pair for pair in pairs if pair[0].is_floating_point()],
-                [pair for pair in pairs if not pair[0].is_floating_point()])
+    @property
+    def steps(self):
+        """Updates so far."""
+        return int(self.n_averaged)  # kept on the CPU, so that no GPU is waited for
 
-    def update(self):
-        """After a step of the optimizer; the weights after the first one are taken as they are."""
-        real, counts = self.pairs
-        for count, value in counts:
-            count.copy_(value)
-        kept = share(self.steps, self.decay) if self.steps else 0.0
-        follow(*zip(*real, strict=True), kept)
-        self.steps += 1
+    @steps.setter
+    def steps(self, count):
+        self.n_averaged.fill_(count)
+
+    def _follow(self, averaged, current, _):
+        follow(averaged, current, share(self.steps, self.decay))
 
 
 def share(steps, decay):
-    """What the average after so many steps keeps of itself: (1 + steps) / (10 + steps), at most
-    ``decay``.
+    """EMA decay after so many steps: (1 + steps) / (10 + steps), at most ``decay``.
 
     It forgets the first weights: with a fixed decay a short run would end with a good part of its
     random start in the average. Notebook: 06_training_on_a_gpu
@@ -49,8 +43,11 @@ def share(steps, decay):
 
 
 def follow(averaged, current, kept):
-    """Move tensors towards others, in place: ``kept`` of what they were, the rest of the others.
-
-    Notebook: 06_training_on_a_gpu
+    """Move tensors of one kind towards others, in place: ``kept`` of what they were, the rest of
+    the others; counts are copied. Notebook: 06_training_on_a_gpu
     """
-    get_ema_multi_avg_fn(kept)(averaged, current, None)
+    if averaged[0].is_floating_point():
+        get_ema_multi_avg_fn(kept)(averaged, current, None)
+    else:
+        for count, value in zip(averaged, current, strict=True):
+            count.copy_(value)
