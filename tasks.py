@@ -70,7 +70,7 @@ def lint(settings, words):
 
 def faults(settings, words):
     """kills, full disks, flipped bytes, broken input many times over, with counts: half an hour"""
-    kit("-m", "pytest", "--long", "-s", "tests/faults", "tests/test_cluster.py", *words)
+    kit("-m", "pytest", "--long", "-s", "tests/faults", "tests/training/test_parallel.py", *words)
 
 
 def test_lowest(settings, words):
@@ -121,7 +121,7 @@ def lab(settings, words):
 
 def app(settings, words):
     """notebook 13 without its code, to this computer only: play it your own sounds"""
-    kit("-m", "acrnn_lib.app", *words)
+    kit("-m", "acrnn_lib.kit.app", *words)
 
 
 def bench(settings, words):

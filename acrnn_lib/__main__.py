@@ -198,7 +198,7 @@ def _setting(text):
 
 def data(options):
     """Check a data set, or fetch it where it is missing."""
-    from . import datasets
+    from .data import datasets
 
     root = options.data
     if options.name != "synth" and not root and not datasets.dataset_dir(options.name).exists():
@@ -208,7 +208,10 @@ def data(options):
 
 def features(options):
     """Build the feature store of a data set."""
-    from . import config, crossval, datasets, device, store
+    from . import config, device
+    from .data import datasets
+    from .features import store
+    from .training import crossval
 
     table = datasets.load(options.name, options.data)
     chosen = config.experiment(options.experiment, options.profile)
@@ -228,7 +231,8 @@ def experiments(options):
 def crossval(options):
     """Train and test experiments on the official folds."""
     _check(options)
-    from . import crossval, report
+    from .evaluation import tables
+    from .training import crossval
 
     away = {name: getattr(options, name) for name in ("scheduler", "processes", "tls", "insecure")}
     runs = crossval.run(
@@ -237,7 +241,7 @@ def crossval(options):
         workers=options.workers, changes=dict(options.changes), inner=options.inner,
         threads=options.threads, attention=options.attention, reuse=options.reuse,
         away=away if options.scheduler or options.processes else None)
-    print(report.as_text(runs))
+    print(tables.as_text(runs))
 
 
 def _check(options):
@@ -263,28 +267,30 @@ def _check_precision(options):
 
 def report(options):
     """Recompute all tables from predictions."""
-    from . import report, results
+    from .evaluation import results, tables
 
     runs = results.load(options.root, dataset=options.dataset)
-    print(report.as_json(runs) if options.json else report.as_text(runs))
+    print(tables.as_json(runs) if options.json else tables.as_text(runs))
 
 
 def predict(options):
     """Classify audio files."""
-    from . import predict
+    from . import inference
 
-    return predict.command(options.files, options.checkpoint, options.json)
+    return inference.command(options.files, options.checkpoint, options.json)
 
 
 def reproduce(options):
     """Run the notebooks, rebuild the tables, make the book."""
     _check_precision(options)
-    from . import cluster, paths, reproduce
+    from . import files
+    from .kit import reproduce
+    from .training import parallel
 
     if options.data:  # said before anything runs, not by a notebook
-        paths.dataset_dir(options.dataset, options.data)
+        files.dataset_dir(options.dataset, options.data)
     if options.scheduler:
-        cluster.needs_tls(options.scheduler)
+        parallel.needs_tls(options.scheduler)
     return reproduce.run(options.dataset, options.profile, options.data, options.only,
                          options.force, options.scheduler)
 

@@ -7,8 +7,8 @@ import re
 
 import torch
 
-from acrnn_lib.crossval import git_state
 from acrnn_lib.device import keep_freed_memory, pick_device, processor_name
+from acrnn_lib.training.crossval import git_state
 
 from . import augment, common, features, scale, store, training, use
 

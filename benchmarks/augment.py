@@ -8,7 +8,7 @@ import numpy as np
 from pedalboard import time_stretch as pedalboard_stretch
 from python_stretch import Signalsmith
 
-from acrnn_lib import augment
+from acrnn_lib.features import augment
 
 from .common import SAMPLE_RATE, in_turn, rows, waves
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from acrnn_lib import audio, datasets
-from acrnn_lib.probe import pick_precision
+from acrnn_lib.data import audio, datasets
+from acrnn_lib.training.probe import pick_precision
 
 ROOT = Path(__file__).parents[1]
 SAMPLE_RATE = 44100  # Hz

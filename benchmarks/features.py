@@ -8,8 +8,8 @@ import torch
 from gammatone.fftweight import fft_gtgram
 from gammatone.gtgram import gtgram
 
-from acrnn_lib import features, gammatone
-from tests.test_features import relative_error
+from acrnn_lib.features import frontend, gammatone
+from tests.features.test_frontend import relative_error
 
 from .common import in_turn, rows, waves
 
@@ -20,7 +20,7 @@ def run(repeats):
     """Rows of both stages."""
     sound, batch = waves(64)
     double, tensor = batch.astype(np.float64), torch.from_numpy(batch)
-    front_end = features.LogGammatone().eval()
+    front_end = frontend.LogGammatone().eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from nnAudio.features import Gammatonegram

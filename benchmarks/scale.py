@@ -13,7 +13,8 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from acrnn_lib import cluster, crossval, results
+from acrnn_lib.evaluation import results
+from acrnn_lib.training import crossval, parallel
 
 CHANGES = {"train.epochs": 2, "train.segments": 1, "bank.copies": 0, "model.early_pooling": True,
            "model.rnn_cells": 64}
@@ -45,10 +46,10 @@ def run(repeats):
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(repeats):
             for number, times in seconds.items():
-                with cluster.connect(processes=number) as client:
+                with parallel.connect(processes=number) as client:
                     tasks = plan()
                     # imports and features come before the clock starts
-                    cluster.run(client, tasks[:2], Path(folder, f"warm{number}-{repeat}"), False)
+                    parallel.run(client, tasks[:2], Path(folder, f"warm{number}-{repeat}"), False)
                     times.append(timed(client, tasks, Path(folder, f"{number}-{repeat}")))
                     if number == 1:
                         empty = [Empty(k) for k in range(EMPTY)]
@@ -89,5 +90,5 @@ def plan():
 
 def timed(client, tasks, out):
     started = time.perf_counter()
-    cluster.run(client, tasks, out, progress=False)
+    parallel.run(client, tasks, out, progress=False)
     return time.perf_counter() - started

@@ -54,8 +54,8 @@ def run(repeats):
 
 def build(count, copies):
     """Seconds and peak memory (MiB) of building a store of so many copies in an empty cache."""
-    from acrnn_lib import store
     from acrnn_lib.config import BankConfig, FeatureConfig
+    from acrnn_lib.features import store
 
     _, table = clips(int(count))
     with tempfile.TemporaryDirectory() as folder:
@@ -69,9 +69,9 @@ def build(count, copies):
 
 def grow(count):
     """The same for generated files, and the seconds that cutting an epoch's segments takes."""
-    from acrnn_lib import store
     from acrnn_lib.config import BankConfig, FeatureConfig
-    from acrnn_lib.segments import Segments
+    from acrnn_lib.features import store
+    from acrnn_lib.features.segments import Segments
 
     count, rng = int(count), np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:

@@ -32,7 +32,7 @@ def start(repeats):
 
 def prediction(repeats):
     """One file of five seconds to its classes, the network loaded."""
-    from acrnn_lib.predict import Predictor
+    from acrnn_lib.inference import Predictor
 
     sound, table = clips(1)
     predictor = Predictor()
@@ -43,10 +43,12 @@ def prediction(repeats):
 
 def pipeline(repeats):
     """Drawing, cutting, delta, normalising: their share of a step on batches of 32."""
-    from acrnn_lib import config, store, train
-    from acrnn_lib.batches import TrainingData
+    from acrnn_lib import config
     from acrnn_lib.device import pick_device
-    from acrnn_lib.features import normalise
+    from acrnn_lib.features import store
+    from acrnn_lib.features.frontend import normalise
+    from acrnn_lib.training import loop
+    from acrnn_lib.training.batches import TrainingData
 
     sound, table = clips(100)
     for name in ("acrnn", "acrnn-plus"):
@@ -55,7 +57,7 @@ def pipeline(repeats):
         folds = sorted({int(f) for f in table.fold} - {1})
         device = pick_device()
         data = TrainingData(chosen, table, copies, folds, device)
-        trainer = train.Trainer(chosen, len(data.classes), 0, 1, device)
+        trainer = loop.Trainer(chosen, len(data.classes), 0, 1, device)
         rng = np.random.default_rng(0)
         trainer.model.train()
         rows = data.segments.draw(chosen.train.segments, rng)[:32]

@@ -8,7 +8,7 @@ import socket
 import hypothesis
 import pytest
 
-from acrnn_lib import paths
+from acrnn_lib import files
 
 
 def pytest_addoption(parser):
@@ -50,7 +50,7 @@ def rng(request):
 @pytest.fixture(scope="session")
 def esc10_root():
     """Folder of the real ESC-10, from ACRNN_DATA or the cache; the test is skipped without it."""
-    folder = paths.dataset_dir("esc10")
+    folder = files.dataset_dir("esc10")
     if not any(folder.glob("001 - *")) and not (folder / "meta" / "esc50.csv").is_file():
         pytest.skip("ESC-10 not found: set ACRNN_DATA")
     return folder

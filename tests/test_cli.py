@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from acrnn_lib import crossval, datasets, registry, results, store
+from acrnn_lib import registry
 from acrnn_lib.__main__ import main
 from acrnn_lib.config import EXPERIMENTS, config_hash, experiment
+from acrnn_lib.data import datasets
+from acrnn_lib.evaluation import results
+from acrnn_lib.features import store
+from acrnn_lib.training import crossval
 
 ROOT = Path(__file__).parents[1]
 
@@ -159,7 +163,7 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_made(
 
 
 def test_a_registered_network_is_trained_by_the_command(tmp_path, monkeypatch, capsys):
-    from tests.test_registry import HEADS
+    from tests.training.test_registry import HEADS
 
     monkeypatch.setenv("ACRNN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "heads.py").write_text(HEADS.replace("multi-head", "multi-head-of-a-file"),

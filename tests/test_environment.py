@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 import acrnn_lib
 import tasks
-from acrnn_lib import reproduce
+from acrnn_lib.kit import reproduce
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

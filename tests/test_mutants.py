@@ -10,7 +10,7 @@ mutants = tool("mutants")
 
 
 def results(*statuses):
-    return [f"    acrnn_lib.evaluate.x_vote__mutmut_{k}: {status}"
+    return [f"    acrnn_lib.evaluation.metrics.x_vote__mutmut_{k}: {status}"
             for k, status in enumerate(statuses, 1)]
 
 
@@ -21,15 +21,15 @@ def results(*statuses):
 ])
 def test_verdict(statuses, failed, words):
     status, said = mutants.verdict(results(*statuses))
-    assert status == failed and said.splitlines()[-1] == f"acrnn_lib/evaluate.py: {words}"
+    assert status == failed and said.splitlines()[-1] == f"acrnn_lib/evaluation/metrics.py: {words}"
 
 
 def test_each_file_counts_for_itself_and_survivors_are_named():
-    other = "    acrnn_lib.results.xǁRunǁverify__mutmut_1: survived"
+    other = "    acrnn_lib.evaluation.results.xǁRunǁverify__mutmut_1: survived"
     assert mutants.verdict([*results(*["killed"] * 99), other]) == (True, (
-        "acrnn_lib.results.xǁRunǁverify__mutmut_1: survived\n"
-        "acrnn_lib/evaluate.py: 99 of 99 mutants caught (100.0 %)\n"
-        "acrnn_lib/results.py: 0 of 1 mutants caught (0.0 %)"))
+        "acrnn_lib.evaluation.results.xǁRunǁverify__mutmut_1: survived\n"
+        "acrnn_lib/evaluation/metrics.py: 99 of 99 mutants caught (100.0 %)\n"
+        "acrnn_lib/evaluation/results.py: 0 of 1 mutants caught (0.0 %)"))
     assert mutants.verdict([]) == (True, "")
 
 

@@ -7,7 +7,8 @@ import threading
 import time
 from pathlib import Path, PureWindowsPath
 
-from acrnn_lib import paths, results
+from acrnn_lib import files
+from acrnn_lib.evaluation import results
 
 ROOT = Path(__file__).parents[1]
 WITHOUT_UNIX = """
@@ -78,7 +79,7 @@ HOLD = """
 import sys
 from acrnn_lib import paths
 
-with paths.locked(sys.argv[1]):
+with files.locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -105,7 +106,7 @@ def test_a_lock_keeps_other_threads_out_and_no_file_in_the_folder(tmp_path, caps
     inside, most = [], []
 
     def work():
-        with paths.locked(tmp_path / "run"):
+        with files.locked(tmp_path / "run"):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.01)

@@ -1,7 +1,7 @@
 """Progress is a line each time where nobody watches a terminal."""
 
-from acrnn_lib import crossval
 from acrnn_lib.progress import bar
+from acrnn_lib.training import crossval
 
 
 def test_plain_lines_where_there_is_no_terminal(capsys):

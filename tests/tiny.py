@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from acrnn_lib import train
-from acrnn_lib.batches import TrainingData
 from acrnn_lib.config import READS, experiment
+from acrnn_lib.training import loop
+from acrnn_lib.training.batches import TrainingData
 
 SETTINGS = {"train.epochs": 4, "train.batch_size": 8, "train.segments": 1, "bank.copies": 1,
             "model.early_pooling": True, "model.rnn_cells": 16}
@@ -39,14 +39,14 @@ def settings(name="acrnn-plus", **changes):
 
 
 def fit(folder, name="acrnn-plus", report=None, **changes):
-    return train.fit(settings(name, **changes), *task(), 1, 0, folder, device="cpu", report=report)
+    return loop.fit(settings(name, **changes), *task(), 1, 0, folder, device="cpu", report=report)
 
 
 def trainer(settings, table, copies, device="cpu", train_folds=(2, 3, 4, 5)):
     """(Trainer, TrainingData) of fold 1, seed 0."""
     device = torch.device(device)
     data = TrainingData(settings, table, copies, list(train_folds), device)
-    return train.Trainer(settings, len(data.classes), 0, 1, device), data
+    return loop.Trainer(settings, len(data.classes), 0, 1, device), data
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ python tools/accept_results.py
 
 from pathlib import Path
 
-from acrnn_lib import recount, report, results
+from acrnn_lib.evaluation import results, tables
+from acrnn_lib.files import write_bytes
+from acrnn_lib.kit import recount
 
 README, BEGIN, END = Path("README.md"), "<!-- results: begin -->\n", "<!-- results: end -->"
 
@@ -14,8 +16,8 @@ def main():
     recount.accept("results")
     before, rest = README.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    table = report.as_markdown(results.load("results", dataset="esc10"))
-    results.write_bytes(README, (before + BEGIN + table + END + after).encode())
+    table = tables.as_markdown(results.load("results", dataset="esc10"))
+    write_bytes(README, (before + BEGIN + table + END + after).encode())
     print(table)
 
 

@@ -19,10 +19,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from acrnn_lib import attended, audio, datasets, explain, predict, results
-from acrnn_lib.crossval import git_state
-from acrnn_lib.features import normalise
+from acrnn_lib import inference
+from acrnn_lib.attention import audible, explain
+from acrnn_lib.data import audio, datasets
+from acrnn_lib.features.frontend import normalise
+from acrnn_lib.files import write_bytes
 from acrnn_lib.progress import bar
+from acrnn_lib.training.crossval import git_state
 
 OUT, SEED = Path("results/attention"), 0
 
@@ -69,7 +72,7 @@ def habits(predictor, clips, waves):
 
 def networks(checkpoints):
     """(note, Predictor) of each; SystemExit unless they are one experiment on different folds."""
-    notes = [predict.load_model(path)[-1] for path in checkpoints]
+    notes = [inference.load_model(path)[-1] for path in checkpoints]
     made = {(note["experiment"]["name"], note["experiment"]["profile"], note["seed"])
             for note in notes}
     folds = [note["fold"] for note in notes]
@@ -77,7 +80,7 @@ def networks(checkpoints):
         raise SystemExit(f"--checkpoint: found {sorted(made)} on folds {folds}, expected one "
                          "experiment, profile and seed, each fold once")
     for note, path in zip(notes, checkpoints, strict=True):
-        predictor = predict.Predictor(path)
+        predictor = inference.Predictor(path)
         predictor.model.to(memory_format=torch.channels_last)  # a third faster on CPUs
         yield note, predictor
 
@@ -95,13 +98,13 @@ def main(name, checkpoints, data, fills, per_clip, limit):
                                      unit="clip"):
             rows += curves_of(predictor, clip, wave, habit, fills, per_clip)
             sounds += [{"clip_id": clip.clip_id, "target": clip.target, **row}
-                       for row in attended.account(predictor, wave, clip.target, habit)]
+                       for row in audible.account(predictor, wave, clip.target, habit)]
     contents = {f"{name}.csv": (rows, ["fill", "clip_id", "order"]),
                 f"{name}-sound.csv": (sounds, ["clip_id", "mask"])}
     for file, (found, keys) in contents.items():
         contents[file] = pd.DataFrame(found).sort_values(keys).to_csv(
             index=False, float_format="%.5f", lineterminator="\n").encode()
-        results.write_bytes(OUT / file, contents[file])
+        write_bytes(OUT / file, contents[file])
     made = notes[0]["experiment"]
     manifest = {
         "dataset": "esc10", "data_hash": datasets.data_hash(table),
@@ -116,7 +119,7 @@ def main(name, checkpoints, data, fills, per_clip, limit):
                      "numpy": np.__version__},
         "sha256": {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()},
     }
-    results.write_bytes(OUT / f"{name}.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    write_bytes(OUT / f"{name}.json", (json.dumps(manifest, indent=1) + "\n").encode())
     print(f"{OUT / name}: {len(rows)} curves, {len(sounds)} sounds")
 
 
@@ -124,7 +127,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", help="what the files are called, such as acrnn")
     parser.add_argument("--checkpoint", type=Path, nargs="+", metavar="FILE",
-                        default=[predict.DATA / "acrnn.safetensors"])
+                        default=[inference.DATA / "acrnn.safetensors"])
     parser.add_argument("--data", help="folder of ESC-10, or one that holds it by name")
     parser.add_argument("--fills", default="mean,quiet", help="what stands in for hidden frames")
     parser.add_argument("--segments", type=int, default=1, help="per clip; 0: all audible ones")

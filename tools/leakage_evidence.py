@@ -13,8 +13,13 @@ from pathlib import Path
 
 import torch
 
-from acrnn_lib import config, crossval, datasets, leakage, results, store
+from acrnn_lib import config
+from acrnn_lib.data import datasets
 from acrnn_lib.device import machine
+from acrnn_lib.features import store
+from acrnn_lib.files import write_bytes
+from acrnn_lib.kit import leakage
+from acrnn_lib.training import crossval
 
 FOLDER = Path("results/leakage")
 
@@ -33,9 +38,9 @@ def main(dataset, root=None):
         **crossval.git_state(), **machine(torch.device("cpu"), "float32", "contiguous"),
         "scikit-learn": version("scikit-learn"), "wall_seconds": round(time.time() - started, 1),
     }
-    results.write_bytes(FOLDER / f"{dataset}.csv", counts.to_csv(index=False).encode())
+    write_bytes(FOLDER / f"{dataset}.csv", counts.to_csv(index=False).encode())
     text = json.dumps(manifest, indent=1) + "\n"
-    results.write_bytes(FOLDER / f"{dataset}.json", text.encode())
+    write_bytes(FOLDER / f"{dataset}.json", text.encode())
     print(leakage.inflation(counts).round(3).to_string(index=False))
 
 

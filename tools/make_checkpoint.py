@@ -10,9 +10,10 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save
 
-from acrnn_lib import evaluate, results
+from acrnn_lib.evaluation import metrics, results
+from acrnn_lib.files import write_bytes
 
-TARGET = Path("acrnn_lib/data/acrnn.safetensors")
+TARGET = Path("acrnn_lib/assets/acrnn.safetensors")
 CARD = """# Model card: acrnn.safetensors
 
 | | |
@@ -42,8 +43,8 @@ def main(folder):
         tensors = {key: file.get_tensor(key) for key in file.keys()}
         metadata = file.metadata()
     halves = {key: t.half() if t.is_floating_point() else t for key, t in tensors.items()}
-    results.write_bytes(TARGET, save(halves, metadata))
-    accuracy, lo, hi = evaluate.accuracy_interval(predictions.correct, predictions.source)
+    write_bytes(TARGET, save(halves, metadata))
+    accuracy, lo, hi = metrics.accuracy_interval(predictions.correct, predictions.source)
     card = CARD.format(
         **run.key, folder=Path(folder).as_posix(), parameters=manifest["parameters"],
         classes=", ".join(json.loads(metadata["acrnn"])["classes"]),
@@ -52,7 +53,7 @@ def main(folder):
         epochs=manifest["config"]["train"]["epochs"], minutes=manifest["wall_seconds"] / 60,
         device=manifest["device"], correct=int(predictions.correct.sum()),
         tested=len(predictions), accuracy=accuracy, lo=lo, hi=hi, commit=manifest["git_commit"])
-    results.write_bytes(TARGET.with_name("MODEL_CARD.md"), card.encode())
+    write_bytes(TARGET.with_name("MODEL_CARD.md"), card.encode())
     print(f"{TARGET}: {TARGET.stat().st_size / 1e6:.2f} MB")
 
 

@@ -1,4 +1,4 @@
-"""Rebuild acrnn_lib/data/esc10.csv from a folder with the original ESC-10.
+"""Rebuild acrnn_lib/assets/esc10.csv from a folder with the original ESC-10.
 
     python tools/make_esc10_table.py FOLDER [TABLE]
 

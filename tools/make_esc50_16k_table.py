@@ -1,4 +1,4 @@
-"""Write acrnn_lib/data/esc50_16k.csv: SHA-256 of each clip of the 16 kHz, 8-bit copy of ESC-50.
+"""Write acrnn_lib/assets/esc50_16k.csv: SHA-256 of each clip of the 16 kHz, 8-bit copy of ESC-50.
 
     python tools/make_esc50_16k_table.py FOLDER
 """

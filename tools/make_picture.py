@@ -6,9 +6,11 @@ python tools/make_picture.py results/esc10/lite/acrnn-plus/seed0/fold1 dog
 import sys
 from pathlib import Path
 
-from acrnn_lib import datasets, results, viz
+from acrnn_lib import viz
 from acrnn_lib.config import FeatureConfig
-from acrnn_lib.segments import audible, segment_starts
+from acrnn_lib.data import datasets
+from acrnn_lib.evaluation import results
+from acrnn_lib.features.segments import audible, segment_starts
 
 TARGET = Path("book/images/attention.png")
 

@@ -9,7 +9,8 @@ experiment. What is left out stays in the manifest, under `left_out`, with its S
 import json
 from pathlib import Path
 
-from acrnn_lib import results
+from acrnn_lib.evaluation import results
+from acrnn_lib.files import write_bytes
 
 
 def main(root="results"):
@@ -35,7 +36,7 @@ def leave_out(run):
     noted["sha256"] = digests
     # the manifest first: a kill in between leaves a file that nothing names, and the next call ends
     text = json.dumps(noted, indent=1) + "\n"
-    results.write_bytes(run.folder / results.MANIFEST, text.encode())
+    write_bytes(run.folder / results.MANIFEST, text.encode())
     path.unlink(missing_ok=True)
     return True
 

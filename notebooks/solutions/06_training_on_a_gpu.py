@@ -16,7 +16,7 @@ my_rate = 0.001
 # %% n06-51
 recipe = config.experiment("acrnn-plus", "lite").train
 places = np.linspace(0, 1, 101)
-my_peak = places[np.argmax([train.learning_rate(recipe, at) for at in places])]
+my_peak = places[np.argmax([optim.learning_rate(recipe, at) for at in places])]
 
 # %% n06-51 wrong
 my_peak = 0.5

@@ -1,11 +1,11 @@
 # %% n07-31
-my_low = 100 * evaluate.wilson(45, 50)[0]
+my_low = 100 * metrics.wilson(45, 50)[0]
 
 # %% n07-31 wrong
-my_low = evaluate.wilson(45, 50)[0]
+my_low = metrics.wilson(45, 50)[0]
 
 # %% n07-31 wrong
-my_low = 100 * evaluate.wilson(45, 50)[1]
+my_low = 100 * metrics.wilson(45, 50)[1]
 
 # %% n07-31 wrong
 my_low = 90

@@ -9,10 +9,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from acrnn_lib import app
-from acrnn_lib.widgets_sounds import as_file
+from acrnn_lib.kit import app
+from acrnn_lib.viz.widgets_sounds import as_file
+from tests.kit.test_exercises import code_cells, needed, needs
 
-from ..test_exercises import code_cells, needed, needs
 from .conftest import ROOT, WAIT, free_port, private, served
 
 pytestmark = pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from acrnn_lib import results
+from acrnn_lib.evaluation import results
 from tests.faults.killed import finish, run_folder
 
 

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pandas as pd
 
-from acrnn_lib import results
+from acrnn_lib.evaluation import results
 from tests import tiny
 
 SEEN = 0
@@ -53,8 +53,8 @@ def store(folder):
     """A feature store of 48 short noises and one copy, with blocks of 8 clips."""
     import soundfile
 
-    from acrnn_lib import store
     from acrnn_lib.config import BankConfig, FeatureConfig
+    from acrnn_lib.features import store
 
     os.environ["ACRNN_CACHE"] = os.path.join(folder, "cache")
     store.BLOCK, rows, rng = 8, [], np.random.default_rng(0)

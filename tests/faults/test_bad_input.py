@@ -22,10 +22,14 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from acrnn_lib import audio, config, datasets, device, predict, reproduce, results, train
+from acrnn_lib import config, device, inference
 from acrnn_lib.__main__ import build_parser, main
+from acrnn_lib.data import audio, datasets
+from acrnn_lib.evaluation import results
+from acrnn_lib.kit import reproduce
+from acrnn_lib.training import loop
 from tests import tiny
-from tests.test_datasets import esc50, esc50_parts, mini_esc10, tool  # noqa: F401 - fixtures
+from tests.data.test_datasets import esc50, esc50_parts, mini_esc10, tool  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +42,7 @@ SECONDS = 20  # s, for one file, on a busy machine
 
 @pytest.fixture(scope="module")
 def predictor():
-    return predict.Predictor()
+    return inference.Predictor()
 
 
 def mutated(data, rng):
@@ -373,14 +377,14 @@ def test_files_that_are_no_checkpoint(tmp_path, data, capsys):
 
 
 def test_a_mutated_checkpoint_is_refused_or_predicts(tmp_path, rng, times, capsys):
-    source = predict.DATA / "acrnn.safetensors"
+    source = inference.DATA / "acrnn.safetensors"
     whole = source.read_bytes()
     size = struct.unpack("<Q", whole[:8])[0]
     path, refused, number = tmp_path / "model.safetensors", 0, times(20, 300)
     for _ in range(number):
         path.write_bytes(mutated(whole[: 8 + size], rng) + whole[8 + size :])
         try:
-            predict.load_model(path)
+            inference.load_model(path)
         except results.ResultsError as error:
             refused += str(path) in str(error)
     print(f"\nmutated checkpoints: {number}, {refused} refused")
@@ -391,7 +395,7 @@ def test_a_mutated_checkpoint_is_refused_or_predicts(tmp_path, rng, times, capsy
 def small(tmp_path_factory):
     """(note, tensors) of a small untrained checkpoint, and a sound of two seconds."""
     folder = tmp_path_factory.mktemp("small")
-    train.save_model(*tiny.trainer(tiny.settings(), *tiny.task()), folder)
+    loop.save_model(*tiny.trainer(tiny.settings(), *tiny.task()), folder)
     with safe_open(folder / "model.safetensors", "pt") as file:
         note = json.loads(file.metadata()["acrnn"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}
@@ -448,7 +452,7 @@ def test_any_checkpoint_predicts_with_finite_chances_or_is_refused(tmp_path, tim
         save_file(content, path, {"acrnn": json.dumps(changed)})
         started, said = time.process_time(), None
         try:
-            answer = predict.Predictor(path).file(sound)
+            answer = inference.Predictor(path).file(sound)
         except results.ResultsError as error:
             said = str(error)
         if said:

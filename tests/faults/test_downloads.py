@@ -9,7 +9,8 @@ import zipfile
 
 import pytest
 
-from acrnn_lib import datasets, paths
+from acrnn_lib import files
+from acrnn_lib.data import datasets
 from tests.tools import found_in
 
 GOOD = {"ESC-10-1/001 - Dog bark/1-1-A.ogg": b"sound" * 1000, "ESC-10-1/README": b"text"}
@@ -65,7 +66,7 @@ def test_an_interrupted_download_is_refused_and_the_next_one_works(served, tmp_p
     served.sent = None
     folder = datasets.download("esc10")
     assert (folder / "001 - Dog bark" / "1-1-A.ogg").read_bytes() == b"sound" * 1000
-    assert folder == paths.cache_dir() / "esc10"
+    assert folder == files.cache_dir() / "esc10"
 
 
 @pytest.mark.parametrize("name", ["ESC-10-1/../../../evil", "/tmp/evil-of-the-archive", "C:/evil",

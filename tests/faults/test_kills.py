@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from acrnn_lib import results
+from acrnn_lib.evaluation import results
 from tests.faults.killed import finish, run_folder, start
 
 pytestmark = pytest.mark.slow
@@ -97,7 +97,7 @@ def test_feature_store_killed_is_built_on(tmp_path, times):
 
 CODE = """
 import pathlib, sys
-from acrnn_lib import recount, reproduce
+from acrnn_lib.kit import recount, reproduce
 recount.rebuild = lambda *folders: []
 reproduce.build_book = lambda *given: "the book"
 sys.exit(reproduce.run(root=pathlib.Path(sys.argv[1])))

@@ -13,12 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import checkpoints, datasets, results, store, train
 from acrnn_lib.config import BankConfig
-from acrnn_lib.identity import identity
+from acrnn_lib.data import datasets
+from acrnn_lib.evaluation import results
+from acrnn_lib.features import store
+from acrnn_lib.files import write_bytes
+from acrnn_lib.training import checkpoints, loop
+from acrnn_lib.training.identity import identity
 from tests import tiny
 from tests.faults.killed import run_folder
-from tests.test_store import BANK, FEATURES, table  # noqa: F401 - a fixture
+from tests.features.test_store import BANK, FEATURES, table  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow
 resource = pytest.importorskip("resource", reason="this system cannot bound the size of files")
@@ -103,9 +107,9 @@ def test_features_on_a_full_disk_keep_what_is_built(table, small_disk, monkeypat
 
 def test_a_file_that_cannot_grow_is_named_and_the_old_one_stays(tmp_path):
     path = tmp_path / "predictions.csv"
-    results.write_bytes(path, b"old")
+    write_bytes(path, b"old")
     with files_of_at_most(1000), pytest.raises(OSError, match="too large") as error:
-        results.write_bytes(path, bytes(2000))
+        write_bytes(path, bytes(2000))
     assert str(path) in str(error.value) and path.read_bytes() == b"old"
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
@@ -223,7 +227,7 @@ def test_a_flipped_byte_in_evidence_is_refused(uninterrupted, tmp_path, rng, tim
 
 
 def test_a_flipped_byte_in_a_generated_clip_is_named(tmp_path, monkeypatch, rng):
-    from acrnn_lib import synth
+    from acrnn_lib.data import synth
 
     def write(folder):
         for clip_id in synth.plan()["clip_id"]:
@@ -242,7 +246,7 @@ def test_a_flipped_byte_in_a_generated_clip_is_named(tmp_path, monkeypatch, rng)
 @pytest.mark.parametrize("what", ["loss", "the gradient's norm"])
 def test_a_number_that_is_none_stops_with_step_files_and_checkpoint(tmp_path, monkeypatch, what):
     """In the second epoch; the files of the batch and the last good checkpoint are named."""
-    folder, step, taken = run_folder(tmp_path), train.Trainer.step, []
+    folder, step, taken = run_folder(tmp_path), loop.Trainer.step, []
 
     def spoiled(trainer, x, targets):
         taken.append(trainer.epoch + 1)
@@ -254,8 +258,8 @@ def test_a_number_that_is_none_stops_with_step_files_and_checkpoint(tmp_path, mo
                 weight.register_hook(lambda grad: grad * torch.inf)
         return step(trainer, x, targets)
 
-    monkeypatch.setattr(train.Trainer, "step", spoiled)
-    with pytest.raises(train.TrainingError) as error:
+    monkeypatch.setattr(loop.Trainer, "step", spoiled)
+    with pytest.raises(loop.TrainingError) as error:
         tiny.fit(folder)
     said = str(error.value)
     assert said.startswith(f"epoch 2, step 2: {what} is ") and "the batch: " in said
@@ -265,7 +269,7 @@ def test_a_number_that_is_none_stops_with_step_files_and_checkpoint(tmp_path, mo
 
 def test_the_last_good_epoch_is_that_of_the_checkpoint(tmp_path, monkeypatch):
     """Where an epoch takes less time than a checkpoint, most epochs write none."""
-    folder, step = run_folder(tmp_path), train.Trainer.step
+    folder, step = run_folder(tmp_path), loop.Trainer.step
 
     def first_only(keeper):
         if keeper.state.epoch == 1:
@@ -274,9 +278,9 @@ def test_the_last_good_epoch_is_that_of_the_checkpoint(tmp_path, monkeypatch):
     def broken(trainer, x, targets):
         return step(trainer, x * torch.nan if trainer.epoch == 2 else x, targets)
 
-    monkeypatch.setattr(train.checkpoints.Keeper, "when_due", first_only)
-    monkeypatch.setattr(train.Trainer, "step", broken)
-    with pytest.raises(train.TrainingError, match="epoch 3, step 1: loss is nan") as error:
+    monkeypatch.setattr(loop.checkpoints.Keeper, "when_due", first_only)
+    monkeypatch.setattr(loop.Trainer, "step", broken)
+    with pytest.raises(loop.TrainingError, match="epoch 3, step 1: loss is nan") as error:
         tiny.fit(folder)
     assert f"last good epoch: epoch 1, in {folder / results.CHECKPOINT}" in str(error.value)
     monkeypatch.undo()
@@ -288,7 +292,7 @@ def test_the_last_good_epoch_is_that_of_the_checkpoint(tmp_path, monkeypatch):
 def test_weights_that_the_last_step_of_an_epoch_breaks_are_never_a_checkpoint(
         tmp_path, monkeypatch, average):
     """Nothing is computed with them before the epoch's end; the last good checkpoint stays."""
-    changes, step, taken = {"train.average": average}, train.Trainer.step, []
+    changes, step, taken = {"train.average": average}, loop.Trainer.step, []
     folder = results.run_folder(tmp_path, "tiny", "smoke", tiny.settings(**changes).name, 0, 1)
 
     def breaks(trainer, x, targets):
@@ -299,8 +303,8 @@ def test_weights_that_the_last_step_of_an_epoch_breaks_are_never_a_checkpoint(
             broken[0, 0] = torch.inf
         return answer
 
-    monkeypatch.setattr(train.Trainer, "step", breaks)
-    with pytest.raises(train.TrainingError) as error:
+    monkeypatch.setattr(loop.Trainer, "step", breaks)
+    with pytest.raises(loop.TrainingError) as error:
         tiny.fit(folder, **changes)
     said = str(error.value)
     assert said.startswith("epoch 2, step 3: classifier.weight is not finite after it; the batch: ")

@@ -1,0 +1,369 @@
+"""The clip table: which sounds there are, in which fold, of which class, and by whom.
+
+`synth` is generated, `esc10` and `esc50` (Piczak 2015, doi 10.1145/2733373.2806390) come from a
+folder of yours or from `download`, their 16 kHz, 8-bit copies `esc10-16k` and `esc50-16k` from a
+folder of yours. Nothing is used unchecked.
+
+Notebook: 01_listen_and_look
+"""
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from ..config import DATASETS
+from ..files import DatasetError, arriving, cache_dir, dataset_dir, file_hash, locked
+
+RECORD = "download.json"  # beside sounds that were fetched
+COLUMNS = "clip_id path fold target category source licence author url".split()
+ARCHIVES = {
+    "esc10": "https://github.com/karoldvl/ESC-10/archive/553c8f1743b9dba6b282e1323c3ca8fa76923448.zip",
+    "esc50": "https://github.com/karolpiczak/ESC-50/archive/master.zip",
+}
+LARGEST = 2 * 10**9  # bytes; ESC-50 unpacks to half of it
+SUMS = "sha256.json"  # of generated clips, by file name
+ESC50_CLIPS, ESC50_FORMAT = 2000, (44100, 1, 220500)  # Hz, channels, samples per channel
+COPY_FORMAT = (16000, 1, 80000)
+COPIES = ("esc10-16k", "esc50-16k")  # both in one folder, that of esc50-16k
+_META = dict(filename=str, fold=int, target=int, category=str, esc10=bool, src_file=str, take=str)
+
+
+def load(name, root=None):
+    """Return the checked clip table of a data set.
+
+    name : one of config.DATASETS
+    root : the data set's folder or one that holds it by name; None: ACRNN_DATA, else the cache
+        (`synth` is then always the generated one)
+
+    Returns a DataFrame, one row per clip: clip_id (fold-source-take), path (absolute), fold (1 to
+    5), target (0 to C-1), category, source (the recording's id), licence, author, url; its `attrs`
+    hold the name (dataset) and the SHA-256 of the downloaded archive, empty without a download.
+    ESC-10 has its original class order and its credits, inside an ESC-50 folder too.
+    Raises DatasetError for an unknown name, a missing or wrong folder, missing, strange or changed
+    files: ESC-10's are checked by SHA-256, ESC-50's by name, format and length, and by SHA-256
+    where `download` fetched them.
+
+    Notebook: 01_listen_and_look
+    """
+    if name not in DATASETS:
+        close = difflib.get_close_matches(str(name).lower(), DATASETS, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise DatasetError(f"unknown data set {name!r}: {hint}expected one of "
+                           f"{', '.join(DATASETS)}")
+    folder = _generated() if name == "synth" and root is None else dataset_dir(name, root)
+    if not folder.is_dir():
+        how = "" if name in COPIES else f"`python -m acrnn_lib data {name}` or "
+        raise DatasetError(f"{folder}: not here; {how}--data DIR")
+    table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50, "esc50-16k": _esc50_copy,
+             "esc10-16k": partial(_esc10, find=_esc50_copy)}[name](folder)
+    table = table[COLUMNS].reset_index(drop=True)
+    table.attrs = {"dataset": name, "archive": _record(folder).get("sha256", "")}
+    return table
+
+
+def _record(folder):
+    """What a download left beside the sounds: the archive's sha256 (hex), and of ESC-50 files,
+    {name: sha256}; empty where there was none."""
+    path = folder / RECORD
+    if not path.is_file():
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        archive, files = record["sha256"], record.get("files", {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DatasetError(f"{path}: not the record of a download ({error})") from error
+    if not isinstance(archive, str) or not re.fullmatch("[0-9a-f]{64}", archive):
+        raise DatasetError(f"{path}: sha256 is {archive!r:.80}, expected 64 hex digits")
+    if not isinstance(files, dict):
+        raise DatasetError(f"{path}: files is {files!r:.80}, expected names and their SHA-256")
+    return {"sha256": archive, "files": files}
+
+
+def class_names(table):
+    """Return the category names of a clip table, in the order of their targets."""
+    return table.drop_duplicates("target").sort_values("target")["category"].tolist()
+
+
+def data_hash(table):
+    """Return one SHA-256 (hex) over the clip ids and the contents of their files, in any order."""
+    clips = sorted(zip(table["clip_id"], _digests(table["path"]), strict=True))
+    lines = "".join(f"{clip_id} {digest}\n" for clip_id, digest in clips)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def describe(table):
+    """Return a short text: clips, folds, classes, recordings and licences of a clip table."""
+
+    def counts(column):
+        return ", ".join(f"{value}: {n}" for value, n in table[column].value_counts().items())
+
+    rows = {
+        "clips": f"{len(table)} from {table['source'].nunique()} recordings",
+        "folds": counts("fold"),
+        "classes": f"{table['target'].nunique()}: {', '.join(class_names(table))}",
+        "licences": counts("licence"),
+        "data hash": data_hash(table),
+    }
+    return "\n".join(f"{label:<10} {text}" for label, text in rows.items())
+
+
+def esc10_clips():
+    """Return ESC-10's clips without paths, but with title, file and sha256; needs no data."""
+    table = Path(__file__).parent / "data" / "esc10.csv"
+    return pd.read_csv(table, dtype={"source": str}, keep_default_na=False)
+
+
+def download(name):
+    """Fetch a data set into the cache unless it is there, and return its folder.
+
+    The archive's address and SHA-256 are kept in `download.json` beside the sounds. Raises
+    DatasetError when it cannot be fetched or `load` refuses it; the cache then stays as it was.
+
+    Notebook: 01_listen_and_look
+    """
+    if name not in ARCHIVES:
+        raise DatasetError(f"{name!r} is not fetched; expected one of {', '.join(ARCHIVES)}")
+    folder = cache_dir() / name
+    if folder.is_dir():
+        return folder
+    with locked(folder):
+        if not folder.is_dir():  # nor has another process fetched it meanwhile
+            _fetch(name, folder)
+    return folder
+
+
+def _fetch(name, folder):
+    import pooch
+
+    _sweep(folder)
+    url, bar = ARCHIVES[name], sys.stderr.isatty()
+    with arriving(folder) as new:
+        try:
+            archive = pooch.retrieve(url, None, "archive.zip", new.parent, progressbar=bar)
+            _extract(archive, new)
+        except (OSError, ValueError, RuntimeError, EOFError, zlib.error,
+                zipfile.BadZipFile) as error:
+            raise DatasetError(f"{url}: cannot be fetched ({error}); see --data DIR") from error
+        sounds = sorted((new / "audio").glob("*.wav"))  # of ESC-50; ESC-10's are known by heart
+        record = {"url": url, "sha256": pooch.file_hash(archive),
+                  "files": {path.name: digest for path, digest in
+                            zip(sounds, _digests(sounds), strict=True)}}
+        (new / RECORD).write_text(json.dumps(record), encoding="utf-8")
+        load(name, new)
+
+
+def _sweep(folder):
+    """Remove what processes that were killed left of a folder on its way, as ``arriving`` names
+    it; the caller holds the folder above."""
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(left)
+
+
+def _esc10(folder, find=None):
+    """ESC-10 in its original folders, or inside an ESC-50 folder, whose clips ``find`` reads."""
+    clips = esc10_clips()
+    if find or (folder / "meta" / "esc50.csv").is_file():
+        found = (find or _esc50)(folder, only_esc10=True).set_index("clip_id")["path"]
+        _same(folder, clips["clip_id"], found.index, "clips with esc10 == True in meta/esc50.csv")
+        return clips.assign(path=clips["clip_id"].map(found))
+    classes = sorted({Path(file).parent.name for file in clips["file"]})
+    if not any((folder / name).is_dir() for name in classes):
+        raise _wrong(folder, f"the folders {classes[0]!r} to {classes[-1]!r}, or meta/esc50.csv")
+    found = [f"{name}/{file}" for name in classes for file in _files(folder / name, "*.ogg")]
+    _same(folder, clips["file"], found, "files named fold-id-take.ogg")
+    clips["path"] = [str(folder / file) for file in clips["file"]]
+    changed = clips[_digests(clips["path"]) != clips["sha256"]]
+    if len(changed):
+        first, n = changed["path"].iloc[0], len(changed)
+        found = f"its {os.path.getsize(first)} bytes have another SHA-256 (truncated or replaced?)"
+        raise DatasetError(f"{first}: is not ESC-10's: {found}; {n} of {len(clips)} files differ")
+    return clips
+
+
+def _esc50(folder, only_esc10=False):
+    """ESC-50: audio/*.wav and meta/esc50.csv."""
+    clips = _esc50_layout(folder, only_esc10)
+    for path in clips["path"]:
+        _check_wav(path, ESC50_FORMAT)
+    if sums := _record(folder).get("files"):
+        digests = _digests(clips["path"])
+        changed = clips["path"][[sums.get(file) != digest for file, digest in
+                                 zip(clips["filename"], digests, strict=True)]]
+        if len(changed):
+            raise DatasetError(f"{changed.iloc[0]}: changed since it was fetched ({len(changed)} "
+                               f"of {len(clips)} files differ); without {folder} it is fetched "
+                               "again")
+    return clips
+
+
+def _esc50_copy(folder, only_esc10=False):
+    """The 16 kHz, 8-bit copy of ESC-50, in the same layout; every clip by its SHA-256."""
+    clips = _esc50_layout(folder, only_esc10)
+    sums = pd.read_csv(Path(__file__).parent / "data" / "esc50_16k.csv", index_col="filename")
+    expected = clips["filename"].map(sums["sha256"])
+    if len(changed := clips[_digests(clips["path"]) != expected]):
+        _check_wav(changed["path"].iloc[0], COPY_FORMAT)
+        raise DatasetError(f"{changed['path'].iloc[0]}: is not the copy's: another SHA-256; "
+                           f"{len(changed)} of {len(clips)} files differ")
+    return clips
+
+
+def _esc50_layout(folder, only_esc10):
+    """The clips of an ESC-50 folder by their names; nothing is opened."""
+    meta = folder / "meta" / "esc50.csv"
+    if not meta.is_file():
+        raise _wrong(folder, "meta/esc50.csv and audio/")
+    try:
+        clips = pd.read_csv(meta, usecols=list(_META), dtype=_META, keep_default_na=False)
+    except (ValueError, OverflowError) as error:  # also whole numbers beyond 64 bits
+        raise DatasetError(f"{meta}: is not the table of ESC-50 ({error})") from error
+    different = clips["filename"].nunique()
+    if not different == len(clips) == ESC50_CLIPS:
+        raise DatasetError(f"{meta}: {len(clips)} rows, {different} clips, expected {ESC50_CLIPS}")
+    fields = clips[["fold", "src_file", "take", "target"]].astype(str)
+    if len(wrong := clips[fields.agg("-".join, axis=1) + ".wav" != clips["filename"]]):
+        first = wrong["filename"].iloc[0]
+        raise DatasetError(f"{meta}: {first!r} is not fold-src_file-take-target.wav of its row")
+    for name in ("category", "src_file", "take"):  # pages show them: no sign may be markup there
+        if len(odd := clips[~clips[name].str.fullmatch("[A-Za-z0-9_]+")]):
+            raise DatasetError(f"{meta}: {name} {odd[name].iloc[0]!r}, expected letters, digits "
+                               "and underscores")
+    if len(pairs := clips[["target", "category"]].drop_duplicates()) > pairs["target"].nunique():
+        raise DatasetError(f"{meta}: a target has more than one category")
+    found = set(_files(folder / "audio", "*.wav"))
+    if only_esc10:
+        clips = clips[clips["esc10"]]
+        found &= set(clips["filename"])
+    _same(folder / "audio", clips["filename"], found, "files listed in meta/esc50.csv")
+    clips = clips.assign(
+        clip_id=clips["filename"].str.rsplit("-", n=1).str[0],
+        path=[str(folder / "audio" / file) for file in clips["filename"]],
+        source=clips["src_file"],
+        licence="CC BY-NC 3.0 (collection)",
+        author="its recordist at Freesound",
+        url=[f"https://freesound.org/s/{source}/" for source in clips["src_file"]],
+    )
+    return clips
+
+
+def _check_wav(path, expected):
+    """The header alone: 2,000 files in a fraction of a second; `audio.read` checks the rest."""
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+    except soundfile.SoundFileError as error:
+        raise DatasetError(f"{path}: is no audio that can be decoded ({error})") from error
+    found = (info.samplerate, info.channels, info.frames)
+    if found != expected:
+        has, wants = ("{} Hz, {} channel(s), {} samples".format(*x) for x in (found, expected))
+        other = {ESC50_FORMAT: "esc50", COPY_FORMAT: "esc50-16k"}.get(found)
+        hint = f"; this is a clip of {other}" * bool(other)
+        raise DatasetError(f"{path}: has {has}, expected {wants}{hint}")
+
+
+def _generated():
+    """The folder of the generated data set, written when it is not there yet."""
+    from . import synth
+
+    folder = cache_dir() / f"synth-{synth.VERSION}"
+    if folder.is_dir() and not (folder / SUMS).is_file():
+        shutil.rmtree(folder)  # of an earlier version, which could not be checked
+    if not folder.is_dir():
+        with locked(folder):
+            if not folder.is_dir():  # nor has another process written it meanwhile
+                _generate(folder)
+    return folder
+
+
+def _generate(folder):
+    from . import synth
+
+    _sweep(folder)
+    with arriving(folder) as new:
+        synth.write(new)
+        sums = {path.name: file_hash(path) for path in new.glob("*.wav")}
+        (new / SUMS).write_text(json.dumps(sums), encoding="utf-8")
+
+
+def _synth(folder):
+    from . import synth
+
+    clips = synth.plan()
+    files = clips["clip_id"] + ".wav"
+    found = _files(folder, "*.wav")
+    _same(folder, files, found, f"files of synth {synth.VERSION}")
+    path = [str(folder / file) for file in files]
+    try:
+        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+        changed = [p for p, digest in zip(path, _digests(path), strict=True)
+                   if sums[Path(p).name] != digest]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DatasetError(f"{folder / SUMS}: expected the checksums of {folder.name} ({error}); "
+                           "without the folder it is generated again") from error
+    if changed:
+        raise DatasetError(f"{changed[0]}: changed since it was generated ({len(changed)} of "
+                           f"{len(path)} files differ); without {folder} it is generated again")
+    return clips.assign(path=path, licence="CC0 (generated)", author="ACRNN kit", url="")
+
+
+def _same(folder, expected, found, what):
+    """Refuse a folder with missing or strange files, and name them."""
+    expected, found = set(expected), {name for name in found if "/." not in f"/{name}"}
+    for kind, names in {"missing": expected - found, "strange": found - expected}.items():
+        if names:
+            raise DatasetError(
+                f"{folder}: {len(names)} {kind}: {_list(names, 3)}; "
+                f"expected {len(expected)} {what}, found {len(found)}"
+            )
+
+
+def _wrong(folder, expected):
+    found = _list([path.name for path in folder.iterdir()], 4) or "nothing"
+    return DatasetError(f"{folder}: expected {expected}, found {found}")
+
+
+def _files(folder, pattern):
+    """Names of the files in a folder; a folder or a dead link of such a name is no sound."""
+    return [path.name for path in folder.glob(pattern) if path.is_file()]
+
+
+def _list(names, n):
+    shown = [name if name.isprintable() else repr(name) for name in sorted(names)[:n]]
+    return ", ".join(shown) + (", ..." if len(names) > n else "")
+
+
+def _digests(paths):
+    with ThreadPoolExecutor() as pool:  # hashing and reading release Python's lock
+        return list(pool.map(file_hash, paths))
+
+
+def _extract(archive, folder):
+    """Unpack a GitHub archive without its top folder; refuse it whole if a member leaves it."""
+    with zipfile.ZipFile(archive) as zipped:
+        size = sum(member.file_size for member in zipped.infolist())
+        if size > LARGEST:
+            raise ValueError(f"the archive unpacks to {size} bytes, expected at most {LARGEST}")
+        for member in zipped.infolist():
+            parts = PurePosixPath(member.filename).parts
+            odd = ".." in parts or re.search(r"^/|\\|:", member.filename)
+            if odd or stat.S_ISLNK(member.external_attr >> 16):
+                raise ValueError(f"unsafe name in the archive: {member.filename!r}")
+        zipped.extractall(unpacked := folder.parent / "unpacked")
+    top, *others = unpacked.iterdir()
+    if others:
+        raise ValueError(f"the archive holds {top.name!r} and more, expected one folder")
+    folder.rmdir()
+    top.rename(folder)

@@ -1,0 +1,377 @@
+"""Run folders, the evidence behind every printed number: written atomically, loaded strictly.
+
+`<root>/<dataset>/<profile>/<experiment>/seed<k>/fold<f>/` holds predictions.csv, history.jsonl,
+manifest.json and sometimes attention.npz. The manifest is written last and names the SHA-256 of
+the others: a folder that has one is complete, and a changed byte is noticed when it is read.
+
+Notebook: 07_result_tables
+"""
+
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import sys
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..files import ResultsError, read_json, write_bytes
+
+PREDICTIONS, HISTORY, ATTENTION = "predictions.csv", "history.jsonl", "attention.npz"
+MANIFEST, CHECKPOINT = "manifest.json", "checkpoint.json"
+KEY = ("dataset", "profile", "experiment", "seed", "fold")
+COLUMNS = ["filename", "clip_id", "fold", "target"]  # then p_0 ... p_{C-1}
+CODE = ("code_hash", "model_hash")  # of a manifest; later than the first published runs
+REPLACED = "replaced"  # folder beside the runs of a seed: what was trained again
+HINTS = {"precision": " (ACRNN_PRECISION in the environment chooses the precision)"}
+LARGEST = 2**27  # bytes that attention.npz may unpack to; ESC-50's take under 10 million
+
+# what tables are made of: a value that is not so was not written by a run
+SOUND = {
+    "config_hash": lambda x: isinstance(x, str),
+    "sha256": lambda x: isinstance(x, dict) and all(Path(name).name == name for name in x),
+    "config": lambda x: isinstance(x, dict) and isinstance(x.get("train", {}), dict)
+    and isinstance(epochs := x.get("train", {}).get("epochs", 1), int) and 0 <= epochs < 2**63,
+    "classes": lambda x: isinstance(x, list) and all(isinstance(name, str) for name in x),
+    "parameters": lambda x: x is None or (isinstance(x, int) and 0 <= x < 2**63),
+    "wall_seconds": lambda x: isinstance(x, int | float) and 0 <= x < 2**63,
+}
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """An experiment trained with one seed and tested on one fold; its files are read when asked.
+
+    Every property raises ResultsError when its file is missing, damaged or not what it should be.
+    """
+
+    dataset: str
+    profile: str
+    experiment: str
+    seed: int
+    fold: int
+    folder: Path
+
+    @classmethod
+    def at(cls, folder) -> "Run":
+        """The run that a folder's path names; nothing is read."""
+        pattern = r".*/([^/]+)/([^/]+)/([^/]+)/seed(\d+)/fold(\d+)"
+        match = re.fullmatch(pattern, Path(folder).absolute().as_posix())
+        if not match:
+            raise ResultsError(f"{folder}: not <dataset>/<profile>/<experiment>/seed<k>/fold<f>")
+        return cls(*match.groups()[:3], int(match[4]), int(match[5]), Path(folder))
+
+    @property
+    def key(self) -> dict:
+        """The five values that name the run and its folder."""
+        return {name: getattr(self, name) for name in KEY}
+
+    @cached_property
+    def manifest(self) -> dict:
+        """How the run was made: config, hashes, versions, machine, times."""
+        path = self.folder / MANIFEST
+        manifest = self._named(read_json(path))
+        for name, sound in SOUND.items():
+            if name in manifest and not sound(manifest[name]):
+                raise ResultsError(f"{path}: {name} is {manifest[name]!r}, which no run writes")
+        if PREDICTIONS not in manifest.get("sha256", ()) or "config_hash" not in manifest:
+            raise ResultsError(f"{path}: no config_hash or no {PREDICTIONS}")
+        return manifest
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """A row per test clip: filename, clip_id, fold, target, p_0 ... p_{C-1} (float64)."""
+        path, data = self.folder / PREDICTIONS, self._verified(PREDICTIONS)
+        types = dict.fromkeys(COLUMNS[:2], str) | dict.fromkeys(COLUMNS[2:], np.int64)
+        try:
+            table = pd.read_csv(io.BytesIO(data), dtype=types, keep_default_na=False)
+        except (ValueError, OverflowError) as error:  # also whole numbers beyond 64 bits
+            raise ResultsError(f"{path}: {error}") from error
+        table = _checked(table, self.fold, path)
+        found, named = len(table.columns) - len(COLUMNS), self.manifest.get("classes")
+        if named is not None and len(named) != found:
+            raise ResultsError(f"{path}: {found} probabilities for {len(named)} classes")
+        return table
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row per epoch."""
+        self._verified(HISTORY)
+        return read_history(self.folder)
+
+    @cached_property
+    def attention(self) -> dict[str, np.ndarray] | None:
+        """Attention by name, None for a system without: of every test segment all_clips (S,),
+        all_starts (S,) s, all_weights and all_energy (S, T'), which sum to 1 over T'; fold 1 also
+        has pictures of one clip per class, with `log_gammatone` and `attention` among the names.
+        """
+        path = self.folder / ATTENTION
+        if ATTENTION not in self.manifest["sha256"] and not path.exists():
+            return None
+        data = io.BytesIO(self._verified(ATTENTION))
+        try:
+            size = sum(member.file_size for member in zipfile.ZipFile(data).infolist())
+            if size > LARGEST:
+                raise ValueError(f"unpacks to {size} bytes, expected at most {LARGEST}")
+            with np.load(data, allow_pickle=False) as file:
+                arrays = dict(file)
+            if odd := [name for name, x in arrays.items() if not isinstance(x, np.ndarray)]:
+                raise ValueError(f"{odd[0]!r} is no array")
+            return arrays
+        except Exception as error:  # zip, zlib and numpy have a dozen kinds for a damaged file
+            raise ResultsError(f"{path}: not the arrays of a run ({error})") from error
+
+    def verify(self) -> None:
+        """Hold every file that the manifest names against its digest."""
+        for name in self.manifest["sha256"]:
+            self._verified(name)
+
+    def _verified(self, name) -> bytes:
+        path, expected = self.folder / name, self.manifest["sha256"].get(name)
+        if expected is None or not path.is_file():
+            raise ResultsError(f"{path}: missing, or not named in the manifest")
+        data = path.read_bytes()
+        if _sha256(data) != expected:
+            raise ResultsError(f"{path}: changed since it was written (its SHA-256 differs)")
+        return data
+
+    def _named(self, manifest) -> dict:
+        for name, value in self.key.items():
+            if manifest.get(name) != value:
+                raise ResultsError(f"{self.folder / MANIFEST}: {name} is {manifest.get(name)!r}, "
+                                   f"but the folder is that of {value!r}")
+        return manifest
+
+
+def run_folder(root, dataset, profile, experiment, seed, fold) -> Path:
+    """Where a run lives under `root` ("runs": yours, "results": committed)."""
+    return Path(root, dataset, profile, experiment, f"seed{seed}", f"fold{fold}")
+
+
+def is_complete(folder) -> bool:
+    """True once the run was written to its end: the manifest is always the last file."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def take_up(folder, wanted, reuse=False) -> bool:
+    """Is the run in `folder` finished, and the one that is wanted?
+
+    Parameters
+    ----------
+    folder : run folder; whoever calls holds it (``files.locked``)
+    wanted : dict of ``identity.identity``; a name that is absent is not compared
+    reuse : take a finished run that other code made
+
+    Returns
+    -------
+    True for a finished run, False for one to begin or to resume. A run made by other code is moved
+    aside, and one line on stderr says so.
+
+    Raises
+    ------
+    ResultsError for a run of another seed, fold, experiment, data set, device or precision, or with
+    other settings: it is neither overwritten nor taken for the one that is wanted.
+    """
+    folder = Path(folder)
+    path = folder / (MANIFEST if is_complete(folder) else CHECKPOINT)
+    found = wanted
+    if path.exists():
+        found = read_json(path) if path.name == MANIFEST else read_note(path)
+    # manifests of earlier versions name neither the code nor the network's shape
+    unknown = {name for name in CODE if is_complete(folder) and name not in found}
+    named = Run.at(folder).key
+    for name in [name for name in wanted if name not in CODE]:
+        for where, value in ((folder, named.get(name, wanted[name])), (path, found.get(name))):
+            if value != wanted[name]:
+                raise ResultsError(f"{where}: made with {name} {value}, this run has "
+                                   f"{wanted[name]}; choose another output folder or remove this "
+                                   f"one{HINTS.get(name, '')}")
+    other_code = any(found.get(name) != wanted[name]
+                     for name in (wanted.keys() & set(CODE)) - unknown)
+    if other_code and not (reuse and is_complete(folder)):
+        _set_aside(folder)
+    return is_complete(folder)
+
+
+def _set_aside(folder):
+    """Move the files of a run that other code made, so that it can be made anew."""
+    number = next(n for n in itertools.count(1)
+                  if not (folder.parent / REPLACED / f"{folder.name}-{n}").exists())
+    kept = folder.parent / REPLACED / f"{folder.name}-{number}"
+    kept.mkdir(parents=True)
+    # the manifest goes first: what a kill leaves here is no finished run
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != MANIFEST):
+        os.replace(path, kept / path.name)
+    print(f"{folder}: made by other code than today's, so it is trained again; the old run is now "
+          f"{REPLACED}/{kept.name} (--reuse keeps such a run)", file=sys.stderr, flush=True)
+
+
+def read_note(path) -> dict:
+    """The JSON of a checkpoint; ResultsError where it changed since it was written."""
+    note = read_json(path)
+    # checkpoints of earlier versions have no digest of the note
+    if note.get("note_sha256", note_hash(note)) != note_hash(note):
+        raise ResultsError(f"{path}: changed since it was written; remove it to train this fold "
+                           "from the start")
+    return note
+
+
+def note_hash(note) -> str:
+    """SHA-256 (hex) over a checkpoint's JSON, but for the digest itself."""
+    rest = {name: value for name, value in note.items() if name != "note_sha256"}
+    return _sha256(json.dumps(rest, sort_keys=True).encode())
+
+
+def without_code(runs) -> list[Run]:
+    """Those runs whose manifests are of versions that did not name the code that made them."""
+    return [run for run in runs if "code_hash" not in run.manifest]
+
+
+def write(folder, predictions, manifest, attention=None) -> Run:
+    """Finish a run folder; each file appears whole or not at all, and the manifest last.
+
+    predictions : DataFrame filename, clip_id, fold, target, p_0 ... p_{C-1} (a row per test clip)
+    manifest : dict with at least config_hash; the run's key and SHA-256 digests are added
+    attention : dict of arrays, or None
+
+    Raises ResultsError for predictions that could not be loaded again, and for a folder that is
+    complete or was made with another config: evidence is never overwritten.
+    """
+    run = Run.at(folder)
+    if is_complete(folder):
+        raise ResultsError(f"{folder}: this run is complete; remove its folder to run it again")
+    manifest = run._named({**run.key, **manifest})
+    table = _checked(predictions, run.fold, run.folder / PREDICTIONS)
+    text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    write_bytes(run.folder / PREDICTIONS, text.encode())
+    (run.folder / ATTENTION).unlink(missing_ok=True)  # of an attempt that was interrupted
+    if attention is not None:
+        if any(np.asarray(value).dtype.hasobject for value in attention.values()):
+            raise ResultsError(f"{run.folder / ATTENTION}: arrays of objects are not stored")
+        if (size := sum(np.asarray(value).nbytes for value in attention.values())) > LARGEST:
+            raise ResultsError(f"{run.folder / ATTENTION}: {size} bytes, more than {LARGEST}")
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **attention)
+        write_bytes(run.folder / ATTENTION, buffer.getvalue())
+    paths = [run.folder / name for name in (PREDICTIONS, HISTORY, ATTENTION)]
+    manifest["sha256"] = {p.name: _sha256(p.read_bytes()) for p in paths if p.exists()}
+    write_bytes(run.folder / MANIFEST, (_json(manifest, indent=1) + "\n").encode())
+    return run
+
+
+def prediction_table(clips, probabilities) -> pd.DataFrame:
+    """predictions.csv as a table, from rows of the clip table and probabilities (clips, C)."""
+    table = clips[COLUMNS[1:]].reset_index(drop=True)
+    table.insert(0, "filename", [Path(path).name for path in clips.path])
+    return table.assign(**{f"p_{k}": chances for k, chances in enumerate(probabilities.T)})
+
+
+def append_history(folder, row) -> None:
+    """Add an epoch to history.jsonl; `row` is a dict with at least `epoch`, counted from 1."""
+    _write_epochs(folder, [*_epochs(folder), row])
+
+
+def read_history(folder) -> pd.DataFrame:
+    """A row per finished epoch; no rows where nothing was written yet."""
+    return pd.DataFrame(_epochs(folder))
+
+
+def truncate_history(folder, epoch) -> None:
+    """On resume: drop the lines after the checkpoint's `epoch` (0 drops all of them)."""
+    _write_epochs(folder, [row for row in _epochs(folder) if row["epoch"] <= epoch])
+
+
+def load(root="results", dataset=None, profile=None, experiment=None, seed=None) -> list[Run]:
+    """The complete runs under `root`, sorted; a filter that is None lets everything through.
+
+    Raises ResultsError when nothing is left, and when runs of one experiment were made with
+    different configs, data or protocols, which must never be averaged.
+    """
+    wanted = dict(zip(KEY, (dataset, profile, experiment, seed), strict=False))
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    folders = [path.parent for path in Path(root).glob(f"*/*/*/seed*/fold*/{MANIFEST}")]
+    runs = sorted(run for run in map(Run.at, folders) if wanted.items() <= run.key.items())
+    if not runs:
+        chosen = ", ".join(f"{name}={value}" for name, value in wanted.items())
+        raise ResultsError(f"{root}: no complete runs" + f" with {chosen}" * bool(chosen))
+    first = {}
+    for run in runs:
+        other = first.setdefault((run.dataset, run.profile, run.experiment), run)
+        for name in ("config_hash", "data_hash", "protocol"):
+            if run.manifest.get(name) != other.manifest.get(name):
+                raise ResultsError(f"{run.folder}: {name} differs from {other.folder}")
+    return runs
+
+
+def predictions(runs) -> pd.DataFrame:
+    """All test clips of all runs, a row each: the run's five keys, clip_id, source, target,
+    predicted, correct, p_0 ... `source` is the recording, the middle of `fold-id-take`.
+
+    Raises ResultsError when a clip was tested twice under one seed.
+    """
+    tables = []
+    for run in runs:
+        table = run.predictions
+        chances = table.filter(regex=r"^p_\d+$")
+        predicted = chances.to_numpy().argmax(axis=1)
+        source = table["clip_id"].str.extract(r"^[^-]+-(.+)-[^-]+$", expand=False)
+        tables.append(pd.DataFrame(run.key, index=table.index).assign(
+            clip_id=table["clip_id"], source=source, target=table["target"], predicted=predicted,
+            correct=predicted == table["target"], **chances))
+    long = pd.concat(tables, ignore_index=True)
+    twice = long["clip_id"][long.duplicated([*KEY[:4], "clip_id"])]
+    if len(twice):
+        raise ResultsError(f"{run.folder.parent}: {twice.iloc[0]} was tested in more than one fold")
+    return long
+
+
+def _checked(table, fold, path) -> pd.DataFrame:
+    """`table` as it was, or ResultsError with the first thing that is wrong with it."""
+    n_classes = len(table.columns) - len(COLUMNS)
+    if n_classes < 2 or [*table.columns] != COLUMNS + [f"p_{k}" for k in range(n_classes)]:
+        raise ResultsError(f"{path}: columns are {', '.join(map(str, table.columns))}")
+    chances = table.iloc[:, len(COLUMNS):].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    checks = {
+        "no rows": [table.empty],
+        "a probability that is not a number from 0 to 1": ~((chances >= 0) & (chances <= 1)),
+        "probabilities that do not sum to 1": np.abs(chances.sum(axis=1) - 1) > 1e-4,
+        "a clip_id that is not fold-id-take": ~table["clip_id"].str.fullmatch("[^-]+-.+-[^-]+"),
+        "a clip_id twice": table["clip_id"].duplicated(),
+        f"a fold other than {fold}": table["fold"] != fold,
+        f"a target outside 0 to {n_classes - 1}": ~table["target"].isin(range(n_classes)),
+    }
+    for what, wrong in checks.items():
+        if np.any(wrong):
+            raise ResultsError(f"{path}: {what} (row {np.argwhere(wrong)[0][0] + 1})")
+    return table
+
+
+def _write_epochs(folder, rows):
+    write_bytes(Path(folder) / HISTORY, "".join(_json(row) + "\n" for row in rows).encode())
+
+
+def _epochs(folder) -> list[dict]:
+    path = Path(folder) / HISTORY
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [{"epoch": int(json.loads(line)["epoch"]), **json.loads(line)} for line in lines]
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise ResultsError(f"{path}: a line is not an epoch: {error}") from error
+
+
+def _sha256(data) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _json(content, **options) -> str:
+    """numpy numbers become JSON's; NaN, infinity and every other type are refused."""
+    return json.dumps(content, default=np.generic.item, allow_nan=False, **options)
+
+

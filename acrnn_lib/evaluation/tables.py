@@ -1,0 +1,269 @@
+"""Tables, recounted from the committed predictions each time: accuracy, recall, confusion, pairs.
+
+No number here is typed except the published ones (data/published.csv, each with its source).
+Experiments with missing folds are named as such; seeds are averaged only over the same folds.
+
+Notebook: 07_result_tables
+"""
+
+import json
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from ..config import EXPERIMENTS
+from . import metrics, results
+from .results import ResultsError
+
+FOLDS = 5
+# what is asked, each as the experiments that are the rows of its table. That the paper has tables
+# of model settings and of attention placement is verified; the form of the others is ours
+TABLES = {
+    "models": ("knn", "svm", "forest", "mfcc-gmm", "mfcc-rnn", "rgb-cnn", "parallel",
+               "attention-rnn", "acrnn", "acrnn-plus"),
+    "model settings": ("crnn-noaug", "acrnn-noaug", "crnn", "acrnn"),
+    "attention placement": ("crnn", "att-l2", "att-l4", "att-l6", "att-l8", "acrnn"),
+    "attention scaling": ("crnn", "sigmoid", "acrnn"),
+    "recurrent cells": ("lstm", "acrnn"),
+}
+# what each of them asks; Holm's correction pays for the questions of one table
+PAIRS = {title: tuple(("acrnn-plus", "acrnn") if row == "acrnn-plus" else ("acrnn", row)
+                      for row in rows if row != "acrnn") for title, rows in TABLES.items()}
+PAIRS["model settings"] = (("acrnn", "crnn"), ("acrnn-noaug", "crnn-noaug"),
+                           ("acrnn", "acrnn-noaug"), ("crnn", "crnn-noaug"))
+
+
+def summary(runs) -> pd.DataFrame:
+    """A row per dataset, profile and experiment.
+
+    seeds, folds, clips : how many stand behind the row; accuracy, lo, hi : shares, with the 95 %
+    interval over recordings; fold_std : standard deviation over folds; epochs, parameters : from
+    the manifests; precision : of the arithmetic, all that occur; minutes : wall times of all folds,
+    added up although some ran side by side, mean over seeds; commits : of the code that ran, with
+    a + where it had been changed since, ? where none is known; coverage : "complete", or which
+    folds there are, which seeds were left out because they tested fewer, and whether runs of
+    different precision stand behind the row.
+    """
+    rows = []
+    for (dataset, profile, experiment), group in by_experiment(runs).items():
+        used, coverage = same_folds(group)
+        correct, manifests = _correct(used), [run.manifest for run in used]
+        accuracy, lo, hi = metrics.accuracy_interval(*_arrays(correct))
+        seconds = sum(manifest.get("wall_seconds", np.nan) for manifest in manifests)
+        rows.append({
+            "dataset": dataset, "profile": profile, "experiment": experiment,
+            "seeds": correct.shape[1], "folds": len({run.fold for run in used}),
+            "clips": len(correct), "accuracy": accuracy, "lo": lo, "hi": hi,
+            "fold_std": correct.mean(axis=1).groupby("fold").mean().std(),
+            "epochs": manifests[0].get("config", {}).get("train", {}).get("epochs"),
+            "minutes": seconds / correct.shape[1] / 60,
+            "parameters": manifests[0].get("parameters"), "precision": _precisions(used),
+            "commits": _commits(manifests), "coverage": coverage})
+    return pd.DataFrame(rows).astype({"epochs": "Int64", "parameters": "Int64"})
+
+
+def compare(runs, a, b) -> pd.DataFrame:
+    """Experiment a against b on the clips that both tested, a row per dataset and profile.
+
+    difference, lo, hi, p : mean correctness of a minus b over seeds, bootstrapped over recordings;
+    mcnemar : exact test per common seed, with the clips that only a and only b got right;
+    disagree : share of clips that only one of them got right, over all pairs of a seed of a and one
+    of b; cohens_g : effect size, the share of these that a won, minus a half (0.05 is called small,
+    0.15 medium, 0.25 large; Cohen 1988, chapter 4).
+    Raises ResultsError for an experiment that was never run.
+    """
+    groups, rows = by_experiment(runs), []
+    if missing := {a, b} - {run.experiment for run in runs}:
+        raise ResultsError(f"no complete runs of {', '.join(sorted(missing))}")
+    for place in dict.fromkeys(key[:2] for key in groups if {(*key[:2], a), (*key[:2], b)} <=
+                               groups.keys()):
+        (of_a, note_a), (of_b, note_b) = (same_folds(groups[*place, name]) for name in (a, b))
+        left, right = _common(of_a, of_b)
+        tests = {seed: metrics.mcnemar(left[seed], right[seed])
+                 for seed in left.columns.intersection(right.columns)}
+        rows.append({
+            "dataset": place[0], "profile": place[1], "a": a, "b": b, "seeds_a": left.shape[1],
+            "seeds_b": right.shape[1], **_difference(left, right),
+            "mcnemar": "; ".join(f"seed {seed}: {only_a} to {only_b}, p = {p:.3g}"
+                                 for seed, (p, only_a, only_b) in tests.items()),
+            **_discord(left.mean(axis=1), right.mean(axis=1)),
+            "coverage": note_a if note_a == note_b else f"{a}: {note_a}; {b}: {note_b}"})
+    return pd.DataFrame(rows)
+
+
+def difference(ours, others) -> dict:
+    """Runs of one experiment against those of another, or of itself under other circumstances.
+
+    Returns clips, difference, lo, hi and p, as `compare` has them. Raises ResultsError where no
+    clip was tested by both. Notebook: 07_result_tables
+    """
+    return _difference(*_common(*(same_folds(sorted(runs))[0] for runs in (ours, others))))
+
+
+def comparisons(runs, pairs=PAIRS) -> pd.DataFrame:
+    """`compare` for every pair that was run, by table; pairs : {table: ((a, b), ...)}.
+
+    p_holm is corrected over the pairs of one table on one data set and profile.
+    """
+    names = {run.experiment for run in runs}
+    tables = [compare(runs, *pair).assign(table=title) for title, asked in pairs.items()
+              for pair in asked if names.issuperset(pair)]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    if table.empty:
+        return table
+    table.insert(0, "table", table.pop("table"))
+    families = table.groupby(["table", "dataset", "profile"])["p"]
+    return table.assign(p_holm=families.transform(metrics.holm))
+
+
+def pairs_text(table) -> pd.DataFrame:
+    """A table of `comparisons` for people: points, rounded; who alone was right, seed by seed."""
+    rows = [{
+        "table": row.table, "pair": f"{row.a} minus {row.b}",
+        "data set, profile": f"{row.dataset}, {row.profile}",
+        "clips": row.clips, "seeds": f"{row.seeds_a}, {row.seeds_b}",
+        "difference in points": f"{100 * row.difference:+.1f} "
+                                f"[{100 * row.lo:.1f}, {100 * row.hi:.1f}]",
+        "p": f"{row.p:.2g}", "p after Holm": f"{row.p_holm:.2g}",
+        "right alone (McNemar)": row.mcnemar, "Cohen's g": f"{row.cohens_g:.2f}",
+        "coverage": row.coverage,
+    } for row in table.itertuples()]
+    return pd.DataFrame(rows)
+
+
+def confusion(runs) -> pd.DataFrame:
+    """Counts over all clips and seeds of one experiment: rows truth, columns prediction."""
+    used, coverage = same_folds(sorted(runs))
+    long = results.predictions(used)
+    n_classes = long.filter(regex=r"^p_\d+$").shape[1]
+    names = list(used[0].manifest.get("classes", range(n_classes)))
+    matrix = metrics.confusion(long["target"], long["predicted"], n_classes)
+    return pd.DataFrame(matrix, pd.Index(names, name="truth" + mark(coverage)), names)
+
+
+def recall(runs) -> pd.DataFrame:
+    """Recall by class: a row per class, a column per experiment, of one dataset and profile."""
+    columns = {}
+    for (_, _, experiment), group in by_experiment(runs).items():
+        matrix = confusion(group)
+        name = experiment + mark(same_folds(group)[1])
+        columns[name] = pd.Series(metrics.recall(matrix), matrix.columns)
+    return pd.DataFrame(columns).rename_axis("class")
+
+
+def as_json(runs) -> str:
+    """The JSON object of `report --json`; accuracies are shares from 0 to 1."""
+    keys = ["dataset", "profile", "experiment", "seeds", "folds", "clips", "accuracy"]
+    rows = [{**{key: row[key] for key in keys}, "interval": [row["lo"], row["hi"]]}
+            for row in summary(runs).to_dict("records")]
+    return json.dumps({"runs": rows}, indent=1)
+
+
+def as_text(runs) -> str:
+    """The summary as a table for people: percentages, blanks for what a manifest does not say."""
+    table = summary(runs)
+    shown = table.drop(columns=["accuracy", "lo", "hi", "fold_std", "commits"])
+    shown.insert(3, "accuracy", [interval_text(row) for row in table.to_dict("records")])
+    shown.insert(4, "fold_std", [f"{std:.1%}" for std in table["fold_std"]])
+    shown["minutes"] = shown["minutes"].map("{:.1f}".format)
+    text = shown.astype(object).mask(shown.isna(), "").replace(["nan", "nan%"], "").to_string(
+        index=False)
+    if any(run.manifest.get("protocol") == "inner" for run in runs):
+        text += ("\nNo test results: inner validation, which compares recipes inside the training "
+                 "folds.")
+    return text
+
+
+def as_markdown(runs) -> str:
+    """The README's table: experiment, what it is, accuracy with interval, folds, seeds, budget."""
+    lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | "
+             "precision | minutes, all folds |",
+             "|---|---|---|---|---|---|---|---|"]
+    for row in summary(runs).to_dict("records"):
+        about = EXPERIMENTS.get(row["experiment"], ("",))[0]
+        lines.append(f"| `{row['experiment']}` ({row['profile']}) | {about} | "
+                     f"{interval_text(row)} | "
+                     f"{row['folds']} | {row['seeds']} | {row['epochs']} | "
+                     f"{row['precision']} | {row['minutes']:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def by_experiment(runs) -> dict:
+    """Sorted lists of runs by (dataset, profile, experiment)."""
+    return {key: list(group) for key, group in groupby(
+        sorted(runs), lambda run: (run.dataset, run.profile, run.experiment))}
+
+
+def same_folds(runs):
+    """(runs of the seeds with the most folds, all the same ones; in words what that leaves out, and
+    that runs of different precision are among them).
+
+    runs : of one experiment, sorted
+    """
+    folds = {seed: [run.fold for run in group]
+             for seed, group in groupby(runs, lambda run: run.seed)}
+    best = max(folds.values(), key=len)
+    notes = [f"only folds {','.join(map(str, best))}"] if len(best) < FOLDS else []
+    notes += [f"seed {seed} left out: only folds {','.join(map(str, found))}"
+              for seed, found in folds.items() if found != best]
+    used = [run for run in runs if folds[run.seed] == best]
+    if " and " in (found := _precisions(used)):
+        notes.append(f"runs in {found}")
+    return used, "; ".join(notes) or "complete"
+
+
+def _precisions(runs):
+    return " and ".join(sorted({str(run.manifest.get("precision", "?")) for run in runs}))
+
+
+def _commits(manifests):
+    made = {(str(found.get("git_commit") or "?")[:7], bool(found.get("git_dirty")))
+            for found in manifests}
+    return ", ".join(commit + "+" * dirty for commit, dirty in sorted(made))
+
+
+def _correct(runs) -> pd.DataFrame:
+    """bool, a row per clip (clip_id, source, fold), a column per seed."""
+    table = results.predictions(runs).pivot(
+        index=["clip_id", "source", "fold"], columns="seed", values="correct")
+    if table.isna().any(axis=None):
+        raise ResultsError(f"{runs[0].folder.parent.parent}: the seeds were tested on other clips")
+    return table.astype(bool)
+
+
+def _arrays(correct):
+    return correct.to_numpy().T, correct.index.get_level_values("source")
+
+
+def _common(ours, others):
+    """`_correct` of both on the clips that both tested."""
+    left, right = _correct(ours), _correct(others)
+    common = left.index.intersection(right.index)
+    if common.empty:
+        first, other = ours[0], others[0]
+        raise ResultsError(f"{first.dataset}/{first.profile}: {first.experiment} and "
+                           f"{other.experiment} have no test clip in common")
+    return left.loc[common], right.loc[common]
+
+
+def _difference(left, right):
+    values = metrics.paired_difference(_arrays(left)[0], *_arrays(right))
+    return {"clips": len(left), **dict(zip(("difference", "lo", "hi", "p"), values, strict=True))}
+
+
+def _discord(a, b):
+    """How often just one is right, and who: from the shares of seeds that got each clip right."""
+    won, lost = (a * (1 - b)).sum(), (b * (1 - a)).sum()
+    return {"disagree": (won + lost) / len(a),
+            "cohens_g": won / (won + lost) - 0.5 if won + lost else 0.0}
+
+
+def interval_text(row):
+    """A row's accuracy with its interval, in percent."""
+    return f"{row['accuracy']:.1%} [{row['lo']:.1%}, {row['hi']:.1%}]"
+
+
+def mark(coverage):
+    """What stands behind a number that does not rest on all folds."""
+    return "" if coverage == "complete" else f" ({coverage})"

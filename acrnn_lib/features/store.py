@@ -1,0 +1,164 @@
+"""The feature store: every clip's features, computed once, memory-mapped afterwards.
+
+One file per copy of the bank (copy 0 is the clips themselves), named by the hash of all that
+decides its content. A file appears under its name only when it is whole, and its note, the JSON
+beside it, holds its SHA-256; what an interrupted build has finished is kept and built upon. One
+process builds at a time: it uses all cores, and others wait for what it makes.
+
+Notebook: 03_augmentation
+"""
+
+import hashlib
+import io
+import json
+import os
+import sys
+from contextlib import closing
+
+import numpy as np
+import torch
+
+from .. import files
+from ..config import hashed
+from ..data import audio, datasets
+from ..device import keep_freed_memory, one_threaded_pool
+from ..evaluation.results import ResultsError
+from ..files import file_hash, read_json, whole_errors, write_bytes
+from ..progress import bar
+from .augment import augmented_copy
+from .frontend import front_end
+
+GROUP = 4  # clips decoded, then transformed: either work finds its tables in the CPU's cache
+BLOCK = 32  # clips between two notes of progress on disk
+
+
+def load(table, features, bank, workers=None, progress=True, device="cpu"):
+    """Features of all clips of a table and of their augmented copies, built where missing.
+
+    Parameters
+    ----------
+    table : clip table of ``datasets.load``
+    features : FeatureConfig
+    bank : BankConfig; ``copies`` + 1 arrays come back
+    workers : threads, by default one per core
+    progress : show a bar
+    device : "cuda" stretches, shifts and transforms on the GPU while threads decode; anything
+        else does so on the CPU. What a GPU made is kept under a name of its own, as its sums round
+        otherwise.
+
+    Returns a list of read-only memory maps, float16 (clips, n_bands, frames): log energies of
+    each clip in the table's order; the delta follows from them (``frontend.delta``). Rounding to
+    float16 changes a value by at most 0.4 % of a factor e. A file that changed since it was
+    written is said to have, and built again. Raises AudioError naming the clip that cannot be
+    read; what was built before stays. Notebook: 03_augmentation
+    """
+    data = [datasets.data_hash(table), *table.clip_id]  # the hash knows no order, the rows have one
+    device = torch.device(device)
+    device = device if device.type == "cuda" else torch.device("cpu")
+    wanted = [_path(data, features, bank, copy, device) for copy in range(bank.copies + 1)]
+    if not all(_is_whole(path) for path in wanted):
+        with files.locked(files.cache_dir() / "features"):
+            for copy, path in enumerate(wanted):
+                if not _is_whole(path):  # nor has another process built it meanwhile
+                    _build(path, table, features, bank, copy, workers, progress, device)
+    return [np.load(path, mmap_mode="r", allow_pickle=False) for path in wanted]
+
+
+def _is_whole(path):
+    """Is the file there, and as its note says it was written?"""
+    if not path.exists():
+        return False
+    if file_hash(path) == _note(path).get("sha256"):
+        return True
+    print(f"{path}: its SHA-256 is not the one noted beside it; built again", file=sys.stderr,
+          flush=True)
+    return False
+
+
+def _note(path):
+    """{"done": clips written so far, "sha256": of the file up to there}; empty without one."""
+    try:
+        return read_json(path.with_suffix(".json"))
+    except ResultsError:  # missing, or damaged: then nothing is known about the file
+        return {}
+
+
+def _path(data, features, bank, copy, device):
+    later = ("segment_frames", "segment_hop", "silence_db", "delta_width", "channels")
+    settings = {k: v for k, v in hashed(features).items() if k not in later}  # what is stored
+    ranges = {k: v for k, v in hashed(bank).items() if k != "copies"} if copy else {}
+    made_on = [device.type] * (device.type != "cpu")
+    key = json.dumps([3, data, settings, ranges, copy, *made_on], sort_keys=True)
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return files.cache_dir() / "features" / f"{name}.npy"
+
+
+def _build(path, table, features, bank, copy, workers, progress, device):
+    keep_freed_memory()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    partial, note = path.with_suffix(".partial"), path.with_suffix(".json")
+    frames = 1 + round(features.clip_seconds * features.sample_rate) // features.hop_length
+    shape = (len(table), features.n_bands, frames)
+    head = _header(shape)
+    done, written = _resumed(partial, _note(path), len(head), 2 * shape[1] * shape[2])
+    transform = front_end(features).eval().to(device)
+    clips = list(zip(table.clip_id, table.path, strict=True))
+
+    def compute(group):
+        waves = [torch.from_numpy(audio.read(file, features.clip_seconds)) for _, file in group]
+        with torch.inference_mode():
+            waves = [augmented_copy(wave.to(device), clip_id, copy, bank)
+                     for wave, (clip_id, _) in zip(waves, group, strict=True)]
+            made = [transform.static(wave[None])[0].half().cpu().numpy() for wave in waves]
+        if made[0].shape != shape[1:]:  # else the clips after it would be read at wrong places
+            raise ValueError(f"features of {group[0][1]}: found shape {made[0].shape}, expected "
+                             f"{shape[1:]} by n_fft, hop_length and clip_seconds")
+        return [static.astype("<f2", copy=False) for static in made]
+
+    label = f"features, copy {copy}" if copy else "features"
+    threads = torch.get_num_threads()
+    pool = one_threaded_pool(workers or os.cpu_count())
+    shown = bar(label=label, total=len(clips), unit="clip", done=done, show=progress)
+    groups = [clips[start : start + GROUP] for start in range(done, len(clips), GROUP)]
+    with whole_errors(partial), open(partial, "r+b" if done else "wb") as file, pool, shown:
+        if not done:
+            file.write(head)
+            written.update(head)
+        file.seek(len(head) + done * 2 * shape[1] * shape[2])
+        with closing(pool.map(compute, groups)) as results:  # closed, it computes no more
+            for number, statics in enumerate(results, 1):
+                for static in statics:
+                    file.write(static)
+                    written.update(static)
+                done += len(statics)
+                if number % (BLOCK // GROUP) == 0 or number == len(groups):
+                    file.flush()
+                    progressed = {"done": done, "sha256": written.hexdigest()}
+                    write_bytes(note, json.dumps(progressed).encode())
+                shown.update(len(statics))
+    torch.set_num_threads(threads)
+    os.replace(partial, path)
+
+
+def _header(shape):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "<f2", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+def _resumed(partial, note, head, clip):
+    """(clips that an interrupted build has finished, SHA-256 object of the file up to there).
+
+    head, clip : their bytes. From the start where the file is not what its note says.
+    """
+    if partial.exists() and isinstance(done := note.get("done"), int):
+        data, size = hashlib.sha256(), head + done * clip
+        with open(partial, "rb") as file:
+            while size and (part := file.read(min(size, 2**20))):
+                data.update(part)
+                size -= len(part)
+        if not size and data.hexdigest() == note.get("sha256"):
+            return done, data
+    return 0, hashlib.sha256()

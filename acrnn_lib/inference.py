@@ -1,0 +1,330 @@
+"""Classify any sound with a trained network: a file, its bytes, or a wave in memory.
+
+Notebook: 09_seeing_attention
+"""
+
+import functools
+import json
+import math
+import re
+import sys
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+
+from .attention.maps import attention_curve
+from .config import SYSTEMS, FeatureConfig, ModelConfig
+from .data import audio
+from .evaluation import metrics
+from .evaluation.results import ResultsError, Run
+from .features.frontend import front_end, normalise
+from .features.segments import network_input, peak_level, segment_starts
+from .models.baselines import network
+from .progress import bar
+from .registry import NETWORKS
+
+DATA = files("acrnn_lib") / "assets"
+BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
+SILENCE_DBFS = -90.0  # dB; the rounding noise of 16-bit audio lies at -98
+ATTENDED = 1.5  # times the uniform weight
+LARGEST = 2**29  # bytes of a checkpoint; the paper's network has 15 million
+# What a checkpoint may ask for, lowest and highest, a few times to both sides of what the kit
+# trains: beyond it a stranger's file would take minutes and gigabytes for seconds of sound.
+LIMITS = {
+    "sample_rate": (audio.SAMPLE_RATE, audio.SAMPLE_RATE), "n_fft": (128, 4096),
+    "hop_length": (128, 2048), "n_bands": (16, 256), "segment_frames": (18, 512),
+    "segment_hop": (4, 512), "delta_width": (3, 99), "log_floor": (1e-30, 1.0),
+    "silence_db": (1.0, 1e9), "rnn_cells": (1, 2048),
+}
+MOST_OVERLAP = 8  # segments that a frame may lie in; the kit trains with up to 6
+
+
+def load_model(path):
+    """Read a trained network: (model in eval mode, mean, std, note dict).
+
+    mean, std : (channels,), or (channels, n_bands) of a network trained with one per band. The note
+    holds the experiment's settings, its ``features`` as a FeatureConfig, and the names of the
+    classes. Raises ResultsError, naming the file, for one that is not such a checkpoint, asks for
+    more than LIMITS or holds numbers that are none; a silent segment has then gone all the way.
+    Notebook: 09_seeing_attention
+    """
+    try:
+        if Path(path).stat().st_size > LARGEST:
+            raise ValueError(f"more than {LARGEST} bytes")
+        with safe_open(path, "pt") as file:
+            note = json.loads((file.metadata() or {})["acrnn"])
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}
+        classes, stored = note["classes"], note["experiment"]
+        if not (isinstance(classes, list) and classes
+                and all(isinstance(name, str) for name in classes)):
+            raise ValueError(f"classes: found {classes!r:.80}, expected a list of names")
+        note["features"] = features = _settings(FeatureConfig, stored["features"])
+        if features.segment_hop * MOST_OVERLAP < features.segment_frames:
+            raise ValueError(f"segment_hop: expected at least segment_frames / {MOST_OVERLAP}")
+        with torch.device("meta"):  # takes no memory: the tensors of the file come in their place
+            model = network(_settings(ModelConfig, stored["model"]), len(classes),
+                            len(features.channels))
+        mean, std = _moments(tensors, features)
+        model.load_state_dict(tensors, assign=True)
+        silence = front_end(features).static(torch.zeros(1, _shortest(features)))[0]
+        answer(normalise(network_input(silence, [0], features), mean, std), model.eval())
+    except Exception as error:  # whatever a damaged or foreign file may be the cause of
+        reason = " ".join(f"{error}".split())[:300]  # torch's have a line per tensor
+        raise ResultsError(f"{path}: not a checkpoint of this kit ({reason})") from error
+    return model, mean, std, note
+
+
+def _settings(kind, stored):
+    """The config that a note holds; ValueError for a value of another type or outside LIMITS."""
+    if (name := stored.get("network", "acrnn")) not in (*SYSTEMS, *NETWORKS):
+        raise ValueError(f"network {name!r} is not known here: run the cell that registers it, or "
+                         "name its file with --register")
+    config = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    for name, default in vars(kind()).items():
+        value, (low, high) = getattr(config, name), LIMITS.get(name, (-math.inf, math.inf))
+        if type(value) is not type(default) and (type(value), type(default)) != (int, float):
+            raise ValueError(f"{name}: found {value!r:.80}, expected a {type(default).__name__}")
+        if name in LIMITS and not low <= value <= high:
+            raise ValueError(f"{name}: found {value}, expected {low} to {high}")
+    return config
+
+
+def _moments(tensors, features):
+    """Take mean and std out of a file's tensors; ValueError if any tensor is not usable."""
+    for name, values in tensors.items():
+        if not values.isfinite().all():
+            raise ValueError(f"{name} holds numbers that are NaN or infinite")
+    mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
+    channels, bands = len(features.channels), features.n_bands
+    if mean.shape != std.shape or mean.shape not in ((channels,), (channels, bands)) or not (
+            std > 0).all():
+        raise ValueError(f"feature_mean, feature_std: found shapes {list(mean.shape)} and "
+                         f"{list(std.shape)}, expected [{channels}] or [{channels}, {bands}], "
+                         "deviations over 0")
+    return mean, std
+
+
+def _shortest(config):
+    """Samples (int) of the shortest wave that has a whole segment."""
+    return (config.segment_frames - 1) * config.hop_length
+
+
+def answer(x, model):
+    """What a network says of normalised segments (S, channels, n_bands, frames).
+
+    Returns probabilities (S, C) and attention (S, T'), float64. Raises ValueError where they are
+    not numbers.
+    """
+    with torch.inference_mode():
+        logits, weights = model(x, return_attention=True)
+    probabilities, weights = logits.double().softmax(1).numpy(), weights.double().numpy()
+    if not (np.isfinite(probabilities).all() and np.isfinite(weights).all()):
+        raise ValueError("the network answers with NaN")
+    return probabilities, weights
+
+
+def tested_in(root):
+    """The results.Run that the network of the kit was tested in, as its model card names it.
+
+    root : the folder that holds ``results``. Notebook: 13_your_own_sounds
+    """
+    card = (DATA / "MODEL_CARD.md").read_text(encoding="utf-8")
+    return Run.at(Path(root) / re.search(r"\| evidence \| `(.+)` \|", card)[1])
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of a sound.
+
+    seconds : length of the sound, s; note : a warning, or None
+    probabilities : (C,) float64 after the vote of the audible segments; None for silence
+    starts : (S,) first frames of the audible segments; segments : (S, C) their probabilities;
+    weights : (S, T') their attention; none for silence
+    static : (n_bands, frames) float32 log energies of the last block, which is the whole sound up
+    to 30 s
+
+    Notebook: 09_seeing_attention
+    """
+
+    seconds: float
+    note: str | None
+    probabilities: np.ndarray | None
+    starts: np.ndarray
+    segments: np.ndarray
+    weights: np.ndarray
+    static: np.ndarray
+
+
+class Predictor:
+    """A trained network with its front end.
+
+    checkpoint : a model.safetensors of a run; by default the pretrained model of the kit.
+    Raises ResultsError for a file that is not such a checkpoint. Notebook: 00_start_here
+    """
+
+    def __init__(self, checkpoint=None):
+        self.path = checkpoint or DATA / "acrnn.safetensors"
+        self.model, self.mean, self.std, note = load_model(self.path)
+        self.classes, self.config = note["classes"], note["features"]
+        self.majority = note["experiment"].get("train", {}).get("vote") == "majority"
+        self.front_end = front_end(self.config)
+
+    def file(self, path, top=3, progress=False):
+        """Classify one audio file of any length, read in blocks.
+
+        Segments vote as they did in the network's test, but a file is taken as long as it is,
+        where a run cuts or pads each clip to ``clip_seconds``. Returns a dict: file, seconds,
+        classes (``top`` of {"name", "probability"}, best first; none for silence), attended
+        ([[start, end]] in s, where the attention, averaged over the segments, is at least 1.5
+        times uniform), note (a warning or None), error (None). Raises AudioError for a file that
+        cannot be used, ResultsError for a checkpoint whose answer to it is no number.
+        Notebook: 09_seeing_attention
+        """
+        found = self.predict(path, progress)
+        result = {"file": str(path), "seconds": round(found.seconds, 3), "classes": [],
+                  "attended": [], "note": found.note, "error": None}
+        if found.probabilities is None:
+            return result
+        best = np.argsort(-found.probabilities)[:top]
+        return result | {
+            "classes": [{"name": self.classes[k],
+                         "probability": round(float(found.probabilities[k]), 6)} for k in best],
+            "attended": self._attended(found.starts, found.weights, found.seconds),
+        }
+
+    def predict(self, sound, progress=False):
+        """Classify a sound; the one way for files, bytes and waves.
+
+        sound : path, binary file object, or wave (N,) float32 at 44.1 kHz
+        progress : show a bar for a long file
+
+        Returns a Prediction; raises like ``file``. Notebook: 09_seeing_attention
+        """
+        seconds = (len(sound) / audio.SAMPLE_RATE if isinstance(sound, np.ndarray)
+                   else audio.duration(sound))
+        parts, loudest = [], 0.0
+        for start, wave in self._blocks(sound, seconds, progress):
+            loudest = max(loudest, float(np.abs(wave).max()))
+            starts, probabilities, weights, static = self._block(wave)
+            level = peak_level(static, self.config).numpy()[starts]
+            parts.append((start + starts, probabilities, weights, level))
+        starts, probabilities, weights, level = map(np.concatenate, zip(*parts, strict=True))
+        note = None
+        if seconds < self._segment_seconds():
+            note = f"shorter than a segment ({self._segment_seconds():.2f} s): padded"
+        heard = level > level.max() - self.config.silence_db
+        if loudest < 10 ** (SILENCE_DBFS / 20):
+            note = f"silence: nothing above {SILENCE_DBFS:.0f} dB of full scale"
+            heard[:] = False
+        vote = (metrics.vote(probabilities[heard], np.zeros(heard.sum(), int), self.majority)[0]
+                if heard.any() else None)
+        return Prediction(seconds, note, vote, starts[heard], probabilities[heard],
+                          weights[heard], static.numpy())
+
+    def wave(self, wave):
+        """Probabilities (S, C), attention (S, T') and first frames (S,) of a wave's segments.
+
+        wave : (N,) float32 at 44.1 kHz. Silent segments are kept: their level is not judged here.
+        Raises ValueError for a wave under one segment, ResultsError like ``file``.
+        """
+        starts, probabilities, weights, _ = self._block(np.asarray(wave, dtype=np.float32))
+        return probabilities, weights, starts
+
+    def _segment_seconds(self):
+        return _shortest(self.config) / self.config.sample_rate
+
+    def _blocks(self, sound, seconds, progress):
+        """(first frame, wave) of parts that fit into memory; of a wave, the whole."""
+        c = self.config
+        if isinstance(sound, np.ndarray):
+            yield 0, audio.fit(np.asarray(sound, np.float32), max(len(sound), _shortest(c)))
+            return
+        step = BLOCK_SEGMENTS * c.segment_hop * c.hop_length / c.sample_rate
+        length = step + (c.segment_frames - c.segment_hop - 1) * c.hop_length / c.sample_rate
+        # as many as begin a whole segment before the file's end; the last one reads up to there
+        count = max(1, math.floor((seconds - _shortest(c) / c.sample_rate) / step) + 1)
+        show = progress and count > 2
+        for k in bar(range(count), label=str(sound), total=count, unit="block", show=show):
+            last = k == count - 1
+            wave = audio.read(sound, None if last else length, start=k * step)
+            yield k * BLOCK_SEGMENTS * c.segment_hop, audio.fit(wave, max(len(wave), _shortest(c)))
+
+    def _block(self, wave):
+        c = self.config
+        with torch.inference_mode():
+            static = self.front_end.static(torch.from_numpy(wave)[None])[0]
+            starts = segment_starts(static.shape[-1], c)
+            x = normalise(network_input(static, starts, c), self.mean, self.std)
+        try:
+            return starts, *answer(x, self.model), static
+        except ValueError as error:
+            raise ResultsError(f"{self.path}: {error}") from error
+
+    def _attended(self, starts, weights, seconds):
+        curve = attention_curve(starts, weights, self.config.segment_frames)
+        frame = self.config.hop_length / self.config.sample_rate
+        on = np.concatenate([[False], curve >= ATTENDED, [False]])
+        edges = np.flatnonzero(on[1:] != on[:-1]).reshape(-1, 2) - 0.5  # around frames' centres
+        return [[round(max(a, 0.0), 3), round(min(b, seconds), 3)] for a, b in edges * frame
+                if a < seconds]
+
+
+@functools.lru_cache(maxsize=2)
+def load(checkpoint=None):
+    """A Predictor, read once; by default the pretrained model. Notebook: 00_start_here"""
+    return Predictor(checkpoint)
+
+
+def predict(sound, checkpoint=None):
+    """Classify a sound with a trained network.
+
+    Parameters
+    ----------
+    sound : path, binary file object, or (N,) float32 at 44.1 kHz
+    checkpoint : path of a model.safetensors, by default the pretrained model
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    AudioError for a sound that cannot be used, ResultsError for a checkpoint that cannot.
+    """
+    return load(checkpoint).predict(sound)
+
+
+def command(paths, checkpoint=None, as_json=False):
+    """The predict command: a result per file; returns 1 if any file could not be used."""
+    predictor = Predictor(checkpoint)
+    outcomes = []
+    for path in paths:
+        try:
+            outcome = predictor.file(path, progress=not as_json)
+        except audio.AudioError as error:
+            outcome = {"file": str(path), "seconds": None, "classes": [], "attended": [],
+                       "note": None, "error": str(error)}
+        outcomes.append(outcome)
+        if not as_json:
+            _print(outcome)
+    if as_json:
+        print(json.dumps({"files": outcomes}))
+    return int(any(outcome["error"] for outcome in outcomes))
+
+
+def _print(outcome):
+    if outcome["error"]:
+        print(f"error: {outcome['error']}", file=sys.stderr)
+        return
+    print(f"{outcome['file']}  ({outcome['seconds']:.2f} s)")
+    if outcome["note"]:
+        print(f"  note: {outcome['note']}")
+    for row in outcome["classes"]:
+        print(f"  {row['probability']:6.1%}  {row['name']}")
+    spans = ", ".join(f"{start:.2f}-{end:.2f} s" for start, end in outcome["attended"])
+    if spans:
+        print(f"  attended: {spans}")

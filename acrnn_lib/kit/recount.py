@@ -1,0 +1,107 @@
+"""The committed evidence, counted anew from predictions and held against what was accepted.
+
+Notebook: 00_start_here, 07_result_tables
+"""
+
+import hashlib
+import json
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from ..evaluation import claims, results
+from ..evaluation.tables import (
+    by_experiment,
+    comparisons,
+    confusion,
+    pairs_text,
+    recall,
+    summary,
+)
+from ..files import ResultsError, read_json, write_bytes
+from ..models.acrnn import layer_table
+
+
+def rebuild(results_dir="results", out_dir="build/tables") -> list[str]:
+    """Recount the committed runs, write every table as CSV and Markdown, and hold the counts
+    against `summary.json`, which says what was accepted.
+
+    Returns the problems, one line each: damaged, missing and unknown runs and changed numbers.
+    """
+    root, out, problems, counts, runs = Path(results_dir), Path(out_dir), [], {}, []
+    path = root / "summary.json"
+    try:
+        accepted = read_json(path) if path.exists() else {}
+        if not accepted and not any(root.glob("*/*/*/seed*/fold*")):
+            print(f"{root}: no committed reference runs")
+            _save(pd.DataFrame({"accuracies": ["no committed reference runs"]}), out, "accuracies")
+            return []
+        for run in results.load(root):
+            try:
+                counts[_name(run)] = _count(run)
+                runs.append(run)
+            except ResultsError as error:
+                problems.append(str(error))
+        _tables(runs, out)
+    except ResultsError as error:
+        return [*problems, str(error)]
+    return problems + [f"{root / name}: found {counts.get(name)}, accepted was {accepted.get(name)}"
+                       for name in sorted(accepted.keys() | counts.keys())
+                       if counts.get(name) != accepted.get(name)]
+
+
+def accept(results_dir="results") -> None:
+    """Write `summary.json`: the counts of every committed run, as they are now."""
+    counts = {_name(run): _count(run) for run in results.load(results_dir)}
+    text = json.dumps(counts, indent=1) + "\n"
+    write_bytes(Path(results_dir) / "summary.json", text.encode())
+
+
+def _name(run):
+    return "/".join(run.folder.parts[-5:])
+
+
+def _count(run):
+    run.verify()
+    correct = results.predictions([run])["correct"]
+    # the manifest holds the digest of every other file, so its own stands for the whole run
+    digest = hashlib.sha256((run.folder / results.MANIFEST).read_bytes()).hexdigest()
+    return {"clips": len(correct), "correct": int(correct.sum()), "manifest": digest}
+
+
+def _tables(runs, out):
+    if not runs:
+        return
+    _save(summary(runs), out, "accuracies")
+    _save(claims.answers(runs, layer_table()), out, "claims")
+    # what was committed, of real sounds: a page knows of no other runs
+    real = [run for run in runs if run.dataset != "synth"]
+    whole = claims.ledger(real).drop(columns="this run")
+    _save(whole, out, "ledger")
+    for title in claims.TABLES:
+        _save(claims.paper_table(title, whole), out, title.replace(" ", "_"))
+    _save(claims.register(runs), out, "register")
+    pairs = comparisons(real)
+    _save(pairs, out, "comparisons")
+    _save(pairs_text(pairs), out, "pairs")
+    for key, group in by_experiment(runs).items():
+        _save(confusion(group).reset_index(), out, "_".join(["confusion", *key]))
+    for place, group in groupby(sorted(runs), lambda run: (run.dataset, run.profile)):
+        theirs = claims.published_recall().query("dataset == @place[0]").pivot(
+            index="category", columns="system", values="recall")
+        table = summary(group := list(group))
+        whole = set(table.experiment[table.folds == table.folds.max()])  # else one clip weighs more
+        beside = recall([run for run in group if run.experiment in whole]).join(theirs)
+        _save(beside.reset_index(), out, "_".join(["recall", *place]))
+
+
+def _save(table, out, name):
+    """One table as CSV, every digit, and as Markdown, four digits."""
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / f"{name}.csv", index=False)
+    cells = table.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
+    cells = cells.mask(table.isna(), "")
+    lines = [map(str, table.columns), ["---"] * table.shape[1], *cells.itertuples(index=False)]
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    (out / f"{name}.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,250 @@
+"""Everything again: the notebooks in order, the committed tables recounted, then the book.
+
+A notebook whose cells, parameters, library and committed results are unchanged is not executed
+twice. An executed copy gets its final name only when its last cell has run.
+
+Notebook: 00_start_here
+"""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+
+from ..config import DATASETS, PROFILES, known
+from ..files import locked
+from . import book, exercises
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
+BOOK = "book"  # the last step's name for `only`
+
+
+class ReproduceError(RuntimeError):
+    """A step failed; the message says which one, why, and where to look."""
+
+
+def run(dataset="synth", profile="smoke", data=None, only=None, force=False, scheduler=None,
+        root=ROOT):
+    """Execute the notebooks, recount the committed results, build the book; return exit status.
+
+    `data` is the data set's folder (else ACRNN_DATA, then the cache). `only` names steps by how
+    they begin, such as ``["02", "08", "book"]``. `force` executes unchanged notebooks too.
+    `scheduler` is a Dask scheduler's address, on whose workers cross-validation then trains.
+    Executed copies go to ``build/notebooks/<dataset>-<profile>/``.
+
+    Returns 0 (done), 1 (a step failed, its reason is printed) or 2 (`only` names no step). Raises
+    ValueError for an unknown data set or profile. Notebook: 00_start_here
+    """
+    known("data set", dataset, DATASETS)
+    known("profile", profile, PROFILES)
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel before the user's
+    if os.environ.get("ACRNN_DATA"):  # made absolute, as notebooks run in their own folder
+        os.environ["ACRNN_DATA"] = str(Path(os.environ["ACRNN_DATA"]).expanduser().resolve())
+    if scheduler:
+        os.environ["ACRNN_SCHEDULER"] = scheduler  # which crossval reads, inside the notebooks
+    data = str(Path(data).expanduser().resolve()) if data else None
+    parameters = {"DATASET": dataset, "PROFILE": profile, "DATA": data}
+    folder = root / "build" / "notebooks" / f"{dataset}-{profile}"
+    try:
+        marks = fingerprints(root, parameters)
+        steps = [path.stem for path in marks] + [BOOK]
+        if unknown := [o for o in only or [] if not any(s.startswith(o) for s in steps)]:
+            print(f"no step begins with {', '.join(unknown)}; the steps are {', '.join(steps)}")
+            return 2
+        wanted = [step for step in steps if not only or step.startswith(tuple(only))]
+        with locked(root / "build"):
+            execute({p: m for p, m in marks.items() if p.stem in wanted}, folder, parameters,
+                    force)
+            recount(root)
+            if BOOK in wanted:
+                print(f"book: {build_book(marks, folder, root)}")
+    except ReproduceError as error:
+        print(error)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted: finished notebooks are kept, the same command goes on from there")
+        return 1
+    print("real sound: make reproduce DATASET=esc10 PROFILE=lite DATA=/path/to/ESC-10")
+    print("            (the same for esc50; `python -m acrnn_lib data esc10` fetches the sounds)")
+    return 0
+
+
+def notebooks(root=ROOT):
+    """Return the paths of the notebooks in the order in which they are read and executed."""
+    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def fingerprints(root, parameters):
+    """Return {notebook path: SHA-256 of all it depends on}, in the order of execution."""
+    library = folder_hash(root / "acrnn_lib", root / "results")
+    marks = {}
+    for path in notebooks(root):
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            check_parameters(path, cells, parameters)
+        except (ValueError, KeyError, SyntaxError) as error:
+            raise ReproduceError(f"{path}: not a notebook of Python cells ({error})") from error
+        sources = [[c["cell_type"], c["metadata"], "".join(c["source"])] for c in cells]
+        text = json.dumps([sources, parameters, library], sort_keys=True)
+        marks[path] = hashlib.sha256(text.encode()).hexdigest()
+    if not marks:
+        raise ReproduceError(f"{root / 'notebooks'}: no notebooks; run this from a full clone")
+    return marks
+
+
+def folder_hash(*folders):
+    """Return one SHA-256 (hex) over the names and bytes of all files in `folders`."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if "__pycache__" not in path.parts and path.suffix != ".lock":
+                digest.update(path.relative_to(folder.parent).as_posix().encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def check_parameters(path, cells, parameters):
+    """Raise ReproduceError unless the one cell tagged "parameters" sets every parameter.
+
+    papermill only warns about a name that the notebook does not know; it would have no effect.
+    """
+    tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise ReproduceError(f"{path}: {len(tagged)} cells are tagged 'parameters', expected one")
+    names = (node for node in ast.walk(ast.parse(tagged[0])) if isinstance(node, ast.Name))
+    known = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    if unknown := sorted(set(parameters) - known):
+        has = ", ".join(sorted(known))
+        raise ReproduceError(f"{path}: unknown parameter {', '.join(unknown)} (it has {has})")
+
+
+def finished(target, mark):
+    """Return the record of an executed copy if it was made from exactly `mark`, else None."""
+    stamp = target.with_suffix(".json")
+    try:
+        record = json.loads(stamp.read_text(encoding="utf-8")) if target.is_file() else {}
+    except (OSError, ValueError):  # missing or damaged: it is executed again
+        return None
+    return record if record.get("fingerprint") == mark else None
+
+
+def execute(marks, folder, parameters, force=False):
+    """Execute notebooks in order into `folder`, a line each; skip the unchanged ones.
+
+    Raises ReproduceError at the first failing cell, with its traceback.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (path, mark) in enumerate(marks.items(), 1):
+        target = folder / path.name
+        print(f"[{number}/{len(marks)}] {path.stem} ... ", end="", flush=True)
+        if not force and (record := finished(target, mark)):
+            print(f"unchanged, skipped (it took {record['seconds']:.0f} s)", flush=True)
+            continue
+        started, start = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), time.monotonic()
+        execute_one(path, target, parameters)
+        seconds = time.monotonic() - start
+        made_with = book.made_with(parameters["DATASET"], parameters["PROFILE"],
+                                    path.parents[1])
+        partial = folder / f".{path.stem}.partial.json"
+        record = {"fingerprint": mark, "seconds": seconds, "started": started,
+                  "made with": made_with}
+        partial.write_text(json.dumps(record), encoding="utf-8")
+        os.replace(partial, target.with_suffix(".json"))
+        print(f"{seconds:.0f} s", flush=True)
+
+
+def execute_one(path, target, parameters):
+    """Execute one notebook in its own folder; `target` appears when all of it has run."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    partial = target.with_name(f".{target.stem}.partial.ipynb")
+    failed = target.with_name(f"{target.stem}.failed.ipynb")
+    failed.unlink(missing_ok=True)
+    try:
+        settings = {"kernel_name": KERNEL, "language": "python", "start_timeout": 300}
+        settings |= {"cwd": path.parent, "progress_bar": False,
+                     "iopub_timeout": 120}  # s; widgets on a busy machine take over 4
+        papermill.execute_notebook(path, partial, parameters, **settings)
+        os.replace(partial, target)
+    except (papermill.PapermillExecutionError, DeadKernelError) as error:
+        os.replace(partial, failed)
+        message = f"failed\n{error}\n{path.name} failed; as far as it ran: {failed}"
+        raise ReproduceError(message) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def recount(root):
+    """Rebuild the ESC-10 tables from the committed predictions; raise if a number differs."""
+    from . import recount
+
+    out = root / "build" / "tables"
+    if problems := recount.rebuild(root / "results", out):
+        raise ReproduceError("\n".join(["results/ does not give its own tables again:", *problems]))
+    print(f"tables recounted from results/: {out}", flush=True)
+
+
+def include_parts(marks, folder, root):
+    """Lay out what pages of the book include: tables, the reference, the card of this run."""
+    parts = root / "book" / "tables"
+    shutil.rmtree(parts, ignore_errors=True)
+    shutil.copytree(root / "build" / "tables", parts)
+    shutil.copy2(root / "acrnn_lib" / "data" / "MODEL_CARD.md", parts)
+    records = {path.stem: (folder / path.name).with_suffix(".json") for path in marks}
+    (parts / "reference.md").write_text(book.reference(root / "acrnn_lib"), encoding="utf-8")
+    (parts / "card.md").write_text(book.card(records), encoding="utf-8")
+
+
+def with_solutions(executed, notebooks):
+    """An executed notebook as JSON text, a folded solution behind the check of each exercise."""
+    import nbformat
+
+    notebook = nbformat.read(executed, 4)
+    path = notebooks / "solutions" / f"{executed.stem}.py"
+    given = exercises.answers(path) if path.exists() else []
+    right = {answer.cell: answer.code for answer in given if not answer.wrong}
+    cells, waiting = [], None
+    for cell in notebook.cells:
+        cells.append(cell)
+        if waiting and "check" in cell.metadata.get("tags", []):
+            text = f":::{{dropdown}} A solution\n```python\n{waiting}```\n:::"
+            cells.append(nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-solution"))
+        waiting = right.get(cell.id)
+    notebook.cells = cells
+    return nbformat.writes(notebook)
+
+
+def build_book(marks, folder, root):
+    """Build the book from the executed copies in `folder`; return its first page's path.
+
+    Raises ReproduceError if a copy is missing or older than its source, and on any warning.
+    """
+    copies = root / "book" / "notebooks"
+    shutil.rmtree(copies, ignore_errors=True)
+    copies.mkdir(parents=True)
+    for path, mark in marks.items():
+        if not finished(folder / path.name, mark):
+            message = f"book not built: {path.stem} as it is now has not been executed for"
+            raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
+        text = with_solutions(folder / path.name, path.parent)
+        (copies / path.name).write_text(text, encoding="utf-8")
+    include_parts(marks, folder, root)
+    # an older build would leave its pictures, and change how pages name what is there already
+    shutil.rmtree(root / "book" / "_build", ignore_errors=True)
+    log = root / "build" / "book.log"
+    program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))  # .exe on Windows
+    command = [program, "build", root / "book", "--warningiserror", "--keep-going"]
+    with log.open("w", encoding="utf-8") as stream:
+        status = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT).returncode
+    if status:
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = [line for line in said if "WARNING" in line or "ERROR" in line]
+        raise ReproduceError("\n".join([*lines, f"jupyter-book failed ({status}); log: {log}"]))
+    return root / "book" / "_build" / "html" / "index.html"

@@ -1,0 +1,110 @@
+"""What a run is: experiment, seed, fold, settings, data, device and the code that computes it.
+
+All of it stands in the manifest and in the checkpoint, and is compared before a run is resumed or
+used again, so that a folder never answers for a run that it does not hold.
+
+Notebook: 06_training_on_a_gpu
+"""
+
+import ast
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from ..config import CLASSICAL, config_hash
+from ..device import pick_device
+from ..models.baselines import network
+from ..registry import registered_code
+from .probe import pick_precision
+
+# The files whose code decides a prediction, under acrnn_lib; all others show, store, distribute or
+# explain.
+_INPUT = ("data/audio.py", "features/*.py", "evaluation/metrics.py")
+NETWORK = (*_INPUT, "models/acrnn.py", "models/baselines.py",
+           *(f"training/{name}.py" for name in ("batches", "cuda", "loop", "optim",
+                                                "testing")))
+WITHOUT_NETWORK = (*_INPUT, "training/classical.py")
+
+
+def identity(experiment, seed, fold, train_folds, n_classes, device="auto", extra=None):
+    """All that two runs must have in common to be the same run.
+
+    Parameters
+    ----------
+    experiment : config.Experiment
+    seed, fold : int
+    train_folds : list of int
+    n_classes : int
+    device : auto, cpu, cuda or mps; None leaves device and precision out, where another machine
+        will choose them
+    extra : dict, optional
+        ``data_hash`` and ``protocol`` of the run, where they are known.
+
+    Returns
+    -------
+    dict, ready for JSON. ``code_hash`` and ``model_hash`` tell what would be computed today.
+    """
+    system, extra = experiment.model.network, extra or {}
+    found = {"experiment": experiment.name, "profile": experiment.profile, "seed": seed,
+             "fold": fold, "train_folds": train_folds, "config_hash": config_hash(experiment),
+             **{name: extra[name] for name in ("data_hash", "protocol") if name in extra},
+             "code_hash": code_hash(WITHOUT_NETWORK if system in CLASSICAL else NETWORK)}
+    if own := registered_code(experiment):
+        trees = {name: [_code(tree) for tree in found] for name, found in own.items()}
+        found["code_hash"] += "+" + _digest(trees)
+    if system in CLASSICAL:
+        return found | {"device": "cpu", "precision": "float64"}
+    found["model_hash"] = model_hash(experiment.model, n_classes, experiment.features.channels)
+    if device is not None:
+        device = pick_device(device)
+        found |= {"device": device.type, "precision": pick_precision(device)}
+    return found
+
+
+def model_hash(config, n_classes, channels=("static", "delta")):
+    """Twelve hex digits over the names and shapes of a network's weights.
+
+    They change with the network as it is built now, also where a notebook replaced a layer or a
+    constant in memory, which no source file shows.
+    """
+    with torch.device("meta"):
+        state = network(config, n_classes, len(channels)).state_dict()
+    return _digest([[name, list(value.shape)] for name, value in state.items()])
+
+
+@cache
+def code_hash(patterns):
+    """Twelve hex digits over the code of some of the kit's files.
+
+    patterns : of files under acrnn_lib, such as ``features/*.py``. Comments, docstrings and layout
+    do not count, so explaining better leaves runs valid.
+    """
+    folder = Path(__file__).parents[1]
+    paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    return _digest([[path.relative_to(folder).as_posix(), _code(ast.parse(path.read_bytes()))]
+                    for path in paths])
+
+
+def _code(node):
+    """A syntax tree as nested lists, without docstrings and without what is empty: Python's own
+    dumps differ from version to version."""
+    if isinstance(node, list):
+        return [_code(part) for part in node if not _is_text(part)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [[name, _code(value)] for name, value in ast.iter_fields(node)
+              if value not in (None, [])]
+    return [type(node).__name__, *fields]
+
+
+def _is_text(node):
+    """A docstring, or any other string that stands alone: it computes nothing."""
+    return (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str))
+
+
+def _digest(content):
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]

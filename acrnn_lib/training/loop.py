@@ -1,0 +1,264 @@
+"""Train one fold: a visible loop of epochs and batches, with a checkpoint after each epoch.
+
+All randomness of an epoch comes from (seed, fold, epoch), so a run that was killed goes on from
+its last checkpoint as if nothing had happened.
+
+Notebook: 06_training_on_a_gpu
+"""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch.nn import functional as F
+
+from ..config import as_dict
+from ..data.datasets import class_names
+from ..device import LAYOUTS, forget_peak, keep_freed_memory, machine, pick_device, pick_layout
+from ..evaluation import results
+from ..files import locked, write_bytes
+from ..models.acrnn import parameter_count
+from ..models.baselines import network
+from . import checkpoints
+from .batches import TrainingData, TrainingError, folds_rows
+from .cuda import Recorded
+from .identity import identity
+from .optim import MovingAverage, learning_rate, make_optimizer, set_learning_rate
+from .probe import pick_precision
+from .testing import FoldTest
+
+PAUSE = {"cuda": 10.0}  # s between checkpoints: there an epoch may take less time than to write one
+
+
+def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, device="auto",
+        report=None, extra=None, attention=True, reuse=False):
+    """Train one experiment on the other folds, predict this one, write the run folder.
+
+    Parameters
+    ----------
+    experiment : config.Experiment
+    table : clip table; copies : its features, from ``store.load``
+    fold : int, the fold that is predicted; seed : int
+    folder : run folder; a checkpoint in it is resumed, a finished run is loaded as it is
+    train_folds : folds to learn from, by default all but ``fold``
+    device : auto, cpu, cuda or mps
+    report : called with a dict after each epoch (progress), optional
+    extra : dict, more for the manifest
+    attention : keep attention.npz, which takes more room than all else of a run
+    reuse : keep a finished run that other code made, instead of making it anew
+
+    Returns results.Run. Raises TrainingError for features that never vary and for a loss or
+    weights that are not finite, ValueError for folds without clips, ResultsError for a folder made
+    with other settings. Notebook: 06_training_on_a_gpu
+    """
+    train_folds, device = folds_to_learn(table, fold, train_folds), pick_device(device)
+    same = identity(experiment, seed, fold, train_folds, len(class_names(table)), device.type,
+                    extra)
+    with locked(folder):
+        if results.take_up(folder, same, reuse):
+            checkpoints.drop(folder)
+            return results.Run.at(folder)
+        started = time.time()
+        keep_freed_memory()
+        forget_peak(device)
+        folds_rows(table, [fold], "fold")
+        data = TrainingData(experiment, table, copies, train_folds, device)
+        trainer = Trainer(experiment, len(data.classes), seed, fold, device)
+        keep = checkpoints.Keeper(trainer, folder, same, started, PAUSE.get(device.type, 0.0))
+        for epoch in range(trainer.epoch + 1, experiment.train.epochs + 1):
+            try:
+                row = run_epoch(trainer, data, epoch)
+            except TrainingError as error:
+                kept = checkpoints.last(folder)
+                raise TrainingError(f"{error}; last good epoch: {kept}") from None
+            results.append_history(folder, row)
+            keep.when_due()
+            try:
+                if report:
+                    report(row)
+            except BaseException:
+                keep.now()  # who stops the training between two epochs loses nothing
+                raise
+        test = FoldTest(experiment, table, copies, fold, data.mean, data.std, device)
+        predictions, weights = trainer.predict(test, attention)
+        save_model(trainer, data, folder, same)
+        manifest = {**same, **manifest_of(trainer, data, folder), **(extra or {}),
+                    "wall_seconds": round(time.time() - started + keep.before, 1)}
+        run = results.write(folder, predictions, manifest, weights)
+        checkpoints.drop(folder)
+        return run
+
+
+def run_epoch(trainer, data, epoch):
+    """Train for one epoch.
+
+    Parameters
+    ----------
+    trainer : Trainer, whose network changes
+    data : batches.TrainingData
+    epoch : int, counted from 1
+
+    Returns
+    -------
+    dict, the epoch's row of the history.
+
+    Raises
+    ------
+    TrainingError for a loss, a gradient or weights that are not finite; it names the clips.
+    """
+    recipe, started = trainer.recipe, time.time()
+    rng = np.random.default_rng([trainer.seed, trainer.fold, epoch])
+    torch.manual_seed(stable_seed(trainer.seed, trainer.fold, epoch))
+    trainer.model.train()
+    batches, numbers = data.draw(rng), []
+    for step, rows in enumerate(batches):
+        rate = learning_rate(recipe, (epoch - 1 + step / len(batches)) / recipe.epochs)
+        set_learning_rate(trainer.optimizer, rate)
+        x, targets = data.batch(rows, rng)
+        numbers.append(trainer.step(x, targets))
+    loss, accuracy = must_be_finite(numbers, trainer, data, batches, epoch)
+    trainer.epoch = epoch
+    seconds, segments = time.time() - started, sum(map(len, batches))
+    return {
+        "epoch": epoch, "loss": round(loss, 5), "accuracy": round(accuracy, 5),
+        "learning_rate": rate, "segments": segments, "seconds": round(seconds, 2),
+        "segments_per_second": round(segments / seconds, 1),
+    }
+
+
+class Trainer:
+    """A network in training: its weights, its optimizer, and one step of it.
+
+    Parameters
+    ----------
+    experiment : config.Experiment
+    n_classes, seed, fold : int
+    device : torch.device
+
+    ``epoch`` counts the epochs that are done. Notebook: 06_training_on_a_gpu
+    """
+
+    def __init__(self, experiment, n_classes, seed, fold, device):
+        self.experiment, self.recipe = experiment, experiment.train
+        self.seed, self.fold, self.epoch, self.device = seed, fold, 0, device
+        self.precision = pick_precision(device)
+        torch.manual_seed(stable_seed(seed, fold, 0))
+        channels = len(experiment.features.channels)
+        self.model = network(experiment.model, n_classes, channels).to(device)
+        self.average = (MovingAverage(self.model, self.recipe.average) if self.recipe.average
+                        else None)
+        self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
+        self.optimizer = make_optimizer(self.model, self.recipe, fused=device.type == "cuda")
+        self.recorded = Recorded(self.model) if device.type == "cuda" else None
+
+    def use_layout(self, name):
+        """Keep kernels in memory as maps are: one of device.LAYOUTS."""
+        self.layout = name
+        for model in {self.model, self.final_model()}:
+            model.to(memory_format=LAYOUTS[name])
+
+    def final_model(self):
+        """The network to test: the averaged weights, or the last ones."""
+        return self.average.module if self.average else self.model
+
+    def autocast(self):
+        """A context in which matrix products are computed in this run's precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def step(self, x, targets):
+        """One step of the optimizer: predict, loss, backward, step.
+
+        x : (B, channels, n_bands, frames); targets : (B, C). Returns (loss, norm of the gradient,
+        hits) as one tensor, which stays on the device, so that no step waits for a GPU.
+        """
+        x = x.contiguous(memory_format=LAYOUTS[self.layout])
+        numbers = self.gradients(x, targets)
+        self.optimizer.step()
+        if self.average:
+            self.average.update()
+        return numbers
+
+    def gradients(self, x, targets):
+        """``compute_gradients``, on a CUDA device replayed as one launch from a recording."""
+        if self.recorded:
+            return self.recorded(self.compute_gradients, x, targets)
+        return self.compute_gradients(x, targets)
+
+    def compute_gradients(self, x, targets):
+        """Forward and backward pass; the gradients are then those of the parameters."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.autocast():
+            logits = self.model(x)
+        loss = F.cross_entropy(logits.float(), targets,
+                               label_smoothing=self.recipe.label_smoothing)
+        loss.backward()
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in self.model.parameters() if p.grad is not None])
+        hits = (logits.argmax(1) == targets.argmax(1)).sum()
+        return torch.stack([loss.detach(), norm, hits.float()])
+
+    def predict(self, test, attention=True):
+        """``FoldTest.predict`` with the final weights in this run's precision and layout."""
+        return test.predict(self.final_model(), self.autocast, LAYOUTS[self.layout], attention)
+
+
+def must_be_finite(numbers, trainer, data, batches, epoch):
+    """Mean loss and accuracy of an epoch from what its steps gave, read from the device at once.
+
+    Raises TrainingError, with the files of the batch, for the first loss or gradient that is no
+    number, and for weights that the last step broke.
+    """
+    values = torch.stack(numbers).cpu().double().numpy()
+    for step, (row, rows) in enumerate(zip(values, batches, strict=True), 1):
+        for name, value in zip(("loss", "the gradient's norm"), row, strict=False):
+            if not math.isfinite(value):
+                raise TrainingError(f"epoch {epoch}, step {step}: {name} is {value}; the batch: "
+                                    f"{data.names(rows)}")
+    for model in {trainer.model, trainer.final_model()}:
+        weights = {k: v for k, v in model.state_dict().items() if v.is_floating_point()}
+        if torch.isfinite(torch.nn.utils.get_total_norm(weights.values())):
+            continue  # asked of all at once: a GPU would have to be waited for at each
+        for name, value in weights.items():
+            if not torch.isfinite(value).all():
+                raise TrainingError(f"epoch {epoch}, step {len(batches)}: {name} is not finite "
+                                    f"after it; the batch: {data.names(batches[-1])}")
+    sizes = [len(rows) for rows in batches]
+    return np.average(values[:, 0], weights=sizes), values[:, 2].sum() / sum(sizes)
+
+
+def manifest_of(trainer, data, folder):
+    """What a manifest says beside the run's identity: settings, classes, machine and speed."""
+    speeds = results.read_history(folder)["segments_per_second"]
+    return {"config": as_dict(trainer.experiment), "classes": data.classes,
+            "parameters": parameter_count(trainer.model),
+            **machine(trainer.device, trainer.precision, trainer.layout),
+            "recorded_steps": trainer.recorded is not None,
+            "segments_per_second": round(float(speeds.median()), 1)}
+
+
+def save_model(trainer, data, folder, same=None):
+    """Write model.safetensors: the final weights and all that ``predict`` needs."""
+    tensors = {k: v.detach().cpu().contiguous()
+               for k, v in trainer.final_model().state_dict().items()}
+    tensors |= {"feature_mean": data.mean.cpu(), "feature_std": data.std.cpu()}
+    note = {"experiment": as_dict(trainer.experiment), "classes": data.classes,
+            "fold": trainer.fold, "seed": trainer.seed, "run": same}
+    metadata = {"acrnn": json.dumps(note)}
+    write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
+
+
+def folds_to_learn(table, fold, train_folds=None):
+    """The folds to learn from, by default all others; ValueError for the fold to predict."""
+    train_folds = train_folds or sorted({int(f) for f in table.fold} - {fold})
+    if fold in train_folds:
+        raise ValueError(f"train_folds: found {train_folds}, expected folds other than {fold}")
+    return train_folds
+
+
+def stable_seed(*parts):
+    """One 63-bit seed from several whole numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))

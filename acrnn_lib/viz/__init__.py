@@ -1,0 +1,34 @@
+"""Figures and explorers, axes in seconds and hertz: ``from acrnn_lib import viz``.
+
+sounds draws waveforms, spectrograms and attention, results draws tables as figures; the widgets
+modules hold the interactive explorers. Notebooks: 01_listen_and_look to 13_your_own_sounds
+"""
+
+from .results import (
+    accuracies,
+    chance_to_notice,
+    confusion,
+    differences,
+    fold_spread,
+    recalls,
+    resolution,
+    siblings,
+)
+from .sounds import (
+    PALETTE,
+    LiveCurve,
+    attention_bars,
+    attention_map,
+    axes,
+    band_widths,
+    credit,
+    filter_responses,
+    gammatonegram,
+    layer_costs,
+    learning_curves,
+    may_embed,
+    player,
+    segments,
+    stft,
+    waveform,
+)

@@ -1,0 +1,185 @@
+"""Figures of results: accuracies with intervals, differences, confusions, recalls, folds.
+
+Every function takes ``ax`` and returns (fig, ax), like those of ``viz``.
+
+Notebook: 07_result_tables, 08_confusion_matrices
+"""
+
+
+import numpy as np
+import seaborn as sns
+from scipy.stats import binom
+
+from ..evaluation import results
+from .sounds import PALETTE, axes
+
+MARKERS = "osD^vP*X<>"
+MOST_MARKERS = 8  # beyond, nobody finds a column in the legend again
+
+
+def accuracies(summary, ax=None, published=None, title=None):
+    """Accuracy of each experiment with its 95 % interval, in percent.
+
+    summary : DataFrame of ``tables.summary``; published : {label: share}, drawn as vertical lines.
+    Notebook: 07_result_tables
+    """
+    names = [f"{r.experiment} ({r.dataset}, {r.profile}, {r.folds} of 5 folds)"
+             for r in summary.itertuples()]
+    fig, ax = _intervals(summary[["accuracy", "lo", "hi"]], names, ax, "o", PALETTE[0])
+    for k, (label, share) in enumerate((published or {}).items()):
+        ax.axvline(100 * share, color=PALETTE[1 + k % 8], linestyle=("--", ":", "-.")[k % 3],
+                   label=label)
+    if published:
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    ax.set(xlabel="accuracy (%)", title=title)
+    return fig, ax
+
+
+def differences(table, ax=None, title=None):
+    """Differences of ``tables.comparisons`` in percentage points, with 95 % intervals and zero.
+
+    A pair that several tables ask for is drawn once.
+    Notebook: 07_result_tables
+    """
+    table = table.drop_duplicates(["dataset", "profile", "a", "b"])
+    names = [f"{r.a} minus {r.b} ({r.dataset}, {r.profile})" for r in table.itertuples()]
+    fig, ax = _intervals(table[["difference", "lo", "hi"]], names, ax, "s", PALETTE[2])
+    ax.axvline(0, color="0.3", linewidth=1)
+    ax.set(xlabel="difference in accuracy (percentage points)", title=title)
+    return fig, ax
+
+
+def _intervals(columns, names, ax, marker, colour):
+    """A row per name, from the top down: value, lower and upper end, shares drawn as percent."""
+    fig, ax = axes(ax, (8, 1.2 + 0.5 * len(names)))
+    rows, values = np.arange(len(names))[::-1], 100 * columns.to_numpy(float)
+    ax.errorbar(values[:, 0], rows, xerr=np.abs(values[:, 1:] - values[:, :1]).T, fmt=marker,
+                color=colour, capsize=4)
+    ax.set_yticks(rows, names)
+    ax.set_ylim(-0.6, len(names) - 0.4)
+    ax.grid(axis="x", alpha=0.3)
+    return fig, ax
+
+
+def confusion(frame, ax=None, title=None):
+    """Counts of ``tables.confusion`` as a heat map: rows truth, columns prediction.
+
+    Up to 20 classes the counts are written in the cells, beyond that a colour bar tells them.
+    Notebook: 08_confusion_matrices
+    """
+    fig, ax = axes(ax, (0.62 * len(frame) + 2, 0.55 * len(frame) + 1.4))
+    engine, counted = fig.get_layout_engine(), len(frame) <= 20
+    fig.set_layout_engine("none")  # seaborn draws the whole figure each time: no need to lay it out
+    sns.heatmap(frame, annot=counted, fmt="d", cmap="cividis", linewidths=0.5, ax=ax,
+                cbar=not counted, cbar_kws={"label": "clips"})
+    fig.set_layout_engine(engine)
+    ax.set(xlabel="predicted", ylabel=frame.index.name or "truth", title=title)
+    ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
+    return fig, ax
+
+
+def recalls(frame, ax=None, title=None):
+    """Recall by class in percent, a marker per column of ``tables.recall``; over eight, a heat map.
+
+    Equal recalls lie side by side, so that none hides another. Notebook: 08_confusion_matrices
+    """
+    n_systems = frame.shape[1]
+    if n_systems > MOST_MARKERS:
+        return _recall_map(frame, ax, title)
+    fig, ax = axes(ax, (8, len(frame) * max(0.4, 0.07 * n_systems) + 1.4))
+    long = (100 * frame).rename_axis("class").reset_index().melt(
+        "class", value_name="recall", var_name="system")
+    sns.pointplot(long, x="recall", y="class", hue="system", palette="colorblind", errorbar=None,
+                  markers=[MARKERS[k % len(MARKERS)] for k in range(n_systems)], markersize=5,
+                  linestyle="none", dodge=0.7 if n_systems > 1 else False, ax=ax)
+    ax.set(xlabel="recall (%)", ylabel="", title=title, xlim=(-3, 103))
+    ax.grid(alpha=0.3)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), title=None)
+    return fig, ax
+
+
+def _recall_map(frame, ax, title):
+    fig, ax = axes(ax, (0.5 * frame.shape[1] + 2, 0.42 * len(frame) + 2))
+    engine = fig.get_layout_engine()
+    fig.set_layout_engine("none")  # as for confusion
+    sns.heatmap(100 * frame, annot=len(frame) <= 20, fmt=".0f", cmap="cividis", linewidths=0.5,
+                annot_kws={"fontsize": 8}, cbar_kws={"label": "recall (%)"}, ax=ax)
+    fig.set_layout_engine(engine)
+    ax.set(xlabel="", ylabel="", title=title)
+    ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
+    return fig, ax
+
+
+def fold_spread(runs, ax=None, title=None):
+    """Accuracy of every fold in percent, a point per fold and seed, a row per experiment.
+
+    Notebook: 07_result_tables
+    """
+    long = results.predictions(runs)
+    table = long.groupby(["experiment", "seed", "fold"])["correct"].mean().mul(100).reset_index()
+    fig, ax = axes(ax, (8, 1.4 + 0.6 * table.experiment.nunique()))
+    sns.stripplot(table, x="correct", y="experiment", hue="fold", palette="viridis", size=9,
+                  jitter=False, dodge=table.fold.nunique() > 1, ax=ax)  # equal folds stay visible
+    ax.set(xlabel="accuracy of a fold (%)", ylabel="", title=title)
+    for row in range(1, table.experiment.nunique()):
+        ax.axhline(row - 0.5, color="0.85", linewidth=1)
+    ax.grid(axis="x", alpha=0.3)
+    ax.legend(title="fold", loc="upper left", bbox_to_anchor=(1, 1))
+    return fig, ax
+
+
+def siblings(long, ax=None, title=None):
+    """Recordings with several clips, a column each, a mark per clip: right or wrong.
+
+    long : ``results.predictions`` of one experiment and seed. Columns are sorted by the share that
+    was right, so that the mixed ones stand in the middle. Notebook: 07_result_tables
+    """
+    fig, ax = axes(ax, (9, 2.6))
+    families = [group["correct"].to_numpy(bool) for _, group in long.groupby("source")
+                if len(group) > 1]
+    families.sort(key=lambda family: (family.mean(), -len(family)))
+    for marker, colour, answer in (("s", PALETTE[0], True), ("X", PALETTE[3], False)):
+        spots = [(x, y) for x, family in enumerate(families)
+                 for y, right in enumerate(np.sort(family), 1) if right == answer]
+        ax.scatter(*np.reshape(spots, (-1, 2)).T, marker=marker, color=colour, s=36,
+                   label="right" if answer else "wrong")
+    ax.set(xlabel="recordings with more than one clip", ylabel="clips of it", title=title,
+           xticks=[], yticks=range(1, 1 + max(map(len, families), default=1)))
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return fig, ax
+
+
+def chance_to_notice(clips, difference, disagree, level=0.05):
+    """Chance that the exact McNemar test finds a true difference between two systems.
+
+    clips : how many independent ones; difference : true difference of the accuracies, a share;
+    disagree : share of clips that only one of the two gets right, at least ``difference``.
+    Summed over all counts of such clips. Notebook: 07_result_tables
+    """
+    counts = np.arange(clips + 1)
+    critical = binom.ppf(level / 2, counts, 0.5) - 1  # the most wins of a loser who is noticed
+    critical += 2 * binom.cdf(critical + 1, counts, 0.5) <= level
+    share = (1 + difference / disagree) / 2
+    found = binom.cdf(critical, counts, share) + binom.cdf(critical, counts, 1 - share)
+    return float(binom.pmf(counts, clips, disagree) @ found)
+
+
+def resolution(sizes, disagree, ax=None, title=None, largest=0.1):
+    """Which difference a test on so many clips would notice, and how often.
+
+    sizes : {label: number of independent clips}; disagree : as in ``chance_to_notice``.
+    Notebook: 07_result_tables
+    """
+    fig, ax = axes(ax, (8, 3.4))
+    differences = np.linspace(0, min(largest, disagree), 41)
+    for k, (label, clips) in enumerate(sizes.items()):
+        chances = [chance_to_notice(clips, difference, disagree) for difference in differences]
+        ax.plot(100 * differences, 100 * np.array(chances), label=label, color=PALETTE[k],
+                linestyle=("-", "--", ":")[k % 3])
+    ax.axhline(80, color="0.5", linewidth=1)
+    ax.axvspan(0.5, 3, color="0.92", zorder=0)  # what papers on these data sets differ by
+    ax.set(xlabel="true difference (percentage points)", ylabel="noticed (% of tries)",
+           ylim=(0, 102), title=title)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    ax.grid(alpha=0.3)
+    return fig, ax

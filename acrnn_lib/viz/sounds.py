@@ -1,0 +1,304 @@
+"""Figures of sounds, features, the network and its attention; and a player with its credit.
+
+Every figure takes ``ax`` (a new figure without it) and returns (fig, ax); times are in seconds,
+frequencies in Hz; colour maps read well without colour vision and in grey.
+
+Notebook: 01_listen_and_look, 02_gammatone_features, 09_seeing_attention
+"""
+
+from html import escape
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+from ..config import FeatureConfig
+from ..data.audio import SAMPLE_RATE
+from ..features import gammatone
+from ..features.frontend import frame_times
+
+CLOSED = ("NC", "Sampling+")  # licences whose sounds are credited but stay out of pages
+PALETTE = sns.color_palette("colorblind")
+DYNAMIC_RANGE = 18  # in the natural logarithm of energy
+FINEST = 4000  # pieces of a wave that are drawn, finer than a page's pixels
+HERTZ = (100, 300, 1000, 3000, 10000)
+
+
+def axes(ax=None, size=(8, 3)):
+    """(fig, ax): the one given, or a new figure of this size in inches."""
+    if ax is not None:
+        return ax.figure, ax
+    return plt.subplots(figsize=size, layout="constrained")
+
+
+def player(clip, wave=None, change=None, rate=22050):
+    """A sound with its author, licence and link, for display in a notebook.
+
+    clip : row of the clip table; wave : (N,) float32 at 44.1 kHz, all of the clip's file when None;
+    change : what was done to the sound, which licences ask to say; rate : Hz of the copy embedded.
+    Sounds under a licence of CLOSED are not embedded, as a notebook may become a public page.
+    Notebook: 01_listen_and_look
+    """
+    from IPython.display import HTML, Audio
+    from scipy.signal import resample_poly
+
+    from ..data import audio
+
+    text = f"<div>{credit(clip, change)}</div>"
+    if not may_embed(clip):
+        return HTML(f"{text}<div>Not embedded, as its licence is not open: play the file.</div>")
+    wave = audio.read(clip.path) if wave is None else wave
+    return HTML(text + Audio(resample_poly(wave, rate, SAMPLE_RATE), rate=rate)._repr_html_())
+
+
+def may_embed(clip):
+    """Does a clip's licence allow its sound in a page? Notebook: 01_listen_and_look"""
+    return not any(mark in str(clip.licence) for mark in CLOSED)
+
+
+def credit(clip, change=None):
+    """Class, author, licence and link of a clip (a row of the clip table) as HTML.
+
+    Notebook: 01_listen_and_look
+    """
+    text = f"{clip.category}, clip {clip.clip_id}, by {clip.author}, {clip.licence}"
+    page = f' (<a href="{escape(clip.url)}">link</a>)' if clip.url else ""
+    return f"{escape(text)}{page}{escape(f'; {change}' if change else '')}"
+
+
+def waveform(wave, ax=None, sample_rate=SAMPLE_RATE, events=None, title=None):
+    """A wave (N,) over time; ``events``, (onset, offset) in s, are shaded.
+
+    Notebook: 01_listen_and_look
+    """
+    fig, ax = axes(ax, (8, 2))
+    wave, step = np.asarray(wave), max(1, len(wave) // FINEST)
+    parts = wave[: len(wave) // step * step].reshape(-1, step)
+    ends = np.stack([parts.min(axis=1), parts.max(axis=1)], 1)  # all that a pixel can show of them
+    ax.plot(np.repeat(np.arange(len(parts)) * step / sample_rate, 2), ends.ravel(), linewidth=0.4,
+            color=PALETTE[0])
+    for onset, offset in events or ():
+        ax.axvspan(onset, offset, color=PALETTE[1], alpha=0.25, linewidth=0)
+    ax.set(xlabel="time (s)", ylabel="amplitude", xlim=(0, len(wave) / sample_rate), title=title)
+    return fig, ax
+
+
+def stft(wave, ax=None, sample_rate=SAMPLE_RATE, title=None, n_fft=1024, hop_length=512):
+    """Short-time spectrum of a wave (N,) in dB under its peak, on a logarithmic frequency axis.
+
+    Notebook: 01_listen_and_look
+    """
+    import librosa
+    import librosa.display
+
+    fig, ax = axes(ax)
+    spectrum = np.abs(librosa.stft(wave, n_fft=n_fft, hop_length=hop_length, window="hamming"))
+    levels = librosa.amplitude_to_db(spectrum, ref=np.max, top_db=80)
+    image = librosa.display.specshow(levels, sr=sample_rate, hop_length=hop_length, x_axis="time",
+                                     y_axis="log", cmap="magma", ax=ax, rasterized=True)
+    fig.colorbar(image, ax=ax, label="dB under the peak")
+    ax.set(xlabel="time (s)", ylabel="frequency (Hz)", title=title)
+    return fig, ax
+
+
+def gammatonegram(static, ax=None, config=None, title=None, label="log energy", colorbar=True,
+                  cmap="magma", **limits):
+    """Band values (n_bands, frames) over time, bands marked by their centre frequencies in Hz.
+
+    ``limits`` are vmin and vmax; without them what lies 78 dB (18 in the log) under the loudest
+    value is as dark as silence, which would else take all contrast. Notebook: 02_gammatone_features
+    """
+    config = config or FeatureConfig()
+    fig, ax = axes(ax)
+    static = np.asarray(static, dtype=np.float32)
+    limits.setdefault("vmin", max(static.min(), static.max() - DYNAMIC_RANGE))
+    end = frame_times(static.shape[1], config)[-1]
+    image = ax.imshow(static, origin="lower", aspect="auto", cmap=cmap, interpolation="nearest",
+                      extent=(0, end, -0.5, len(static) - 0.5), **limits)
+    centres = gammatone.centre_frequencies(len(static), config.f_min, config.f_max)
+    hertz = [f for f in HERTZ if centres[0] <= f <= centres[-1]]
+    ax.set_yticks(np.interp(hertz, centres, np.arange(len(centres))), hertz)
+    if colorbar:
+        fig.colorbar(image, ax=ax, label=label)
+    ax.set(xlabel="time (s)", ylabel="band centre (Hz)", title=title)
+    return fig, ax
+
+
+def filter_responses(centres, sample_rate=SAMPLE_RATE, ax=None, title=None, floor_db=-60):
+    """Magnitude responses in dB of gammatone filters with these centres (Hz).
+
+    Notebook: 02_gammatone_features
+    """
+    fig, ax = axes(ax)
+    hertz = np.geomspace(20, sample_rate / 2, 2000)
+    gains = np.abs(gammatone.response(hertz, centres, sample_rate))
+    colours = sns.color_palette("viridis", len(gains))
+    for colour, gain in zip(colours, gains, strict=True):
+        ax.semilogx(hertz, 20 * np.log10(gain), color=colour, linewidth=1)
+    ax.set(xlabel="frequency (Hz)", ylabel="gain (dB)", ylim=(floor_db, 3), xlim=hertz[[0, -1]],
+           title=title)
+    ax.grid(alpha=0.3)
+    return fig, ax
+
+
+def band_widths(ax=None, config=None, title=None):
+    """ERB and spacing of the bands against the width of one FFT bin, all in Hz.
+
+    Notebook: 02_gammatone_features
+    """
+    config = config or FeatureConfig()
+    fig, ax = axes(ax)
+    centres = gammatone.centre_frequencies(config.n_bands, config.f_min, config.f_max)
+    width = config.sample_rate / config.n_fft
+    ax.loglog(centres, gammatone.erb(centres), label="bandwidth (ERB)", color=PALETTE[0])
+    ax.loglog(centres[1:], np.diff(centres), "--", label="distance to the next band",
+              color=PALETTE[2])
+    ax.axhline(width, color=PALETTE[1], linestyle=":", label=f"one FFT bin, {width:.0f} Hz")
+    ax.set(xlabel="band centre (Hz)", ylabel="width (Hz)", title=title)
+    ax.legend()
+    ax.grid(alpha=0.3)
+    return fig, ax
+
+
+def segments(static, starts, kept, ax=None, config=None, title=None):
+    """A clip's bands with its segments drawn above it; dropped ones are pale and dashed.
+
+    starts : (S,) first frames; kept : (S,) bool. Notebook: 02_gammatone_features
+    """
+    config = config or FeatureConfig()
+    fig, ax = gammatonegram(static, ax, config, title)
+    hop, top = config.hop_length / config.sample_rate, len(static)
+    for row, (start, keep) in enumerate(zip(starts, kept, strict=True)):
+        height = top + 5 + 7 * (row % 3)
+        ax.plot([start * hop, (start + config.segment_frames) * hop], [height] * 2,
+                color=PALETTE[0] if keep else "0.6", linewidth=4 if keep else 2,
+                linestyle="-" if keep else ":", solid_capstyle="butt")
+    ax.set(ylim=(-0.5, top + 26), xlim=(0, static.shape[1] * hop))
+    return fig, ax
+
+
+def layer_costs(table, ax=None, title=None):
+    """Share of parameters and multiply-adds by layer, from ``acrnn.layer_table``.
+
+    Notebook: 04_the_model_layer_by_layer
+    """
+    fig, ax = axes(ax, (8, 3.5))
+    columns = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
+    shares = table[["layer", *columns]].rename(columns=columns).melt("layer", value_name="share",
+                                                                     var_name="of all")
+    shares["share"] /= shares.groupby("of all")["share"].transform("sum") / 100
+    shown = shares.groupby("layer")["share"].transform("max") > 0.5
+    sns.barplot(shares[shown], x="layer", y="share", hue="of all", palette="colorblind", ax=ax)
+    ax.set(xlabel="layer", ylabel="share (%)", title=title)
+    return fig, ax
+
+
+def learning_curves(runs, ax=None, title=None, column="loss"):
+    """Training loss (or another column of the history) by epoch, a line per experiment.
+
+    runs : list of results.Run, or one history as a DataFrame. Folds and seeds of one experiment
+    are averaged; the band is their range. Notebook: 06_training_on_a_gpu
+    """
+    import pandas as pd
+
+    fig, ax = axes(ax, (8, 3.5))
+    if isinstance(runs, pd.DataFrame):
+        table = runs.assign(experiment="this run")
+    else:
+        table = pd.concat([run.history.assign(experiment=run.experiment) for run in runs])
+    sns.lineplot(table, x="epoch", y=column, hue="experiment", style="experiment",
+                 errorbar=("pi", 100), palette="colorblind", ax=ax)
+    ax.set(xlabel="epoch", ylabel=f"training {column}", title=title)
+    ax.grid(alpha=0.3)
+    return fig, ax
+
+
+class LiveCurve:
+    """A learning curve in a notebook, drawn anew in place after each epoch, with the time left.
+
+    What ``report=`` of ``loop.fit`` and ``crossval.run`` calls. title : text for what is trained;
+    epochs : of how many; ``crossval.run`` says both. Notebook: 06_training_on_a_gpu
+    """
+
+    def __init__(self, title="", epochs=None):
+        import matplotlib.pyplot as plt
+        from IPython.display import DisplayHandle
+
+        self.title, self.epochs, self.rows = title, epochs, []
+        self.fig, self.ax = plt.subplots(figsize=(7, 3), layout="constrained")
+        self.ax.set_title("No epoch yet; what is finished is not trained again")
+        plt.close(self.fig)  # shown by the handle, and updated in place
+        self.handle = DisplayHandle()
+        self.handle.display(self.fig)
+
+    def __call__(self, row):
+        import pandas as pd
+
+        if self.rows and row["epoch"] <= self.rows[-1]["epoch"]:  # the next run begins
+            self.rows.clear()
+        self.rows.append(row)
+        epochs = row.get("epochs", self.epochs)
+        left = row.get("seconds_left", ((epochs or row["epoch"]) - row["epoch"]) * row["seconds"])
+        title = (f"{row.get('run', self.title)}: epoch {row['epoch']} of {epochs}, "
+                 f"{row['segments_per_second']:.0f} segments/s, {left / 60:.1f} min left")
+        self.ax.clear()
+        learning_curves(pd.DataFrame(self.rows), self.ax, title, "loss" if "loss" in row
+                        else "accuracy")
+        self.ax.set_xlim(0.5, (epochs or row["epoch"]) + 0.5)
+        self.ax.xaxis.get_major_locator().set_params(integer=True)
+        self.ax.get_legend().remove()
+        self.handle.update(self.fig)
+
+
+def attention_bars(weights, ax=None, title=None, labels=None):
+    """Attention weights (T',) as bars, with the uniform weight as a line.
+
+    Notebook: 05_attention_from_scratch
+    """
+    fig, ax = axes(ax, (6, 2.5))
+    weights = np.asarray(weights)
+    ax.bar(np.arange(len(weights)), weights, color=PALETTE[0])
+    ax.axhline(1 / len(weights), color=PALETTE[1], linestyle="--", label="uniform")
+    ax.set_xticks(np.arange(len(weights)), labels if labels is not None else None)
+    ax.set(xlabel="frame of the layer", ylabel="weight", title=title)
+    ax.legend()
+    return fig, ax
+
+
+def attention_map(static, weights, starts, ax=None, config=None, title=None, events=None,
+                  colorbar=True, right=None):
+    """A clip's bands with attention over them, a step line per segment and their mean.
+
+    Parameters
+    ----------
+    static : (n_bands, frames) log energies
+    weights : (S, T') attention of its segments, rows summing to 1
+    starts : (S,) s, where the segments begin
+    events : (onset, offset) in s, drawn as bars at the bottom, optional
+    right : the axes' twin for the weights, a new one without it
+
+    The right axis is T' x weight: 1 is what uniform attention would give. Each of the T' steps
+    spans 18 input frames, 0.21 s, but hears about 1 s through the convolutions and all of its
+    segment through the GRU. Notebook: 09_seeing_attention
+    """
+    from ..attention.maps import attention_curve
+
+    config = config or FeatureConfig()
+    fig, ax = gammatonegram(static, ax, config, title, colorbar=colorbar)
+    hop = config.hop_length / config.sample_rate
+    first = np.rint(np.asarray(starts) / hop).astype(int)
+    right = right or ax.twinx()
+    span = config.segment_frames // weights.shape[1] * hop
+    for start, row in zip(starts, weights, strict=True):
+        edges = start + span * np.arange(len(row) + 1)
+        right.stairs(row * len(row), edges, color="white", alpha=0.5, linewidth=0.8)
+    curve = attention_curve(first, np.asarray(weights, dtype=float), config.segment_frames)
+    right.plot(np.arange(len(curve)) * hop, curve, color="#7fdbff", linewidth=2)
+    right.axhline(1, color="white", linestyle=":", linewidth=1)
+    right.set(ylabel="attention (1 = uniform)", ylim=(0, max(3, 1.1 * weights.shape[1]
+                                                            * float(np.max(weights)))))
+    for onset, offset in events or ():
+        right.plot([onset, offset], [0.06, 0.06], color="#ffd166", linewidth=5,
+                   solid_capstyle="butt")
+    ax.set_xlim(0, static.shape[1] * hop)
+    return fig, ax

@@ -1,0 +1,356 @@
+"""Explorers of sounds, filters, augmentation and shapes: move a control, see what follows.
+
+In JupyterLab an explorer is live. In the book, where no kernel runs, the same object shows a
+self-contained block that steps through states drawn beforehand.
+
+Notebook: 02_gammatone_features, 03_augmentation, 04_the_model_layer_by_layer
+"""
+
+import base64
+import functools
+import io
+import os
+from html import escape
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+import soundfile
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+
+from ..config import ModelConfig
+from ..data.audio import SAMPLE_RATE
+from ..features import augment, gammatone
+from ..features.frontend import LogGammatone
+from ..models import acrnn
+from .sounds import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, may_embed
+
+STATES = 30  # the most that a page carries
+DPI = 80
+WEBP = {"format": "webp", "pil_kwargs": {"method": 1}}  # 4, the default, takes twice as long
+# fixed margins: a layout that is solved anew takes longer than the drawing itself
+MARGINS = {"left": 0.065, "right": 0.985, "bottom": 0.17, "top": 0.9}
+STEP = ("const box = this.closest('.explorer'), all = box.querySelectorAll('[data-state]');"
+        "all.forEach((part, k) => {part.hidden = k != this.value});"
+        "box.querySelector('output').textContent = all[this.value].dataset.state")
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls above a drawing that follows them; on a page, states to step through.
+
+    Parameters
+    ----------
+    draw : function of the controls' values by name, returns HTML
+    controls : {name: ipywidget with a ``value``}
+    states : list of {name: value}, at most 30, drawn for pages; other names have their first value
+    title : what is explored, for screen readers
+    say : function of a state, its name on a page; by default names and values
+
+    Notebook: 02_gammatone_features
+    """
+
+    def __init__(self, draw, controls, states, title, say=None):
+        if not 0 < len(states) <= STATES:
+            raise ValueError(f"states: found {len(states)}, expected 1 to {STATES}")
+        self.draw, self.controls, self.states, self.title = draw, controls, states, title
+        self.start, self.say = self.values(), say or self._say
+        self.view = ipywidgets.HTML()
+        super().__init__([ipywidgets.HBox(list(controls.values()),
+                                          layout={"flex_flow": "row wrap"}), self.view])
+        for control in controls.values():
+            control.observe(self.update, "value")
+        self.update()
+
+    def values(self):
+        """The controls' values by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def update(self, _=None):
+        """Draw the present values; called whenever a control changes."""
+        self.view.value = self.draw(**self.values())
+
+    def page(self):
+        """The states as one block of HTML that needs no kernel and no script from elsewhere."""
+        parts = []
+        for k, state in enumerate(self.states):
+            parts.append(f'<div data-state="{escape(self.say(state))}"{" hidden" if k else ""}>'
+                         f"{self.draw(**{**self.start, **state})}</div>")
+        first = self.say(self.states[0])
+        return (f'<div class="explorer"><label>{escape(self.title)}: <input type="range" min="0" '
+                f'max="{len(parts) - 1}" value="0" aria-label="{escape(self.title)}" '
+                f'oninput="{escape(STEP)}"></label> <output>{escape(first)}</output>'
+                f"{''.join(parts)}</div>")
+
+    @staticmethod
+    def _say(state):
+        return ", ".join(f"{name} {value}" for name, value in state.items())
+
+    def _repr_mimebundle_(self, **kwargs):
+        live = super()._repr_mimebundle_(**kwargs)
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+            return live  # an app always has a kernel
+        return live | {"text/html": self.page()}
+
+
+class Sheet:
+    """A figure drawn on again and again: its axes, which take the longest, are painted once.
+
+    size : inches; options : of ``Figure.subplots``. Notebook: 02_gammatone_features
+    """
+
+    def __init__(self, size, rows, columns, **options):
+        self.fig, self.kept = Figure(figsize=size, dpi=DPI), None
+        self.canvas = FigureCanvasAgg(self.fig)
+        self.axes = self.fig.subplots(rows, columns, squeeze=False, **options).ravel()
+
+    def blank(self):
+        """Its axes, without what was drawn on them."""
+        for artist in self._drawn():
+            artist.remove()
+        for ax in self.fig.axes:
+            ax.set_prop_cycle(None)
+        return self.axes
+
+    def _drawn(self):
+        return [artist for ax in self.fig.axes for artist in [*ax.images, *ax.patches, *ax.lines]]
+
+    def picture(self, alt, also=()):
+        """What was drawn and the titles over the axes as they were painted first, as HTML.
+
+        also : parts that are painted anew as well, such as an axis whose ticks have changed
+        """
+        for ax in self.fig.axes:
+            ax.set_title(ax.get_title(), y=1.0)  # else it is placed while it is hidden: outside
+        moving = [*self._drawn(), *(ax.title for ax in self.fig.axes), *also]
+        if self.kept is None:
+            for artist in moving:
+                artist.set_visible(False)
+            self.canvas.draw()
+            self.kept = self.canvas.copy_from_bbox(self.fig.bbox)
+            for artist in moving:
+                artist.set_visible(True)
+        self.canvas.restore_region(self.kept)
+        frames = [spine for ax in self.fig.axes for spine in ax.spines.values()]
+        for artist in [*moving, *frames]:
+            self.fig.draw_artist(artist)
+        buffer = io.BytesIO()
+        imsave(buffer, np.asarray(self.canvas.buffer_rgba()), **WEBP)
+        return _image(buffer, alt)
+
+
+def picture(fig, alt):
+    """A figure as an HTML image with its alternative text."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, dpi=DPI, **WEBP)
+    return _image(buffer, alt)
+
+
+def _image(buffer, alt):
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (f'<img style="max-width:100%" alt="{escape(alt)}" '
+            f'src="data:image/webp;base64,{data}">')
+
+
+def sound(wave, rate=22050, attributes=""):
+    """A wave (N,) at 44.1 kHz as an HTML player, in Ogg Vorbis at ``rate`` Hz."""
+    from scipy.signal import resample_poly
+
+    buffer = io.BytesIO()
+    small = np.clip(resample_poly(wave, rate, SAMPLE_RATE), -1, 1)
+    soundfile.write(buffer, small, rate, format="OGG", subtype="VORBIS")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<audio controls {attributes} src="data:audio/ogg;base64,{data}"></audio>'
+
+
+def filter_bank(wave):
+    """Explorer of the filter bank: number of bands, its lowest and highest frequency, ERB or mel.
+
+    wave : (N,) float32 at 44.1 kHz. Left the filters, right the clip as they show it.
+    Notebook: 02_gammatone_features
+    """
+    spectrum = torch.stft(torch.as_tensor(wave)[None], 1024, 512, window=_front_end().window,
+                          pad_mode="reflect", return_complex=True)[0].abs().square().numpy()
+    controls = {
+        "scale": ipywidgets.ToggleButtons(options=["ERB", "mel"], description="scale"),
+        "bands": ipywidgets.SelectionSlider(options=[16, 32, 64, 128, 256], value=64,
+                                            description="bands"),
+        "lowest": ipywidgets.SelectionSlider(options=[20, 50, 100, 200, 400], value=50,
+                                             description="lowest (Hz)"),
+        "highest": ipywidgets.SelectionSlider(options=[8000, 16000, SAMPLE_RATE // 2],
+                                              value=SAMPLE_RATE // 2, description="highest (Hz)"),
+    }
+    states = [{"scale": scale, "bands": bands, "lowest": lowest, "highest": highest}
+              for scale in ("ERB", "mel") for bands in (16, 64, 256)
+              for lowest, highest in ((50, 22050), (400, 22050), (50, 8000))]
+    sheet = Sheet((11, 3.4), 1, 2, gridspec_kw=MARGINS)
+    left, right = sheet.axes
+    left.set(xscale="log", xlim=(20, SAMPLE_RATE / 2), ylim=(-60, 3), xlabel="frequency (Hz)",
+             ylabel="gain (dB)")
+    left.set_xticks(HERTZ, HERTZ)
+    left.set_xticks([], minor=True)
+    right.set(xlabel="time (s)", ylabel="band centre (Hz)")
+    _filters("mel", 64, 50, SAMPLE_RATE // 2)  # imports librosa now, not at the first click
+    draw = functools.partial(_draw_filters, sheet, spectrum)
+    return Explorer(draw, controls, states, "Filter bank")
+
+
+def _draw_filters(sheet, spectrum, scale, bands, lowest, highest):
+    weights, centres = _filters(scale, bands, lowest, highest)
+    left, right = sheet.blank()
+    hertz = np.fft.rfftfreq(1024, 1 / SAMPLE_RATE)
+    shown = weights[:: max(1, bands // 12)]
+    left.plot(hertz[1:], 10 * np.log10(np.maximum(shown[:, 1:], 1e-8)).T, linewidth=1)
+    left.set_title(f"{len(shown)} of {bands} filters")
+    energy = np.log(weights @ spectrum + 1e-6)
+    end = 512 * (energy.shape[1] - 1) / SAMPLE_RATE
+    right.imshow(energy, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
+                 extent=(0, end, -0.5, bands - 0.5), vmin=max(energy.min(),
+                                                              energy.max() - DYNAMIC_RANGE))
+    ticks = [f for f in HERTZ if centres[0] <= f <= centres[-1]]
+    right.set_yticks(np.interp(ticks, centres, np.arange(bands)), ticks)
+    right.set_title(f"the clip, {scale} scale")
+    empty = int((weights.max(axis=1) <= 0).sum())
+    note = f"<p>{empty} bands lie between two FFT bins and stay empty.</p>" if empty else ""
+    return sheet.picture(f"{bands} filters on the {scale} scale from {lowest} to {highest} "
+                              "Hz, and a clip's spectrogram in these bands", [right.yaxis]) + note
+
+
+@functools.lru_cache(maxsize=64)
+def _filters(scale, bands, lowest, highest):
+    if scale == "ERB":
+        return (gammatone.fft_weights(1024, SAMPLE_RATE, bands, lowest, highest) ** 2,
+                gammatone.centre_frequencies(bands, lowest, highest))
+    import warnings
+
+    from librosa import mel_frequencies
+    from librosa.filters import mel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # empty filters are counted under the figure
+        weights = mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=bands, fmin=lowest, fmax=highest,
+                      norm=None)
+    return weights, mel_frequencies(bands + 2, fmin=lowest, fmax=highest)[1:-1]
+
+
+def augmentation(wave, clip):
+    """Explorer of time stretch and pitch shift: spectrograms side by side, and players.
+
+    wave : (N,) float32 at 44.1 kHz; clip : its row of the clip table, whose author stands beside
+    the players and whose licence may keep its sound out of pages. Notebook: 03_augmentation
+    """
+    controls = {
+        "rate": ipywidgets.FloatSlider(1.0, min=0.8, max=1.3, step=0.05, description="rate",
+                                       continuous_update=False),
+        "semitones": ipywidgets.FloatSlider(0.0, min=-3.5, max=3.5, step=0.5,
+                                            description="semitones", continuous_update=False),
+    }
+    states = [{"rate": rate, "semitones": semitones} for rate in (1.0, 0.8, 1.3)
+              for semitones in (0.0, -3.5, 3.5)]
+    before, player = bands_of(wave), sound(wave) if may_embed(clip) else ""
+    longest = len(wave) / SAMPLE_RATE / controls["rate"].min
+    sheet = Sheet((11, 3.2), 1, 2, sharey=True, gridspec_kw=MARGINS | {"left": 0.075})
+    augment.stretch_and_shift(np.zeros(1, np.float32), 0.9, 1.0)  # loads the vocoder beforehand
+
+    def draw(rate, semitones):
+        changed = augment.stretch_and_shift(np.asarray(wave, np.float32), rate, semitones)
+        after = bands_of(changed)
+        for ax, part, name in zip(sheet.blank(), (before, after), ("before", "after"), strict=True):
+            gammatonegram(part, ax, title=f"{name}, {part.shape[1] * 512 / SAMPLE_RATE:.2f} s",
+                          colorbar=False, vmin=before.max() - DYNAMIC_RANGE, vmax=before.max())
+            ax.set_xlim(0, longest)
+        change = f"rate {rate}, {semitones} semitones"
+        players = (f"<div>before: {credit(clip)}</div>{player}<div>after: {credit(clip, change)}"
+                   f"</div>{sound(changed)}" if player else f"<div>{credit(clip)}</div>")
+        return sheet.picture(f"A clip before and after: {change}") + players
+
+    return Explorer(draw, controls, states, "Stretch and shift")
+
+
+def shapes():
+    """Explorer of shapes: change a kernel, a pool or the input, and the layer table follows.
+
+    Notebook: 04_the_model_layer_by_layer
+    """
+    names = [name for name, *_ in acrnn.CONVOLUTIONS]
+    odd = [1, 3, 5, 7]
+    controls = {
+        "layer": ipywidgets.Dropdown(options=names, description="change"),
+        "kernel height": ipywidgets.SelectionSlider(options=["paper", *odd], value="paper",
+                                                    description="kernel bands"),
+        "kernel width": ipywidgets.SelectionSlider(options=["paper", *odd], value="paper",
+                                                   description="kernel frames"),
+        "pool": ipywidgets.Dropdown(options=["paper", "none", "2 x 2", "4 x 3"],
+                                    description="pool after"),
+        "frames": ipywidgets.IntSlider(128, min=64, max=256, step=16, description="frames"),
+    }
+    states = [{"frames": 128}, {"frames": 256}, {"layer": "l1", "kernel width": 7},
+              {"layer": "l2", "pool": "none"}, {"layer": "l2", "pool": "2 x 2"},
+              {"layer": "l4", "pool": "none"}, {"layer": "l6", "pool": "none"},
+              {"layer": "l3", "kernel width": 3}, {"layer": "l5", "kernel height": 3},
+              {"layer": "l7", "kernel height": 5, "kernel width": 5},
+              {"layer": "l8", "pool": "none"}]
+
+    def draw(**values):
+        table, receptive = shape_table(**{k.replace(" ", "_"): v for k, v in values.items()})
+        chosen = table["layer"].str.split().str[0] == values["layer"]
+        table["layer"] = np.where(chosen, "→ " + table["layer"], table["layer"])
+        html = table.to_html(index=False, border=0, formatters={
+            "parameters": "{:,}".format, "multiply-adds": "{:,}".format})
+        return (f"{html}<p><b>{table['parameters'].sum():,} parameters, "
+                f"{table['multiply-adds'].sum() / 1e6:,.0f} million multiply-adds</b>; a frame of "
+                f"l8 can see {receptive} input frames, "
+                f"{((receptive - 1) * 512 + 1024) / SAMPLE_RATE:.2f} s.</p>")
+
+    return Explorer(draw, controls, states, "Shapes")
+
+
+def shape_table(layer="l1", kernel_height="paper", kernel_width="paper", pool="paper",
+                frames=128):
+    """(table of layers, receptive field of l8 in frames) of the ACRNN with one layer changed.
+
+    Arithmetic only, no network is built: with "same" padding a convolution keeps its map, a pool
+    divides it. Notebook: 04_the_model_layer_by_layer
+    """
+    config = ModelConfig()
+    height, width, channels = acrnn.INPUT_SHAPE[0], frames, acrnn.INPUT_CHANNELS
+    rows, field, step = [], 1, 1
+    for name, filters, kernel, pooling in acrnn.CONVOLUTIONS:
+        if name == layer:
+            given = (kernel_height, kernel_width)
+            kernel = tuple(k if g == "paper" else g for k, g in zip(kernel, given, strict=True))
+            if pool != "paper":
+                pooling = None if pool == "none" else tuple(map(int, pool.split(" x ")))
+        weights = channels * filters * kernel[0] * kernel[1]
+        rows.append([name, f"({kernel[0]}, {kernel[1]})", f"{filters} x {height} x {width}",
+                     weights + 2 * filters, weights * height * width])
+        field, channels = field + (kernel[1] - 1) * step, filters
+        if pooling:
+            height, width = height // pooling[0], width // pooling[1]
+            rows.append([f"{name} pool", f"({pooling[0]}, {pooling[1]})",
+                         f"{channels} x {height} x {width}", 0, 0])
+            field, step = field + (pooling[1] - 1) * step, step * pooling[1]
+    size = channels * height
+    for name in ("l9", "l10"):
+        weights = 2 * 3 * config.rnn_cells * (size + config.rnn_cells)
+        rows.append([name, "", f"{width} x {config.rnn_cells}",
+                     weights + 12 * config.rnn_cells, weights * width])
+        size = config.rnn_cells
+    rows.append(["attention", "", f"{size}", size + 1, 2 * size * width])
+    rows.append(["classifier", "", "10", 10 * size + 10, 10 * size])
+    columns = ["layer", "kernel", "output", "parameters", "multiply-adds"]
+    return pd.DataFrame(rows, columns=columns), field
+
+
+def bands_of(wave):
+    """Log energies (n_bands, frames) of a wave (N,) at 44.1 kHz, for a drawing."""
+    with torch.inference_mode():
+        x = torch.from_numpy(np.asarray(wave, dtype=np.float32))[None]
+        return _front_end()(x)[0, 0].numpy()
+
+
+@functools.lru_cache(maxsize=1)
+def _front_end():
+    return LogGammatone()

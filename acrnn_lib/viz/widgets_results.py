@@ -1,0 +1,255 @@
+"""Explorers of evidence: attention over time, the clips in a cell of a confusion matrix, results.
+
+Notebook: 07_result_tables, 08_confusion_matrices, 09_seeing_attention
+"""
+
+import functools
+from html import escape
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from .. import viz
+from ..attention.maps import attention_curve
+from ..data import audio
+from ..evaluation import results, tables
+from ..features.segments import audible
+from .widgets import MARGINS, STATES, Explorer, Sheet, bands_of, picture, sound
+
+PAGE = 12  # states of attention on a page; each is a picture of 50 kB
+HEARD = 3  # clips of a cell that are played
+FILLED_IN = 20  # classes; beyond, empty cells have no button: 2,500 would take a browser seconds
+# moves the line over the picture with the sound: a frame of the screen at a time while it plays
+CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor'), at = line.dataset;"
+          "(function move() {line.style.left = (+at.start + at.span * a.currentTime / at.seconds)"
+          " + '%';if (!a.paused) requestAnimationFrame(move)})()")
+
+
+def attention(maps, waves=None):
+    """Explorer of attention: a clip, its wave, its spectrogram and the attention of a run.
+
+    maps : {run's label: arrays of ``results.Run.attention`` with the pictures of fold 1}
+    waves : {clip_id: ((N,) float32 at 44.1 kHz, credit)} as `waves_of` makes, optional; a player
+    with a moving cursor then
+    A second run's curve can be laid beside the first one's. Notebook: 09_seeing_attention
+    """
+    labels = list(maps)
+    clips = {label: dict(zip(maps[label]["clip_id"], range(len(maps[label]["clip_id"])),
+                             strict=True)) for label in labels}
+    shared = [c for c in clips[labels[0]] if all(c in clips[label] for label in labels)]
+    if not shared:
+        shared, labels = list(clips[labels[0]]), labels[:1]
+    controls = {
+        "clip": ipywidgets.Dropdown(options=shared, description="clip"),
+        "run": ipywidgets.Dropdown(options=labels, description="run",
+                                   layout={"width": "32em"}),
+        "beside": ipywidgets.Dropdown(options=["no other run", *labels], description="beside",
+                                      layout={"width": "32em"}),
+    }
+    states = [{"clip": clip, "run": label} for clip in shared for label in labels][:PAGE]
+
+    sheet = functools.cache(_attention_sheet)
+
+    @functools.cache
+    def player(clip):
+        wave, credit = waves[clip]
+        follow = f'onplay="{escape(CURSOR)}" onseeked="{escape(CURSOR)}"'
+        return f"<div>{credit}</div>{sound(wave, attributes=follow)}"
+
+    def draw(clip, run, beside):
+        wave = waves[clip][0] if clip in (waves or {}) else None
+        other = None if beside in (run, "no other run") else (beside, maps[beside],
+                                                              clips[beside][clip])
+        html = _draw_attention(sheet(wave is not None), maps[run], clips[run][clip], clip, run,
+                               other, wave)
+        return html if wave is None else f"<div>{html}{player(clip)}</div>"
+
+    return Explorer(draw, controls, states, "Attention")
+
+
+def _attention_sheet(with_wave):
+    heights = [1, 2.6] if with_wave else [2.6]
+    sheet = Sheet((10, 1.3 * sum(heights) + 0.4), len(heights), 1, sharex=True,
+                  height_ratios=heights, gridspec_kw=MARGINS | {"left": 0.1, "right": 0.93})
+    sheet.right = sheet.axes[-1].twinx()
+    sheet.right.yaxis.set_label_coords(1.05, 0.5)  # beyond numbers of any width
+    return sheet
+
+
+def _draw_attention(sheet, found, row, clip, run, other, wave):
+    low, high = found["log_range"]
+    static = low + found["log_gammatone"][row] / 255 * (high - low)
+    seconds = static.shape[1] * float(found["hop_seconds"])
+    *above, ax = sheet.blank()
+    if wave is not None:
+        viz.waveform(wave, above[0])
+        above[0].set_xlabel("")
+    first = np.rint(found["segment_starts"] / found["hop_seconds"]).astype(int)
+    heard = audible(static).numpy()[first]  # silent segments have no vote
+    viz.attention_map(static, found["attention"][row][heard], found["segment_starts"][heard],
+                      ax=ax, colorbar=False, right=sheet.right)
+    title = f"{clip}: {run}"
+    if other:
+        label, theirs, at = other
+        weights = theirs["attention"][at][heard].astype(float)
+        curve = attention_curve(first[heard], weights)
+        sheet.right.plot(np.arange(len(curve)) * float(found["hop_seconds"]), curve, "--",
+                         color="#ffd166", linewidth=2)
+        highest = 1.1 * weights.shape[1] * weights.max()
+        sheet.right.set_ylim(0, max(sheet.right.get_ylim()[1], highest))
+        title += f" (blue, solid)\nbeside {label} (yellow, dashed)"
+    ax.set_xlim(0, seconds)
+    heading = sheet.fig.suptitle(title, fontsize=10)
+    box = ax.get_position()
+    image = sheet.picture(f"Spectrogram of clip {clip} with the attention of {run} over it",
+                          [heading, sheet.right.yaxis, *(part.yaxis for part in above)])
+    if wave is None:
+        return image
+    line = (f'<div class="cursor" data-start="{100 * box.x0:.2f}" '
+            f'data-span="{100 * box.width:.2f}" data-seconds="{seconds:.3f}" style="'
+            f'position:absolute;top:0;bottom:0;left:{100 * box.x0:.2f}%;width:2px;'
+            'background:#d55e00"></div>')
+    return f'<div style="position:relative;display:inline-block">{image}{line}</div>'
+
+
+def confusion(runs, clip_html=None):
+    """Explorer of a confusion matrix: choose a cell by a click, see and hear the clips in it.
+
+    runs : of one experiment; clip_html : function of a clip_id that returns HTML, such as
+    `heard_and_seen` makes, optional; the three clips it was surest of get theirs.
+    Notebook: 08_confusion_matrices
+    """
+    matrix = tables.confusion(runs)
+    names = list(matrix.columns)
+    long = results.predictions(runs)
+    filled = [(t, p) for t in range(len(names)) for p in range(len(names))
+              if matrix.iat[t, p]]
+    wrong = sorted((cell for cell in filled if cell[0] != cell[1]),
+                   key=lambda cell: -matrix.iat[cell])
+    options = {f"{names[t]} called {names[p]}": (t, p)
+               for t in range(len(names)) for p in range(len(names))}
+    chosen = ipywidgets.Dropdown(options=options, description="cell",
+                                 value=(wrong or filled)[0], layout={"width": "28em"})
+
+    def draw(cell):
+        return _draw_cell(long, names, cell, clip_html)
+
+    states = [{"cell": cell} for cell in (wrong or filled)[:STATES]]
+    names_of = {cell: name for name, cell in options.items()}
+    explorer = Explorer(draw, {"cell": chosen}, states, "Confusions, the fullest cell first",
+                        lambda state: names_of[state["cell"]])
+    explorer.children = (_grid(matrix, names, chosen), *explorer.children)
+    return explorer
+
+
+def _grid(matrix, names, chosen):
+    """The matrix as buttons, rows truth, columns prediction; the darker, the more clips."""
+    most = max(1, int(matrix.to_numpy().max()))
+
+    def button(t, p):
+        count = int(matrix.iat[t, p])
+        shade = int(255 - 160 * count / most)
+        made = ipywidgets.Button(description=str(count) if count else "",
+                                 tooltip=f"{names[t]} called {names[p]}: {count}",
+                                 layout={"width": "auto", "min_width": "2.2em", "margin": "0"},
+                                 style={"button_color": f"rgb({shade},{shade},255)"})
+        made.on_click(lambda _: setattr(chosen, "value", (t, p)))
+        return made
+
+    def text(name):
+        return ipywidgets.HTML(f'<span title="{escape(name)}">{escape(name[:12])}</span>')
+
+    def placed(widget, row, column):
+        widget.layout.grid_row, widget.layout.grid_column = str(row + 1), str(column + 1)
+        return widget
+
+    cells = [placed(text("truth \\ called"), 0, 0)]
+    for t, name in enumerate(names):
+        cells += [placed(text(name), 0, t + 1), placed(text(name), t + 1, 0)]
+        cells += [placed(button(t, p), t + 1, p + 1) for p in range(len(names))
+                  if matrix.iat[t, p] or len(names) <= FILLED_IN]
+    columns = f"7em repeat({len(names)}, minmax(2.2em, 5.5em))"
+    return ipywidgets.GridBox(cells, layout={"grid_template_columns": columns,
+                                             "overflow": "auto"})
+
+
+def _draw_cell(long, names, cell, clip_html):
+    truth, called = cell
+    found = long[(long.target == truth) & (long.predicted == called)]
+    rows = []
+    for k, row in enumerate(found.sort_values(f"p_{called}", ascending=False).itertuples()):
+        chance = getattr(row, f"p_{called}")
+        extra = clip_html(row.clip_id) if clip_html and k < HEARD else ""
+        rows.append(f"<li>{escape(row.clip_id)}, fold {row.fold}, seed {row.seed}: "
+                    f"{chance:.2f} for {escape(names[called])} {extra}</li>")
+    title = f"{names[truth]} called {names[called]}: {len(found)}"
+    return f"<p><b>{escape(title)}</b></p><ul>{''.join(rows)}</ul>"
+
+
+def heard_and_seen(table):
+    """Function of a clip_id -> HTML with its credit, a player and its spectrogram.
+
+    table : clip table of ``datasets.load``. A sound whose licence keeps it out of pages has no
+    player. Notebook: 08_confusion_matrices
+    """
+    clips = {row.clip_id: row for row in table.itertuples()}
+    sheet = Sheet((5.5, 2.4), 1, 1, gridspec_kw={"left": 0.19, "right": 0.97, "bottom": 0.27,
+                                                 "top": 0.96})
+
+    @functools.lru_cache(maxsize=128)
+    def html(clip_id):
+        clip = clips[clip_id]
+        wave = audio.read(clip.path, 5.0)
+        viz.gammatonegram(bands_of(wave), sheet.blank()[0], colorbar=False)
+        image = sheet.picture(f"Spectrogram of clip {clip_id}, {clip.category}")
+        player = sound(wave) if viz.may_embed(clip) else ""
+        return f"<div>{viz.credit(clip)}</div>{player}<div>{image}</div>"
+
+    return html
+
+
+def results_of(runs):
+    """Explorer of results: choose experiments; accuracies, intervals and the paired tests.
+
+    runs : of one data set and profile. Notebook: 07_result_tables
+    """
+    names = list(dict.fromkeys(run.experiment for run in sorted(runs)))
+    select = ipywidgets.SelectMultiple(options=names, value=tuple(names[:2]),
+                                       rows=min(len(names), 8), description="experiments")
+
+    @functools.lru_cache(maxsize=256)
+    def row(name):
+        return tables.summary([run for run in runs if run.experiment == name])
+
+    @functools.lru_cache(maxsize=1024)
+    def pair(a, b):
+        return tables.compare([run for run in runs if run.experiment in (a, b)], a, b)
+
+    def draw(experiments):
+        if not experiments:
+            return "<p>Choose at least one experiment.</p>"
+        fig, _ = viz.accuracies(pd.concat([row(name) for name in experiments]))
+        html = picture(fig, "Accuracies with 95 % intervals of " + ", ".join(experiments))
+        plt.close(fig)  # else a notebook shows every state once more below the cell
+        first, *others = experiments
+        compared = [pair(other, first) for other in others]
+        if compared:
+            table = pd.concat(compared)[["a", "b", "clips", "difference", "lo", "hi", "p",
+                                       "mcnemar"]]
+            html += table.to_html(index=False, border=0, float_format="{:.3f}".format)
+        return html
+
+    states = [{"experiments": (a, b)} for k, a in enumerate(names[:2]) for b in names[k + 1:]]
+    states = states[:STATES] or [{"experiments": tuple(names)}]
+    return Explorer(draw, {"experiments": select}, states, "Results")
+
+
+def waves_of(table, clip_ids):
+    """{clip_id: (wave, credit)} of those clips whose licence allows a copy in a page.
+
+    What ``attention`` plays. table : clip table of ``datasets.load``. Notebook: 09_seeing_attention
+    """
+    return {row.clip_id: (np.asarray(audio.read(row.path, 5.0)), viz.credit(row))
+            for row in table[table.clip_id.isin(clip_ids)].itertuples() if viz.may_embed(row)}

@@ -1,0 +1,121 @@
+"""The network against what is published and computed about it."""
+
+import pytest
+import torch
+
+from acrnn_lib.config import ModelConfig
+from acrnn_lib.models.acrnn import (
+    ACRNN,
+    FrameAttention,
+    MapAttention,
+    layer_table,
+    parameter_count,
+    published_readings,
+    scale_scores,
+)
+
+SCORER = 257  # one unit over 256 features, and its bias
+
+
+@pytest.mark.parametrize("options, n_classes, expected", [
+    ({"attention": "none"}, 10, 3_805_514),
+    ({"attention": "none"}, 50, 3_815_794),
+    ({"attention": "none", "directions": "concat"}, 10, 4_201_290),
+    ({"attention": "none", "directions": "concat"}, 50, 4_221_810),
+    ({"attention": "none", "rnn": "lstm"}, 10, 4_725_066),
+    ({}, 10, 3_805_514 + SCORER),
+    ({"early_pooling": True}, 10, 3_805_514 + SCORER),
+])
+def test_parameters_are_those_counted_by_hand(options, n_classes, expected):
+    assert parameter_count(ACRNN(ModelConfig(**options), n_classes)) == expected
+
+
+def test_layer_table_shows_the_papers_shapes():
+    table = layer_table().set_index("layer")
+    assert table.output["l2"] == "32 x 128 x 128" and table.output["l2_pool"] == "32 x 32 x 42"
+    assert table.output["l4_pool"] == "64 x 8 x 42" and table.output["l6_pool"] == "128 x 8 x 14"
+    assert table.output["l8_pool"] == "256 x 4 x 7" and table.output["l9"] == "7 x 256"
+    assert table.kernel["l1"] == "(3, 5)" and table.kernel["l3"] == "(3, 1)"
+    assert table.parameters.sum() == parameter_count(ACRNN())
+    assert table.multiply_adds["l2"] == 32 * 32 * 15 * 128 * 128
+    assert table.multiply_adds["attention"] == 2 * 7 * 256
+    assert table.multiply_adds.sum() == pytest.approx(0.45e9, rel=0.05)
+
+
+def test_early_pooling_keeps_the_shapes_that_the_recurrent_layers_see():
+    plain, early = (layer_table(ModelConfig(early_pooling=flag)).set_index("layer").output
+                    for flag in (False, True))
+    assert early["l2"] == "32 x 64 x 43"
+    assert (plain["l6_pool":] == early["l6_pool":]).all()
+
+
+def test_the_sum_with_gru_is_the_reading_that_rounds_to_the_published_size():
+    table = published_readings()
+    fits = table[table.rounds_to_published]
+    assert set(fits.directions) == {"sum"} and set(fits.cell) == {"GRU"}
+    keras = table[(table.cell == "GRU") & (table.biases_per_gate == 1)].set_index("directions")
+    assert keras.parameters["sum"] == 3_802_442 + SCORER
+
+
+@pytest.mark.parametrize("scaling", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("attention, frames", [
+    ("none", 7), ("l2", 42), ("l4", 42), ("l6", 14), ("l8", 7), ("l10", 7),
+])
+def test_attention_sums_to_one_at_every_place(attention, frames, scaling):
+    model = ACRNN(ModelConfig(attention=attention, scaling=scaling)).eval()
+    x = torch.randn(2, 2, 128, 128, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        logits, weights = model(x, return_attention=True)
+        torch.testing.assert_close(model(x), logits)
+    assert logits.shape == (2, 10) and weights.shape == (2, frames)
+    torch.testing.assert_close(weights.sum(1), torch.ones(2))
+    uniform = torch.full_like(weights, 1 / frames)
+    assert torch.allclose(weights, uniform) == (attention == "none")
+
+
+def test_frame_attention_is_a_weighted_mean():
+    layer = FrameAttention(4, "softmax")
+    hidden = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
+    summary, weights = layer(hidden)
+    scores = hidden @ layer.score.weight[0] + layer.score.bias
+    expected = torch.softmax(scores, 1)
+    torch.testing.assert_close(weights, expected)
+    torch.testing.assert_close(summary, (expected[..., None] * hidden).sum(1))
+
+
+def test_uniform_map_attention_leaves_the_map_as_it_was():
+    layer = MapAttention(8, "softmax")
+    torch.nn.init.zeros_(layer.score.weight)
+    x = torch.randn(2, 8, 4, 6, generator=torch.Generator().manual_seed(0))
+    result, weights = layer(x)
+    torch.testing.assert_close(result, x)
+    torch.testing.assert_close(weights, torch.full((2, 6), 1 / 6))
+
+
+def test_scaling_prefers_higher_scores():
+    scores = torch.tensor([[0.0, 1.0, 3.0]])
+    for scaling in ("softmax", "sigmoid"):
+        weights = scale_scores(scores, scaling)[0]
+        assert weights[0] < weights[1] < weights[2]
+    torch.testing.assert_close(scale_scores(scores, "softmax"), scores.softmax(1))
+
+
+def test_every_parameter_learns():
+    model = ACRNN()
+    x = torch.randn(4, 2, 128, 128, generator=torch.Generator().manual_seed(0))
+    torch.nn.functional.cross_entropy(model(x), torch.arange(4)).backward()
+    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert silent in ([], ["attention.score.bias"])  # softmax does not see a common shift
+
+
+def test_other_lengths_pass_through():
+    model = ACRNN().eval()
+    with torch.inference_mode():
+        assert model(torch.zeros(1, 2, 128, 200), True)[1].shape == (1, 11)
+
+
+def test_unknown_options_are_named():
+    with pytest.raises(ValueError, match="attention: found 'l3'"):
+        ModelConfig(attention="l3")
+    with pytest.raises(ValueError, match="rnn: found 'tcn'"):
+        ModelConfig(rnn="tcn")

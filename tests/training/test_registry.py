@@ -1,0 +1,199 @@
+"""A learner's own network, channel and augmentation: one cell each, no file of the kit touched."""
+
+import ast
+import linecache
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from acrnn_lib import config, inference, registry
+from acrnn_lib.config import FeatureConfig
+from acrnn_lib.evaluation import results
+from acrnn_lib.features import segments
+from acrnn_lib.training import crossval, identity, loop
+from tests import tiny
+
+HEADS = '''
+import torch
+from torch import nn
+from acrnn_lib.acrnn import ACRNN, FrameAttention
+from acrnn_lib.registry import register_network
+
+N_HEADS = 4
+
+class Heads(nn.Module):
+    def __init__(self, features, scaling):
+        super().__init__()
+        self.heads = nn.ModuleList(FrameAttention(features, scaling) for _ in range(N_HEADS))
+
+    def forward(self, hidden):
+        summaries, weights = zip(*[head(hidden) for head in self.heads])
+        return torch.stack(summaries).mean(0), torch.stack(weights).mean(0)
+
+@register_network("multi-head")
+class MultiHead(ACRNN):
+    def __init__(self, config, n_classes, in_channels):
+        super().__init__(config, n_classes, in_channels)
+        self.attention = Heads(self.l10.size, config.scaling)
+'''
+DELTA = '''
+from acrnn_lib.features import delta
+from acrnn_lib.registry import register_channel
+
+@register_channel("delta-delta", context=8)
+def delta_delta(static, config):
+    return delta(delta(static, config.delta_width), config.delta_width)
+'''
+SHIFT = '''
+import torch
+from acrnn_lib.registry import register_augmentation
+
+@register_augmentation("band-shift")
+def band_shift(static, rng):
+    """Move each segment by up to two bands, the spectral shape stays."""
+    return torch.stack([part.roll(int(rng.integers(-2, 3)), 0) for part in static])
+'''
+CELLS = {  # name: the cell, what is changed by its name
+    "multi-head": (HEADS, {"model.network": "multi-head"}),
+    "delta-delta": (DELTA, {"features.channels": "static,delta,delta-delta"}),
+    "band-shift": (SHIFT, {"train.augmentations": "band-shift"}),
+}
+SMALL = {key: value for key, value in tiny.SETTINGS.items()} | {"train.epochs": 2}
+
+
+def cell(source, name="<ipython-input-1>"):
+    """Run a cell as a notebook does: in a namespace of its own, its text known to Python."""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec"), {"__name__": "__main__"})
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    """What a test registers is gone after it."""
+    before = [dict(known) for known in (registry.NETWORKS, registry.CHANNELS, registry.CONTEXT,
+                                        registry.AUGMENTATIONS)]
+    yield
+    for known, old in zip((registry.NETWORKS, registry.CHANNELS, registry.CONTEXT,
+                           registry.AUGMENTATIONS), before, strict=True):
+        known.clear()
+        known.update(old)
+
+
+def fit(root, name):
+    chosen = config.experiment("acrnn-plus", "smoke", {**SMALL, **CELLS[name][1]})
+    folder = results.run_folder(root, "tiny", "smoke", chosen.name, 0, 1)
+    return loop.fit(chosen, *tiny.task(), 1, 0, folder, device="cpu")
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_learners_change_is_one_cell_trained_and_predicted_with(tmp_path, name):
+    cell(CELLS[name][0])
+    run = fit(tmp_path, name)
+    assert np.isfinite(run.history.loss).all() and len(run.predictions) == 6
+    sound = tmp_path / "noise.wav"
+    soundfile.write(sound, np.random.default_rng(0).normal(0, 0.1, 100_000), 44100)
+    predictor = inference.Predictor(run.folder / "model.safetensors")
+    answer = predictor.file(sound)
+    assert sum(row["probability"] for row in answer["classes"]) == pytest.approx(1, abs=1e-4)
+    kinds = {"multi-head": predictor.model.__class__.__name__ == "MultiHead",
+             "delta-delta": predictor.model.cnn["l1"][0].in_channels == 3,
+             "band-shift": run.manifest["config"]["train"]["augmentations"] == ["band-shift"]}
+    assert kinds[name]
+
+
+@pytest.mark.parametrize("name, old, new", [
+    ("multi-head", "N_HEADS = 4", "N_HEADS = 2"),
+    ("multi-head", ".mean(0), torch", ".sum(0), torch"),
+    ("delta-delta", "config.delta_width), config", "3), config"),
+    ("band-shift", "integers(-2, 3)", "integers(-3, 4)")])
+def test_a_changed_cell_makes_the_run_anew(tmp_path, capsys, name, old, new):
+    source = CELLS[name][0]
+    cell(source)
+    first = fit(tmp_path, name).manifest["code_hash"]
+    cell(source + "\n# a remark\n", "<ipython-input-2>")
+    assert fit(tmp_path, name).manifest["code_hash"] == first
+    assert not capsys.readouterr().err
+    assert old in source
+    cell(source.replace(old, new), "<ipython-input-3>")
+    assert fit(tmp_path, name).manifest["code_hash"] != first
+    assert "made by other code" in capsys.readouterr().err
+
+
+def test_a_network_that_is_not_registered_is_named(tmp_path):
+    cell(HEADS)
+    run = fit(tmp_path, "multi-head")
+    del registry.NETWORKS["multi-head"]
+    with pytest.raises(results.ResultsError, match="'multi-head' is not known here: run the cell"):
+        inference.load_model(run.folder / "model.safetensors")
+    with pytest.raises(ValueError, match="network: found 'multi-head'"):
+        config.experiment("acrnn", "smoke", {"model.network": "multi-head"})
+
+
+def test_other_processes_are_not_given_what_they_cannot_know(tmp_path, monkeypatch):
+    cell(SHIFT)
+    table = tiny.task()[0].assign(source="1")
+    monkeypatch.setattr(crossval.datasets, "load", lambda *_: table)
+    monkeypatch.setattr(crossval.datasets, "data_hash", lambda _: "d")
+    with pytest.raises(ValueError, match="augmentation band-shift: registered outside the kit"):
+        crossval.run("synth", ["acrnn-plus"], "smoke", folds=[1], out=tmp_path, device="cpu",
+                     changes={"train.augmentations": "band-shift"}, away={"processes": 2})
+
+
+def test_the_kits_own_names_are_not_taken():
+    with pytest.raises(ValueError, match="network 'acrnn': is the kit's own"):
+        cell(HEADS.replace('"multi-head"', '"acrnn"'))
+
+
+def test_a_channels_context_is_what_it_reads():
+    """Segments of a clip, with their context, have the channel that the whole clip has there."""
+    cell(DELTA)
+    features = FeatureConfig(channels=("delta-delta", "static", "delta"))
+    copies = tiny.task()[1]
+    drawn = segments.Segments(copies, np.arange(30), features)
+    x = drawn.with_channels(drawn.static_of([(5, 1, 33)]))
+    assert x.shape == (1, 3, 128, 128)
+    whole = segments.with_channels(torch.from_numpy(copies[1][5]).float(), features)
+    torch.testing.assert_close(x[0], whole[..., 33:161], atol=1e-5, rtol=1e-5)
+    again = segments.network_input(torch.from_numpy(copies[1][5]).float(), [33], features)
+    torch.testing.assert_close(again, x, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"features.channels": "static,slope"}, "channels: found 'slope', expected one of static"),
+    ({"features.channels": "static,static"}, "channels: found .* expected different names"),
+    ({"features.channels": ""}, "channels: found .* expected different names"),
+    ({"train.augmentations": "nothing"}, "augmentations: found 'nothing'"),
+])
+def test_unknown_names_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        config.experiment("acrnn", "smoke", changes)
+
+
+def test_a_later_setting_leaves_earlier_hashes():
+    """A rule, not a mark by hand: whatever is added with a default changes no hash."""
+    for part in (config.FeatureConfig, config.BankConfig, config.ModelConfig, config.TrainConfig):
+        later = {f for f in part.__dataclass_fields__ if f not in part.FIRST}
+        hashed = config.hashed(part())
+        assert set(hashed) == set(part.FIRST) and not later & set(hashed)
+
+
+def test_code_of_a_function_that_is_mentioned_counts():
+    source = '''
+from acrnn_lib.registry import register_augmentation
+
+def amount(): return 1.0
+
+@register_augmentation("louder")
+def louder(static, rng):
+    return static + amount()
+'''
+    hashes = []
+    for number, text in enumerate([source, source.replace("1.0", "2.0")]):
+        cell(text, f"<ipython-input-{number}>")
+        chosen = config.experiment("acrnn", "smoke", {"train.augmentations": "louder"})
+        trees = registry.registered_code(chosen)["augmentation louder"]
+        assert len(trees) == 2 and all(isinstance(tree, ast.AST) for tree in trees)
+        hashes.append(identity.identity(chosen, 0, 1, [2], 10, "cpu")["code_hash"])
+    assert hashes[0] != hashes[1]

@@ -1,0 +1,197 @@
+"""Explorers: a moved control changes what is seen; a page needs no kernel and hides nothing."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from acrnn_lib import viz
+from acrnn_lib.data import synth
+from acrnn_lib.evaluation import results
+from acrnn_lib.models.acrnn import ACRNN, layer_table, parameter_count
+from acrnn_lib.viz import widgets, widgets_results
+
+matplotlib.use("Agg")
+ROOT = Path(__file__).parents[2]
+OPEN, CLOSED = (SimpleNamespace(clip_id="1-1-A", category="dog", author="A. N. Other", url="",
+                                licence=licence) for licence in ("CC0", "CC BY-NC"))
+
+
+@pytest.fixture(scope="module")
+def wave():
+    return synth.render(synth.plan().clip_id[0])[0]
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return results.load(ROOT / "results", dataset="esc10", profile="lite")
+
+
+def holds(explorer, **values):
+    """Each of these values, set one after the other, must change the view."""
+    for name, value in values.items():
+        before = explorer.view.value
+        explorer.controls[name].value = value
+        assert explorer.view.value != before, f"{name} = {value} changed nothing"
+    page = explorer.page()
+    assert page.count("data-state=") == len(explorer.states) <= widgets.STATES
+    assert page.count(" hidden>") == len(explorer.states) - 1
+    assert not re.search(r'(src|href)="(?!data:)', page), "nothing from elsewhere"
+    assert all(re.findall(r'<img[^>]*alt="[^"]{20,}"', image)
+               for image in re.findall(r"<img[^>]*>", page)), "pictures say what they show"
+    assert "text/html" in explorer._repr_mimebundle_()
+    return explorer
+
+
+def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs, monkeypatch):
+    kept = widgets.Sheet.picture
+
+    def painted_anew(sheet, *words):
+        sheet.kept = None
+        return kept(sheet, *words)
+
+    maps = next({run.experiment: run.attention} for run in runs if run.attention is not None)
+    (label, found), = maps.items()
+    clips = [str(clip) for clip in found["clip_id"][:2]]
+    for explorer, one, other in [
+            (widgets.filter_bank(wave), {"bands": 16}, {"bands": 256, "scale": "mel"}),
+            (widgets.augmentation(wave, CLOSED), {"rate": 0.8}, {"rate": 1.3}),
+            (widgets_results.attention(maps, {clip: (wave, "") for clip in clips}),
+             {"clip": clips[0], "run": label}, {"clip": clips[1], "run": label})]:
+        def images(values, explorer=explorer):  # an encoded sound has another number each time
+            return re.findall(r"<img[^>]*>", explorer.draw(**{**explorer.start, **values}))
+
+        first, second, again = (images(values) for values in (one, other, one))
+        assert first == again != second
+        with monkeypatch.context() as patch:
+            patch.setattr(widgets.Sheet, "picture", painted_anew)
+            assert images(other) == second, "what is kept fits other values only"
+
+
+def test_filter_bank(wave):
+    explorer = widgets.filter_bank(wave)
+    assert {state["highest"] for state in explorer.states} == {8000, 22050}, "on a page, too"
+    explorer.states = explorer.states[:2]
+    holds(explorer, scale="mel", bands=256, lowest=20, highest=8000)
+    assert "from 20 to 8000 Hz" in explorer.view.value
+    assert "stay empty" in explorer.view.value
+    explorer.controls["scale"].value = "ERB"
+    assert "stay empty" not in explorer.view.value
+
+
+def test_augmentation(wave):
+    explorer = widgets.augmentation(wave, OPEN)
+    explorer.states = explorer.states[:2]
+    holds(explorer, rate=1.3, semitones=-3.5)
+    assert explorer.view.value.count("<audio") == 2
+    assert explorer.view.value.count("A. N. Other") == 2, "the author stands beside each player"
+    assert "rate 1.3, -3.5 semitones" in explorer.view.value, "and what was changed"
+    closed = widgets.augmentation(wave, CLOSED).view.value
+    assert "<audio" not in closed and "A. N. Other" in closed
+
+
+def test_shapes_count_as_the_network_does():
+    table, receptive = widgets.shape_table()
+    assert table["parameters"].sum() == parameter_count(ACRNN())
+    assert table["multiply-adds"].sum() == layer_table()["multiply_adds"].sum()
+    assert receptive == 86
+    outputs = table.set_index("layer")["output"]
+    expected = layer_table().set_index("layer")["output"]
+    assert outputs["l1"] == expected["l1"] and outputs["l8 pool"] == expected["l8_pool"]
+    wider = widgets.shape_table(layer="l1", kernel_width=7)
+    assert wider[1] == receptive + 2
+    assert wider[0]["parameters"].sum() == table["parameters"].sum() + 2 * 32 * 3 * 2
+    holds(widgets.shapes(), layer="l2", frames=256, pool="none", **{"kernel width": 7})
+
+
+def test_attention_with_a_player_whose_cursor_moves(runs, wave):
+    maps = {run.experiment: run.attention for run in runs
+            if run.fold == 1 and run.attention is not None}
+    labels = list(maps)[:2]
+    clip = str(maps[labels[0]]["clip_id"][0])
+    explorer = widgets_results.attention({label: maps[label] for label in labels},
+                                         {clip: (wave, viz.credit(OPEN))})
+    explorer.states = explorer.states[:2]
+    assert 'class="cursor"' in explorer.view.value and "onplay=" in explorer.view.value
+    assert "A. N. Other" in explorer.view.value
+    before = explorer.view.value
+    explorer.controls["beside"].value = labels[1]
+    assert explorer.view.value != before, "two runs, one over the other"
+    explorer.controls["beside"].value = labels[0]
+    assert re.findall("<img[^>]*>", explorer.view.value) == re.findall("<img[^>]*>", before)
+    holds(explorer, run=labels[1], clip=str(maps[labels[0]]["clip_id"][1]))
+    assert "<audio" not in explorer.view.value, "no sound was given for this clip"
+
+
+def test_confusion_cells_hold_all_mistakes(runs):
+    one = [run for run in runs if run.experiment == "acrnn-plus"]
+    explorer = widgets_results.confusion(one, lambda clip_id: f"<b>{clip_id}</b>")
+    wrong = (~results.predictions(one)["correct"]).sum()
+    page = explorer.page()
+    assert page.count("<li>") == wrong
+    assert re.search(r'data-state="\w+ called \w+"', page) and "cell (" not in page
+    grid = explorer.children[0]
+    buttons = [child for child in grid.children if hasattr(child, "click")]
+    assert len(buttons) == 100
+    before = explorer.view.value
+    buttons[0].click()
+    assert explorer.view.value != before and explorer.controls["cell"].value == (0, 0)
+
+
+def test_a_cell_plays_its_first_clips_where_the_licence_allows(runs, wave, tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", wave, 44100)
+    one = [run for run in runs if run.experiment == "acrnn-plus"]
+    long = results.predictions(one)
+    table = pd.DataFrame({"clip_id": long.clip_id, "path": tmp_path / "a.wav", "url": "",
+                          "category": "<dog>", "author": "A. N. Other", "licence": "CC0"})
+    html = widgets_results.heard_and_seen(table)
+    explorer = widgets_results.confusion(one, html)
+    shown = explorer.view.value
+    explorer.controls["cell"].value = (0, 0)
+    view = explorer.view.value
+    assert view != shown and view.count("<li>") > widgets_results.HEARD == view.count("<audio")
+    assert "&lt;dog&gt;" in view and "<dog>" not in view and view.count("A. N. Other") == 3
+    closed = widgets_results.heard_and_seen(table.assign(licence="CC Sampling+"))
+    assert "<audio" not in closed(long.clip_id[0]) and "<img" in closed(long.clip_id[0])
+
+
+def test_names_are_shown_and_not_run(runs):
+    long = results.predictions(runs[:1])
+    long["clip_id"] = "<script>alert(1)</script>"
+    row = long.iloc[0]
+    html = widgets_results._draw_cell(long, ["<b>"] * 10, (row.target, row.predicted), None)
+    assert "<script" not in html and "<b>:" not in html.replace("<p><b>", "")
+
+
+def test_results_of_chosen_experiments(runs):
+    names = list(dict.fromkeys(run.experiment for run in runs))
+    drawn = plt.get_fignums()
+    explorer = widgets_results.results_of([r for r in runs if r.experiment in names[:3]])
+    explorer.states = explorer.states[:2]
+    holds(explorer, experiments=(names[0], names[2]))
+    assert names[2] in explorer.view.value
+    explorer.controls["experiments"].value = ()
+    assert "at least one" in explorer.view.value
+    assert plt.get_fignums() == drawn, "else a notebook shows each state once more"
+
+
+def test_a_page_carries_thirty_states_at_most():
+    with pytest.raises(ValueError, match="found 31"):
+        widgets.Explorer(lambda: "", {}, [{}] * 31, "too many")
+
+
+def test_closed_licences_are_not_embedded(tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(44100), 44100)
+    table = pd.DataFrame({"clip_id": ["1-1-A", "1-2-A"], "path": [tmp_path / "a.wav"] * 2,
+                          "licence": ["CC0", "CC Sampling+"], "category": "dog",
+                          "author": "A. N. Other", "url": ""})
+    assert list(widgets_results.waves_of(table, ["1-1-A", "1-2-A"])) == ["1-1-A"]
