@@ -20,7 +20,7 @@ import soundfile
 import torch
 import traitlets
 
-from . import audio, viz
+from . import audio, evaluate, viz
 from .features import audible
 from .predict import SILENCE_DBFS, Predictor
 from .widgets import Explorer, picture, sound
@@ -60,8 +60,9 @@ def listen(name, data, predictor=None):
     """Have a sound file named by a trained network; at most its first 30 s.
 
     name : of the file; data : its bytes; predictor : by default the network that comes along.
-    Returns a `Heard`. The chances are those of ``predict.Predictor.file``: the mean over audible
-    segments. Raises AudioError, which names the file, for what is no sound or cannot be decoded.
+    Returns a `Heard`. The probabilities are those of ``predict.Predictor.file``: audible segments
+    vote as in the network's test. Raises AudioError, which names the file, for what cannot be
+    decoded.
     Notebook: 13_your_own_sounds
     """
     if len(data) > LARGEST:
@@ -93,8 +94,8 @@ def hear(wave, name="a sound", seconds=None, predictor=None):
         static = p.front_end(torch.from_numpy(padded)[None])[0, 0]
     chances, weights, starts = p.wave(padded)
     on = audible(static, c).numpy()[starts]
-    mean = chances[on].mean(axis=0)
-    classes = [(p.classes[k], float(mean[k])) for k in np.argsort(-mean)]
+    voted = evaluate.vote(chances[on], np.zeros(on.sum(), int), p.majority)[0]
+    classes = [(p.classes[k], float(voted[k])) for k in np.argsort(-voted)]
     return Heard(name, seconds, used, classes, static.numpy(), weights[on],
                  starts[on] * c.hop_length / c.sample_rate, "; ".join(notes))
 
