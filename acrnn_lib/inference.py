@@ -215,7 +215,8 @@ class Predictor:
         starts, probabilities, weights, level = map(np.concatenate, zip(*parts, strict=True))
         note = None
         if seconds < self._segment_seconds():
-            note = f"shorter than a segment ({self._segment_seconds():.2f} s): padded"
+            note = (f"shorter than a segment ({self._segment_seconds():.2f} s): padded with "
+                    "silence, so do not rely on the answer")
         heard = level > level.max() - self.config.silence_db
         if loudest < 10 ** (SILENCE_DBFS / 20):
             note = f"silence: nothing above {SILENCE_DBFS:.0f} dB of full scale"

@@ -1,8 +1,8 @@
-"""Five ways to fool oneself, each beside the right protocol, so that the gain can be measured.
+"""Data leakage: five leaky protocols, each beside the right one, so that the gain can be measured.
 
 Both protocols of a pair use the same models, the same settings and as many clips to learn from;
-they differ in who may see what. The models are cheap ones on statistics of log-gammatone energies:
-what leaks is the protocol's doing, not theirs. Nothing of this room is used to train the networks.
+they differ in what a model may see of the test fold. The models are cheap ones on statistics of
+log-gammatone energies. Nothing of this module is used to train the networks.
 
 Notebook: 12_leakage_laboratory
 """
@@ -15,6 +15,7 @@ from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -31,7 +32,7 @@ COLUMNS = ["leak", "model", "protocol", "clip_id", "source", "tests", "correct"]
 
 
 @dataclass(frozen=True)
-class Described:
+class ClipStatistics:
     """Clips as statistics. Notebook: 12_leakage_laboratory
 
     table : clip table; clips : list of (n, d) float32, the clips themselves and then each of their
@@ -68,7 +69,7 @@ def prepare(table, copies, config, block=64):
     """Describe all clips, their copies, and the audible segments of the clips themselves.
 
     table : clip table; copies : what ``store.load`` returns for it; config : FeatureConfig
-    Returns Described. Raises ValueError when table and copies do not fit.
+    Returns ClipStatistics. Raises ValueError when table and copies do not fit.
     Notebook: 12_leakage_laboratory
     """
     if len(table) != len(copies[0]):
@@ -80,44 +81,46 @@ def prepare(table, copies, config, block=64):
     parts = [describe(np.stack([copies[0][clip, :, start : start + length]
                                 for clip, _, start in drawn[i : i + block]]))
              for i in range(0, len(drawn), block)]
-    return Described(table.reset_index(drop=True), clips, np.concatenate(parts), drawn[:, 0])
+    return ClipStatistics(table.reset_index(drop=True), clips, np.concatenate(parts), drawn[:, 0])
 
 
-def deal(units, targets, seed, folds=FOLDS):
-    """Deal rows into random folds of about equal size and class shares; a unit stays in one piece.
+def stratified_group_kfold(groups, targets, seed):
+    """Split rows into FOLDS random folds of about equal size and class shares, groups unbroken.
 
-    units : (n,), what may not be torn apart: row numbers, clips or recordings; targets : (n,) int
-    Returns (n,) int, 0 ... folds - 1. The largest units of a class are dealt first, each into its
-    emptiest fold, else late large ones would make the folds uneven. A unit with rows of several
-    classes is dealt with the class of its first row. Raises ValueError for fewer units than folds.
+    groups : (n,), such as recordings, or row numbers to split rows singly; targets : (n,) int
+    Returns (n,) int, 0 ... FOLDS - 1. Within a class the largest groups go first, each into the
+    fold with the fewest rows of the class. A group with rows of several classes counts for the
+    class of its first row. Raises ValueError for fewer groups than folds. The committed counts
+    were made with these folds; scikit-learn's StratifiedGroupKFold would draw others.
     Notebook: 12_leakage_laboratory
     """
     rng, targets = np.random.default_rng(seed), np.asarray(targets)
-    names, first, member, sizes = np.unique(np.asarray(units), return_index=True,
+    names, first, member, sizes = np.unique(np.asarray(groups), return_index=True,
                                             return_inverse=True, return_counts=True)
-    if len(names) < folds:
-        raise ValueError(f"{len(names)} units cannot be dealt into {folds} folds")
+    if len(names) < FOLDS:
+        raise ValueError(f"groups: found {len(names)}, expected at least {FOLDS}, one per fold")
     fold_of = np.empty(len(names), int)
     for target in np.unique(targets[first]):
         of_class = rng.permutation(np.flatnonzero(targets[first] == target))
-        filled, order = np.zeros(folds, int), rng.permutation(folds)
-        for unit in of_class[np.argsort(-sizes[of_class], kind="stable")]:
-            fold_of[unit] = order[filled[order].argmin()]
-            filled[fold_of[unit]] += sizes[unit]
+        filled, order = np.zeros(FOLDS, int), rng.permutation(FOLDS)
+        for group in of_class[np.argsort(-sizes[of_class], kind="stable")]:
+            fold_of[group] = order[filled[order].argmin()]
+            filled[fold_of[group]] += sizes[group]
     return fold_of[member]
 
 
 class SmallNetwork:
-    """One hidden layer, Adam, batches of 64: remembers more than a line, less than a deep network.
+    """A multilayer perceptron: one hidden layer, ReLU, Adam, batches of 64.
 
-    Normalises by what it learns from. ``fit`` and ``predict_proba`` as in scikit-learn;
-    ``epochs`` trains and yields itself after each epoch. Written out in NumPy: at this size a
-    library spends its time on calls, and hundreds of these are trained.
+    Standardises its inputs by the training examples. ``fit`` and ``predict_proba`` as in
+    scikit-learn; ``epochs`` trains and yields itself after each epoch. Written out in NumPy: at
+    this size a library spends its time on calls, and hundreds of these are trained.
     Source: Kingma and Ba 2015 (Adam). Notebook: 12_leakage_laboratory
     """
 
-    def __init__(self, seed=0, hidden=64, n_epochs=40, rate=3e-3):
-        self.seed, self.hidden, self.n_epochs, self.rate = seed, hidden, n_epochs, rate
+    def __init__(self, seed=0, hidden=64, n_epochs=40, learning_rate=3e-3):
+        self.seed, self.hidden, self.n_epochs = seed, hidden, n_epochs
+        self.learning_rate = learning_rate
 
     def fit(self, inputs, targets):
         for _ in self.epochs(inputs, targets, self.n_epochs):
@@ -126,51 +129,51 @@ class SmallNetwork:
 
     def epochs(self, inputs, targets, n_epochs):
         self.scaler = StandardScaler().fit(inputs)
-        self.classes_, named = np.unique(targets, return_inverse=True)
-        x, answers = self._scaled(inputs), np.eye(len(self.classes_), dtype=np.float32)[named]
+        self.classes_, index = np.unique(targets, return_inverse=True)
+        x, one_hot = self._scaled(inputs), np.eye(len(self.classes_), dtype=np.float32)[index]
         rng = np.random.default_rng(self.seed)
         shapes = ((x.shape[1], self.hidden), (self.hidden, len(self.classes_)))
         self.weights = [(rng.normal(0, 1, shape) / shape[0] ** 0.5).astype(np.float32)
                         for shape in shapes]
         self.biases = [np.zeros(shape[1], np.float32) for shape in shapes]
-        parts = [*self.weights, *self.biases]
-        first, second = ([np.zeros_like(part) for part in parts] for _ in range(2))
+        parameters = [*self.weights, *self.biases]
+        first, second = ([np.zeros_like(p) for p in parameters] for _ in range(2))  # moments
         step = 0
         for _ in range(n_epochs):
             order = rng.permutation(len(x))
             for batch in np.array_split(order, -(-len(order) // 64)):
                 step += 1
-                for part, slope, mean, square in zip(
-                        parts, self._slopes(x[batch], answers[batch]), first, second, strict=True):
-                    mean += 0.1 * (slope - mean)
-                    square += 0.001 * (slope * slope - square)
-                    part -= (self.rate / (1 - 0.9**step)) * mean / (
-                        np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+                gradients = self._gradients(x[batch], one_hot[batch])
+                for p, g, m, v in zip(parameters, gradients, first, second, strict=True):
+                    m += 0.1 * (g - m)
+                    v += 0.001 * (g * g - v)
+                    p -= (self.learning_rate / (1 - 0.9**step)) * m / (
+                        np.sqrt(v / (1 - 0.999**step)) + 1e-8)
             yield self
 
-    def _slopes(self, x, answers):
-        """Gradients of the mean cross-entropy by the weights and biases, in their order."""
-        heard, chances = self._pass(x)
-        error = (chances - answers) / len(x)
-        back = (error @ self.weights[1].T) * (heard > 0)
-        return x.T @ back, heard.T @ error, back.sum(0), error.sum(0)
+    def _gradients(self, x, one_hot):
+        """Of the mean cross-entropy with respect to the weights and biases, in their order."""
+        hidden, probabilities = self._forward(x)
+        error = (probabilities - one_hot) / len(x)
+        back = (error @ self.weights[1].T) * (hidden > 0)
+        return x.T @ back, hidden.T @ error, back.sum(0), error.sum(0)
 
     def _scaled(self, inputs):
         return self.scaler.transform(inputs).astype(np.float32)
 
-    def _pass(self, x):
-        heard = np.maximum(x @ self.weights[0] + self.biases[0], 0)
-        return heard, softmax(heard @ self.weights[1] + self.biases[1], axis=1)
+    def _forward(self, x):
+        hidden = np.maximum(x @ self.weights[0] + self.biases[0], 0)
+        return hidden, softmax(hidden @ self.weights[1] + self.biases[1], axis=1)
 
     def predict_proba(self, inputs):
-        return self._pass(self._scaled(inputs))[1]
+        return self._forward(self._scaled(inputs))[1]
 
     def predict(self, inputs):
         return self.classes_[self.predict_proba(inputs).argmax(axis=1)]
 
 
 def models(seed=0):
-    """{name: a new model}, from one that remembers every example to one that cannot.
+    """{name: a new model}, from one that memorises every example to one that cannot.
 
     Notebook: 12_leakage_laboratory
     """
@@ -179,96 +182,110 @@ def models(seed=0):
             LINEAR: LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1)}
 
 
-def out_of_fold(name, inputs, targets, folds, tested=None, seed=0):
-    """Probabilities (n, C) float64 of every tested row, by a model that learnt the other folds.
+def out_of_fold(name, inputs, targets, folds, tested, seed=0):
+    """Probabilities (n, C) float64 of the tested rows, by a model fitted to the other folds.
 
-    name : one of ``models``; tested : (n,) bool, by default all; the other rows stay zero
+    name : one of ``models``; tested : (n,) bool; the other rows stay zero
     Notebook: 12_leakage_laboratory
     """
-    chances = np.zeros((len(targets), targets.max() + 1))
-    tested = np.ones(len(targets), bool) if tested is None else tested
+    probabilities = np.zeros((len(targets), targets.max() + 1))
     for fold in np.unique(folds[tested]):
         now = (folds == fold) & tested
         model = models(stable_seed(seed, int(fold)) % 2**31)[name]
         model.fit(inputs[folds != fold], targets[folds != fold])
-        chances[np.ix_(now, model.classes_)] = model.predict_proba(inputs[now])
-    return chances
+        probabilities[np.ix_(now, model.classes_)] = model.predict_proba(inputs[now])
+    return probabilities
 
 
-def segments_dealt(data, repeats=REPEATS):
-    """Leak 1: segments dealt into folds singly (leaky), or with their whole recording (clean).
+def _row_split(data, inputs, owner, repeats, tested=True):
+    """Rows split into folds singly (leaky), or with their whole recording (clean).
 
-    data : Described. The segments of a clip vote, each judged by the model that did not see it.
-    Returns a row per model, protocol, repeat and clip: model, protocol, repeat, clip_id, source,
-    correct (bool). Notebook: 12_leakage_laboratory
+    inputs : (n, d); owner : (n,) int, the row of the clip in the table; tested : (n,) bool, or
+    True for all. The tested rows of a clip vote.
     """
-    targets, rows = data.targets[data.owner], []
+    targets, parts, tested = data.targets[owner], [], np.full(len(owner), tested)
     for repeat in range(repeats):
-        dealt = {"leaky": deal(np.arange(len(targets)), targets, repeat),
-                 "clean": deal(data.sources, data.targets, repeat)[data.owner]}
+        splits = {"leaky": stratified_group_kfold(np.arange(len(owner)), targets, repeat),
+                  "clean": stratified_group_kfold(data.sources, data.targets, repeat)[owner]}
         for name in models():
-            for protocol, folds in dealt.items():
-                chances = out_of_fold(name, data.segments, targets, folds, seed=repeat)
-                voted = metrics.vote(chances, data.owner).argmax(axis=1)
-                rows.append(_marks(data, name, protocol, repeat, voted))
-    return pd.concat(rows, ignore_index=True)
+            for protocol, folds in splits.items():
+                probabilities = out_of_fold(name, inputs, targets, folds, tested, repeat)
+                voted = metrics.vote(probabilities[tested], owner[tested]).argmax(axis=1)
+                parts.append(_rows(data, name, protocol, repeat, voted == data.targets))
+    return pd.concat(parts, ignore_index=True)
 
 
-def clips_dealt(data, repeats=REPEATS):
-    """Leak 2: clips dealt singly (leaky), or with all clips of their recording (clean).
+def segment_split(data, repeats=REPEATS):
+    """Leak 1: segments split into folds singly (leaky), or with their whole recording (clean).
 
-    Arguments and result as for ``segments_dealt``. Notebook: 12_leakage_laboratory
+    data : ClipStatistics. The segments of a clip vote, each judged by the model that was not
+    trained on it. Returns a row per model, protocol, repeat and clip: model, protocol, repeat,
+    clip_id, source, correct (bool). Notebook: 12_leakage_laboratory
     """
-    rows, clips = [], data.clips[0]
-    for repeat in range(repeats):
-        dealt = {"leaky": deal(np.arange(len(clips)), data.targets, repeat),
-                 "clean": deal(data.sources, data.targets, repeat)}
-        for name in models():
-            for protocol, folds in dealt.items():
-                chances = out_of_fold(name, clips, data.targets, folds, seed=repeat)
-                rows.append(_marks(data, name, protocol, repeat, chances.argmax(axis=1)))
-    return pd.concat(rows, ignore_index=True)
+    return _row_split(data, data.segments, data.owner, repeats)
+
+
+def clip_split(data, repeats=REPEATS):
+    """Leak 2: clips split singly (leaky), or with all clips of their recording (clean).
+
+    Arguments and result as for ``segment_split``. Notebook: 12_leakage_laboratory
+    """
+    return _row_split(data, data.clips[0], np.arange(len(data.table)), repeats)
+
+
+def copy_split(data, repeats=REPEATS):
+    """Leak 5: clips and their augmented copies split singly (leaky), or with their recording.
+
+    Models are fitted to clips and copies of four folds; tested are the clips themselves, so that
+    both protocols are asked the same. Raises ValueError where there are no copies.
+    Arguments and result as for ``segment_split``. Notebook: 12_leakage_laboratory
+    """
+    n, versions = len(data.table), len(data.clips)
+    if versions < 2:
+        raise ValueError("no augmented copies: found 1 version of each clip, expected at least 2")
+    return _row_split(data, np.concatenate(data.clips), np.tile(np.arange(n), versions), repeats,
+                      np.arange(n * versions) < n)
 
 
 def learning_curve(data, folds, fold, left_out=(), seed=0, n_epochs=EPOCHS):
     """Right or wrong on one fold after each epoch of the small network: bool (n_epochs, clips).
 
-    folds : (n,) int; left_out : further folds that it must not learn from
+    folds : (n,) int; left_out : further folds that it is not trained on
     Notebook: 12_leakage_laboratory
     """
-    tested, learnt = folds == fold, ~np.isin(folds, [fold, *left_out])
+    tested, training = folds == fold, ~np.isin(folds, [fold, *left_out])
     network = SmallNetwork(stable_seed(seed, fold) % 2**31)
     clips = data.clips[0]
     return np.array([now.predict(clips[tested]) == data.targets[tested] for now in
-                     network.epochs(clips[learnt], data.targets[learnt], n_epochs)])
+                     network.epochs(clips[training], data.targets[training], n_epochs)])
 
 
-def epoch_chosen(data, repeats=REPEATS, n_epochs=EPOCHS):
+def epoch_selection(data, repeats=REPEATS, n_epochs=EPOCHS):
     """Leak 3: the epoch with the best accuracy on the test fold (leaky), or on an inner fold.
 
     For "clean" the next fold is left out of training, the epoch chosen there, and the network
     trained anew on all four folds up to that epoch; so it learns from as many clips as the leaky
-    one. "last" chooses nothing. The first of equal epochs counts. All deals keep recordings whole.
-    Arguments and result as for ``segments_dealt``. Notebook: 12_leakage_laboratory
+    one. "last" chooses nothing. The first of equal epochs counts. Recordings stay in one fold.
+    Arguments and result as for ``segment_split``. Notebook: 12_leakage_laboratory
     """
-    rows = []
+    parts = []
     for repeat in range(repeats):
-        folds = deal(data.sources, data.targets, repeat)
-        marks = {protocol: np.zeros(len(folds), bool) for protocol in ("leaky", "clean", "last")}
+        folds = stratified_group_kfold(data.sources, data.targets, repeat)
+        correct = {protocol: np.zeros(len(folds), bool) for protocol in ("leaky", "clean", "last")}
         for fold in range(FOLDS):
             curve = learning_curve(data, folds, fold, (), repeat, n_epochs)
             inner = learning_curve(data, folds, (fold + 1) % FOLDS, [fold], repeat, n_epochs)
             epochs = {"leaky": curve.mean(axis=1).argmax(), "clean": inner.mean(axis=1).argmax(),
                       "last": -1}
             for protocol, epoch in epochs.items():
-                marks[protocol][folds == fold] = curve[epoch]
-        rows += [_rows(data, NETWORK, protocol, repeat, correct)
-                 for protocol, correct in marks.items()]
-    return pd.concat(rows, ignore_index=True)
+                correct[protocol][folds == fold] = curve[epoch]
+        parts += [_rows(data, NETWORK, protocol, repeat, values)
+                  for protocol, values in correct.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
-def preparations():
-    """{name: a new preparation of the inputs}: two that see no names, one that sees them.
+def preprocessors():
+    """{name: a new preprocessor}: two that use no targets, one that does.
 
     Notebook: 12_leakage_laboratory
     """
@@ -277,55 +294,26 @@ def preparations():
             "10 best numbers": make_pipeline(StandardScaler(), SelectKBest(f_classif, k=10))}
 
 
-def prepared_together(data, repeats=REPEATS):
-    """Leak 4: inputs scaled, reduced or selected with the test fold (leaky), or without it (clean).
+def preprocessing_on_all(data, repeats=REPEATS):
+    """Leak 4: a preprocessor fitted to all folds (leaky), or without the test fold (clean).
 
-    A nearest neighbour decides; the name of the preparation stands in its place as ``model``. Both
-    protocols share the folds, which keep recordings whole; "10 best numbers" looks at the names of
-    the classes (analysis of variance), the other two do not.
-    Arguments and result as for ``segments_dealt``. Notebook: 12_leakage_laboratory
+    A nearest neighbour classifies; the name of the preprocessor stands in its place as ``model``.
+    Both protocols share the folds, which keep recordings whole; "10 best numbers" uses the targets
+    (analysis of variance), the other two do not.
+    Arguments and result as for ``segment_split``. Notebook: 12_leakage_laboratory
     """
-    rows, clips, targets = [], data.clips[0], data.targets
+    parts, clips, targets = [], data.clips[0], data.targets
     for repeat in range(repeats):
-        folds = deal(data.sources, targets, repeat)
-        for name in preparations():
-            for protocol in ("leaky", "clean"):
-                found = np.empty(len(targets), int)
-                for fold in range(FOLDS):
-                    learnt = folds != fold
-                    seen = learnt if protocol == "clean" else np.ones(len(folds), bool)
-                    change = preparations()[name].fit(clips[seen], targets[seen])
-                    model = KNeighborsClassifier(1).fit(change.transform(clips[learnt]),
-                                                        targets[learnt])
-                    found[~learnt] = model.predict(change.transform(clips[~learnt]))
-                rows.append(_marks(data, name, protocol, repeat, found))
-    return pd.concat(rows, ignore_index=True)
-
-
-def copies_dealt(data, repeats=REPEATS):
-    """Leak 5: clips and their augmented copies dealt singly (leaky), or with their recording.
-
-    Models learn from clips and copies of four folds; tested are the clips themselves, so that both
-    protocols are asked the same. Raises ValueError where there are no copies.
-    Arguments and result as for ``segments_dealt``. Notebook: 12_leakage_laboratory
-    """
-    n, times = len(data.table), len(data.clips)
-    if times < 2:
-        raise ValueError("no augmented copies: found 1 version of each clip, expected at least 2")
-    inputs, targets = np.concatenate(data.clips), np.tile(data.targets, times)
-    rows, original = [], np.arange(n * times) < n
-    for repeat in range(repeats):
-        dealt = {"leaky": deal(np.arange(n * times), targets, repeat),
-                 "clean": np.tile(deal(data.sources, data.targets, repeat), times)}
-        for name in models():
-            for protocol, folds in dealt.items():
-                chances = out_of_fold(name, inputs, targets, folds, original, repeat)[:n]
-                rows.append(_marks(data, name, protocol, repeat, chances.argmax(axis=1)))
-    return pd.concat(rows, ignore_index=True)
-
-
-def _marks(data, model, protocol, repeat, predicted):
-    return _rows(data, model, protocol, repeat, predicted == data.targets)
+        folds = stratified_group_kfold(data.sources, targets, repeat)
+        for name, change in preprocessors().items():
+            nearest, cv = KNeighborsClassifier(1), PredefinedSplit(folds)
+            predicted = {
+                "leaky": cross_val_predict(nearest, change.fit(clips, targets).transform(clips),
+                                           targets, cv=cv),
+                "clean": cross_val_predict(make_pipeline(change, nearest), clips, targets, cv=cv)}
+            parts += [_rows(data, name, protocol, repeat, found == targets)
+                      for protocol, found in predicted.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _rows(data, model, protocol, repeat, correct):
@@ -333,14 +321,14 @@ def _rows(data, model, protocol, repeat, correct):
     return clips.assign(model=model, protocol=protocol, repeat=repeat, correct=correct)
 
 
-LEAKS = {"segments": segments_dealt, "clips": clips_dealt, "epoch": epoch_chosen,
-         "preparation": prepared_together, "copies": copies_dealt}
+LEAKS = {"segments": segment_split, "clips": clip_split, "epoch": epoch_selection,
+         "preparation": preprocessing_on_all, "copies": copy_split}
 
 
 def run(data, repeats=REPEATS, leaks=tuple(LEAKS)):
     """All leaks, counted per clip: the table that is kept as evidence.
 
-    data : Described; repeats : random deals, seeds 0 ... repeats - 1; leaks : names of LEAKS
+    data : ClipStatistics; repeats : random splits, seeds 0 ... repeats - 1; leaks : names of LEAKS
     Returns COLUMNS; ``tests`` says how often the clip was tested, ``correct`` how often rightly.
     Notebook: 12_leakage_laboratory
     """
@@ -354,7 +342,7 @@ def inflation(counts, against="clean"):
 
     leaky, right : accuracies, shares; difference, lo, hi : leaky minus right, paired by clip, with
     its 95 % interval bootstrapped over recordings; p : two-sided. Repeats are averaged per clip, so
-    the interval is about other recordings, not about other deals. For the epoch it is conditional
+    the interval is about other recordings, not about other splits. For the epoch it is conditional
     on the epochs chosen. Leaks without the protocol ``against`` are left out.
     Notebook: 12_leakage_laboratory
     """
@@ -371,7 +359,7 @@ def inflation(counts, against="clean"):
     return pd.DataFrame(rows)
 
 
-def torn_sources(table, side="fold"):
+def shared_sources(table, side="fold"):
     """The audit: recordings with clips on more than one side of a split.
 
     table : any DataFrame with columns ``source`` and ``side``: folds, or train and test

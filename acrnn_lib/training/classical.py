@@ -37,12 +37,13 @@ N_MFCC = 20  # of the mixtures; their deltas as many again
 EVERY = 2  # frames; with half of each window shared, every other frame says nearly all
 
 
-def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, report=None,
-        extra=None, reuse=False, **_):
+def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, device="auto",
+        report=None, extra=None, attention=True, reuse=False):
     """Fit one system on the other folds, predict this one, write the run folder.
 
     Arguments, result and errors as for ``loop.fit``; only the clips themselves are used
-    (``copies[0]``), and training is one step, the only row of the history.
+    (``copies[0]``), and training is one step, the only row of the history. ``device`` and
+    ``attention`` are unused: these systems run on the CPU and attend to nothing.
     Notebook: 11_six_systems
     """
     train_folds = folds_to_learn(table, fold, train_folds)

@@ -5,25 +5,19 @@ Whatever arrives gets one plain answer: what it is, or in a sentence why it cann
 Notebook: 13_your_own_sounds
 """
 
-import functools
 import io
-import tempfile
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 
 import anywidget
 import ipywidgets
 import numpy as np
 import soundfile
-import torch
 import traitlets
 
-from .. import viz
+from .. import inference, viz
 from ..data import audio
-from ..features.segments import audible
-from ..inference import SILENCE_DBFS, Predictor
 from .widgets import Explorer, picture, sound
 
 LONGEST = 30  # s of a file that are used: the answer comes at once, memory stays small
@@ -52,52 +46,38 @@ class Heard:
     note: str
 
 
-@functools.lru_cache(maxsize=1)
-def _predictor():
-    return Predictor()
-
-
 def listen(name, data, predictor=None):
-    """Have a sound file named by a trained network; at most its first 30 s.
+    """Classify a sound file with a trained network; at most its first 30 s.
 
-    name : of the file; data : its bytes; predictor : by default the network that comes along.
-    Returns a `Heard`. The chances are those of ``inference.Predictor.file``: the mean over audible
-    segments. Raises AudioError, which names the file, for what is no sound or cannot be decoded.
-    Notebook: 13_your_own_sounds
+    name : of the file; data : its bytes; predictor : by default the pretrained model. Returns a
+    `Heard`, with the probabilities of ``inference.Predictor.file``. Raises AudioError, which names
+    the file, for what cannot be decoded. Notebook: 13_your_own_sounds
     """
     if len(data) > LARGEST:
         raise audio.AudioError(f"{name}: holds {len(data) / 1e6:.0f} MB, expected at most "
                                f"{LARGEST / 1e6:.0f} MB")
-    seconds, wave = _decode(name, data)
+    file = io.BytesIO(data)
+    file.name = name
+    seconds = audio.duration(file)
+    wave = audio.read(file, LONGEST if seconds > LONGEST else None)
     return hear(wave, name, seconds, predictor)
 
 
 def hear(wave, name="a sound", seconds=None, predictor=None):
     """Like `listen`, for a wave (N,) float32 at 44.1 kHz. Notebook: 13_your_own_sounds"""
-    p = predictor or _predictor()
-    c = p.config
+    p = predictor or inference.load()
     seconds = len(wave) / audio.SAMPLE_RATE if seconds is None else seconds
-    notes = []
-    if seconds > LONGEST:
-        notes.append(f"{seconds:.0f} s long: only the first {LONGEST} s were used")
     used = np.asarray(wave[: LONGEST * audio.SAMPLE_RATE], np.float32)
-    if np.abs(used).max() < 10 ** (SILENCE_DBFS / 20):
-        notes.append(f"silence: nothing above {SILENCE_DBFS:.0f} dB of full scale")
+    found = p.predict(used)
+    notes = [f"{seconds:.0f} s long: only the first {LONGEST} s were used"] * (seconds > LONGEST)
+    notes += [found.note] if found.note else []
+    if found.probabilities is None:
         none = np.empty((0, 0))
         return Heard(name, seconds, used, [], none, none, none, "; ".join(notes))
-    shortest = (c.segment_frames - 1) * c.hop_length
-    if len(used) < shortest:
-        notes.append(f"shorter than a segment ({shortest / c.sample_rate:.2f} s): filled up with "
-                     "silence, so do not trust the answer far")
-    padded = audio.fit(used, max(len(used), shortest))
-    with torch.inference_mode():
-        static = p.front_end(torch.from_numpy(padded)[None])[0, 0]
-    chances, weights, starts = p.wave(padded)
-    on = audible(static, c).numpy()[starts]
-    mean = chances[on].mean(axis=0)
-    classes = [(p.classes[k], float(mean[k])) for k in np.argsort(-mean)]
-    return Heard(name, seconds, used, classes, static.numpy(), weights[on],
-                 starts[on] * c.hop_length / c.sample_rate, "; ".join(notes))
+    classes = [(p.classes[k], float(found.probabilities[k]))
+               for k in np.argsort(-found.probabilities)]
+    return Heard(name, seconds, used, classes, found.static, found.weights,
+                 found.starts * p.config.hop_length / p.config.sample_rate, "; ".join(notes))
 
 
 def as_file(wave, rate=audio.SAMPLE_RATE):
@@ -105,18 +85,6 @@ def as_file(wave, rate=audio.SAMPLE_RATE):
     buffer = io.BytesIO()
     soundfile.write(buffer, wave, rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
-
-
-def _decode(name, data):
-    """(seconds of the file, its first 30 s as a wave); what is wrong names the file as given."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sound"  # not the given name, which may hold anything
-        path.write_bytes(data)
-        try:
-            seconds = audio.duration(path)
-            return seconds, audio.read(path, LONGEST if seconds > LONGEST else None)
-        except audio.AudioError as error:
-            raise audio.AudioError(str(error).replace(str(path), name)) from error
 
 
 def card(name, data, credit="", predictor=None):

@@ -9,11 +9,11 @@ my_torn = ["s3"]
 
 # %% n12-35
 def my_split(clips):
-    return leakage.deal(clips.source, clips.target, 0) == 0
+    return leakage.stratified_group_kfold(clips.source, clips.target, 0) == 0
 
 # %% n12-35 wrong
 def my_split(clips):
-    return leakage.deal(clips.clip_id, clips.target, 0) == 0
+    return leakage.stratified_group_kfold(clips.clip_id, clips.target, 0) == 0
 
 # %% n12-35 wrong
 def my_split(clips):

@@ -26,7 +26,7 @@ def world(recordings=30, takes=3, classes=3, marked=8.0, seed=0):
     copies = [clips, (clips + rng.normal(0, 0.3, clips.shape)).astype(np.float32)]
     owner = np.repeat(np.arange(len(source)), 3)
     segments = (clips[owner] + rng.normal(0, 0.3, (len(owner), 24))).astype(np.float32)
-    return leakage.Described(table, copies, segments, owner)
+    return leakage.ClipStatistics(table, copies, segments, owner)
 
 
 def shares(long, model=leakage.NEIGHBOUR):
@@ -56,35 +56,38 @@ def test_preparing_describes_clips_copies_and_segments():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_deal_keeps_units_whole_and_folds_even(seed):
+def test_folds_keep_groups_whole_and_are_even(seed):
     clips = datasets.esc10_clips()
-    folds = leakage.deal(clips.source, clips.target, seed)
-    assert not len(leakage.torn_sources(clips.assign(fold=folds)))
+    split = leakage.stratified_group_kfold
+    folds = split(clips.source, clips.target, seed)
+    assert not len(leakage.shared_sources(clips.assign(fold=folds)))
     counts = pd.crosstab(clips.target, folds)
     assert counts.shape == (10, 5) and counts.to_numpy().min() >= 6
     assert counts.to_numpy().max() <= 10
-    np.testing.assert_array_equal(folds, leakage.deal(clips.source, clips.target, seed))
-    assert (folds != leakage.deal(clips.source, clips.target, seed + 1)).any()
-    single = pd.crosstab(clips.target, leakage.deal(clips.clip_id, clips.target, seed))
+    again, other = (split(clips.source, clips.target, seed + k) for k in (0, 1))
+    np.testing.assert_array_equal(folds, again)
+    assert (folds != other).any()
+    single = pd.crosstab(clips.target, split(clips.clip_id, clips.target, seed))
     assert (single.to_numpy() == 8).all()
 
 
-def test_a_deal_needs_units():
-    with pytest.raises(ValueError, match="4 units cannot be dealt into 5 folds"):
-        leakage.deal(list("aabbccdd"), [0] * 8, 0)
+def test_folds_need_as_many_groups():
+    with pytest.raises(ValueError, match="groups: found 4, expected at least 5"):
+        leakage.stratified_group_kfold(list("aabbccdd"), [0] * 8, 0)
 
 
-def test_every_model_is_asked_only_about_what_it_did_not_learn():
+def test_every_model_is_tested_only_on_what_it_was_not_trained_on():
     data = world()
-    folds = leakage.deal(data.sources, data.targets, 0)
+    folds = leakage.stratified_group_kfold(data.sources, data.targets, 0)
     tested = np.arange(90) < 20
     for name in leakage.models():
-        chances = leakage.out_of_fold(name, data.clips[0], data.targets, folds, tested)
-        assert chances.shape == (90, 3) and not chances[20:].any()
-        np.testing.assert_allclose(chances[:20].sum(1), 1, rtol=1e-5)
-    # answers that are known only to the tested fold cannot be learnt
+        probabilities = leakage.out_of_fold(name, data.clips[0], data.targets, folds, tested)
+        assert probabilities.shape == (90, 3) and not probabilities[20:].any()
+        np.testing.assert_allclose(probabilities[:20].sum(1), 1, rtol=1e-5)
+    # one_hot that are known only to the tested fold cannot be learnt
     secret = np.where(folds == 0, 2, data.targets % 2)
-    named = leakage.out_of_fold(leakage.NEIGHBOUR, data.clips[0], secret, folds).argmax(1)
+    named = leakage.out_of_fold(leakage.NEIGHBOUR, data.clips[0], secret, folds,
+                                np.ones(90, bool)).argmax(1)
     assert not (named[folds == 0] == 2).any()
 
 
@@ -101,43 +104,43 @@ def test_the_small_network_learns_and_is_seeded():
 
 def test_the_small_network_follows_its_gradient():
     rng = np.random.default_rng(0)
-    x, answers = rng.normal(size=(7, 5)), np.eye(3)[[0, 1, 2, 0, 1, 2, 0]]
+    x, one_hot = rng.normal(size=(7, 5)), np.eye(3)[[0, 1, 2, 0, 1, 2, 0]]
     network = leakage.SmallNetwork(hidden=4)
     network.weights = [rng.normal(size=(5, 4)), rng.normal(size=(4, 3))]
     network.biases = [rng.normal(size=4), rng.normal(size=3)]
 
     def loss():
-        return -np.mean(np.log((network._pass(x)[1] * answers).sum(1)))
+        return -np.mean(np.log((network._forward(x)[1] * one_hot).sum(1)))
 
-    for part, slope in zip([*network.weights, *network.biases], network._slopes(x, answers),
+    for part, gradient in zip([*network.weights, *network.biases], network._gradients(x, one_hot),
                            strict=True):
         before, place = loss(), (0,) * part.ndim
         part[place] += 1e-6
-        assert (loss() - before) / 1e-6 == pytest.approx(slope[place], abs=1e-4)
+        assert (loss() - before) / 1e-6 == pytest.approx(gradient[place], abs=1e-4)
         part[place] -= 1e-6
 
 
 @pytest.mark.parametrize("leak", ["segments", "clips", "copies"])
-def test_what_is_dealt_singly_leaks_through_its_recording(leak):
+def test_what_is_split_singly_leaks_through_its_recording(leak):
     found = shares(leakage.LEAKS[leak](world(), repeats=2))
     assert found["leaky"] > 0.85 and found["clean"] < 0.6
 
 
 def test_single_clips_do_not_leak():
-    """Without brothers the two protocols are two random splits of the same kind."""
-    found = shares(leakage.clips_dealt(world(recordings=90, takes=1), repeats=4))
+    """With one clip per recording the two protocols are random splits of the same kind."""
+    found = shares(leakage.clip_split(world(recordings=90, takes=1), repeats=4))
     assert abs(found["leaky"] - found["clean"]) < 0.12
 
 
 def test_copies_are_needed_for_their_leak():
     data = world()
     with pytest.raises(ValueError, match="no augmented copies"):
-        leakage.copies_dealt(leakage.Described(data.table, data.clips[:1], data.segments,
+        leakage.copy_split(leakage.ClipStatistics(data.table, data.clips[:1], data.segments,
                                                data.owner))
 
 
 def test_the_best_epoch_is_never_below_another():
-    found = leakage.epoch_chosen(world(), repeats=2, n_epochs=6)
+    found = leakage.epoch_selection(world(), repeats=2, n_epochs=6)
     by_fold = found.groupby(["protocol", "repeat"])["correct"].mean().unstack("protocol")
     assert (by_fold["leaky"] >= by_fold["clean"]).all()
     assert (by_fold["leaky"] >= by_fold["last"]).all()
@@ -145,7 +148,7 @@ def test_the_best_epoch_is_never_below_another():
 
 def test_an_inner_fold_left_out_changes_what_is_learnt_not_what_is_tested():
     data = world()
-    folds = leakage.deal(data.sources, data.targets, 0)
+    folds = leakage.stratified_group_kfold(data.sources, data.targets, 0)
     curve, inner = (leakage.learning_curve(data, folds, 0, out, 0, 3) for out in ((), (1,)))
     assert curve.shape == inner.shape == (3, (folds == 0).sum()) and curve.dtype == bool
 
@@ -154,7 +157,7 @@ def test_choosing_numbers_by_the_names_of_test_clips_leaks_and_scaling_does_not(
     rng = np.random.default_rng(0)
     data = world(recordings=40, takes=1, classes=2)
     noise = rng.normal(size=(40, 2000)).astype(np.float32)  # nothing to be learnt here
-    found = leakage.prepared_together(leakage.Described(data.table, [noise], noise,
+    found = leakage.preprocessing_on_all(leakage.ClipStatistics(data.table, [noise], noise,
                                                         np.arange(40)), repeats=2)
     chosen, scaled = shares(found, "10 best numbers"), shares(found, "scaling")
     assert chosen["leaky"] > chosen["clean"] + 0.1
@@ -181,15 +184,15 @@ def test_the_same_seeds_give_the_same_counts():
 
 def test_the_audit():
     table = pd.DataFrame({"source": ["a", "b", "a", "b", "c"], "side": [1, 1, 2, 1, 2]})
-    found = leakage.torn_sources(table, side="side")
+    found = leakage.shared_sources(table, side="side")
     assert found.to_dict("records") == [{"source": "a", "clips": 2, "sides": "1, 2"}]
-    assert list(leakage.torn_sources(table[3:], side="side").columns) == ["source", "clips",
+    assert list(leakage.shared_sources(table[3:], side="side").columns) == ["source", "clips",
                                                                          "sides"]
     with pytest.raises(ValueError, match="'fold': missing"):
-        leakage.torn_sources(table)
+        leakage.shared_sources(table)
     with pytest.raises(ValueError, match="'source': missing, or empty"):
-        leakage.torn_sources(table.assign(source=[None, *"bcde"]), side="side")
-    assert leakage.torn_sources(datasets.esc10_clips()).empty, "the official folds are sound"
+        leakage.shared_sources(table.assign(source=[None, *"bcde"]), side="side")
+    assert leakage.shared_sources(datasets.esc10_clips()).empty, "the official folds are sound"
 
 
 def test_the_committed_evidence_is_whole():

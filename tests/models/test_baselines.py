@@ -1,5 +1,6 @@
 """The other systems: networks that answer as the ACRNN does, and classifiers without a network."""
 
+import inspect
 import json
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from acrnn_lib.features import store
 from acrnn_lib.features.frontend import normalise
 from acrnn_lib.models import baselines
 from acrnn_lib.models.acrnn import ACRNN
-from acrnn_lib.training import classical
+from acrnn_lib.training import classical, loop
 from tests import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +150,13 @@ def test_classical_systems_leave_run_folders(name, small_table, tmp_path, monkey
     assert (folder / results.PREDICTIONS).read_bytes() == before
     with pytest.raises(results.ResultsError, match="made with data_hash"):
         classical.fit(chosen, small_table, copies, 1, 0, folder, extra={"data_hash": "e"})
+
+
+def test_a_misspelt_argument_of_a_classical_system_is_refused(tmp_path):
+    names = set(inspect.signature(loop.fit).parameters)
+    assert set(inspect.signature(classical.fit).parameters) == names, "crossval calls either"
+    with pytest.raises(TypeError, match="train_fold'"):
+        classical.fit(experiment("svm", "smoke"), *tiny.task(), 1, 0, tmp_path, train_fold=[2])
 
 
 def test_statistics_are_26_numbers_per_clip(small_table):

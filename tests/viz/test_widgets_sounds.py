@@ -32,14 +32,16 @@ def reason(data, name="a.wav"):
     return html
 
 
+@pytest.mark.parametrize("majority", [False, True])
 @pytest.mark.parametrize("seconds", [0.2, 5, 14.3])
-def test_the_answer_is_that_of_predict(tmp_path, predictor, seconds):
+def test_the_answer_is_that_of_predict(tmp_path, predictor, monkeypatch, seconds, majority):
+    monkeypatch.setattr(predictor, "majority", majority)
     wave = np.resize(synth.render(synth.plan().clip_id[41])[0], int(seconds * 44100))
     data = as_file(wave)
     path = tmp_path / "a.wav"
     path.write_bytes(data)
     expected = predictor.file(path, top=10)
-    heard = listen("a.wav", data)
+    heard = listen("a.wav", data, predictor)
     assert [name for name, _ in heard.classes] == [row["name"] for row in expected["classes"]]
     assert [chance for _, chance in heard.classes] == pytest.approx(
         [row["probability"] for row in expected["classes"]], abs=1e-5)
