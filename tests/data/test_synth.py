@@ -118,6 +118,7 @@ def test_some_clips_hold_digital_silence(clips):
     assert silent.max() < 0.99
 
 
+@pytest.mark.slow
 def test_a_linear_classifier_of_mean_spectra_does_not_solve_it(clips):
     front_end, spectra = LogGammatone(FeatureConfig()), []
     for wave in clips["wave"]:

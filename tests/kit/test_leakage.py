@@ -153,6 +153,7 @@ def test_an_inner_fold_left_out_changes_what_is_learnt_not_what_is_tested():
     assert curve.shape == inner.shape == (3, (folds == 0).sum()) and curve.dtype == bool
 
 
+@pytest.mark.slow
 def test_choosing_numbers_by_the_names_of_test_clips_leaks_and_scaling_does_not():
     rng = np.random.default_rng(0)
     data = world(recordings=40, takes=1, classes=2)

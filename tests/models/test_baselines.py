@@ -28,6 +28,8 @@ from acrnn_lib.models.acrnn import ACRNN
 from acrnn_lib.training import classical, loop
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -90,7 +92,6 @@ def test_mixtures_find_the_class_whose_frames_are_alike():
     assert model.decision_function(clips).shape == (12, 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("system", ["knn", "svm", "forest"])
 def test_classifiers_choose_inside_the_training_folds(system):
     rng = np.random.default_rng(1)
@@ -133,7 +134,6 @@ def small_table(tmp_path_factory):
     return table
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_classical_systems_leave_run_folders(name, small_table, tmp_path, monkeypatch):
     monkeypatch.setenv("ACRNN_CACHE", str(tmp_path / "cache"))
