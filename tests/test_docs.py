@@ -49,7 +49,9 @@ def test_public_names_have_docstrings_and_functions_fit_on_a_screen(path):
             assert node.name.startswith("_") or ast.get_docstring(node), node.name
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno < 60, f"{path.name}: {node.name}"
+            text = ast.get_docstring(node, clean=False) or ""
+            lines = node.end_lineno - node.lineno - text.count("\n")
+            assert lines < 55, f"{path.name}: {node.name}"
 
 
 def test_the_readme_shows_the_committed_results():
