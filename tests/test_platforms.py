@@ -77,7 +77,7 @@ def test_text_is_utf8_on_every_system():
 
 HOLD = """
 import sys
-from acrnn_lib import paths
+from acrnn_lib import files
 
 with files.locked(sys.argv[1]):
     print("held", flush=True)

@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-TABLE = Path(__file__).resolve().parents[1] / "acrnn_lib" / "data" / "esc10.csv"
+TABLE = Path(__file__).resolve().parents[1] / "acrnn_lib" / "assets" / "esc10.csv"
 CATEGORIES = (  # in the order of the original folders, with ESC-50's names
     "dog rain sea_waves crying_baby clock_tick sneezing helicopter chainsaw rooster crackling_fire"
 ).split()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-TARGET = Path(__file__).parents[1] / "acrnn_lib" / "data" / "esc50_16k.csv"
+TARGET = Path(__file__).parents[1] / "acrnn_lib" / "assets" / "esc50_16k.csv"
 
 
 def main(folder):

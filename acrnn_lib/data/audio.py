@@ -45,7 +45,7 @@ def read(path, seconds=None, start=0.0):
     Channels are averaged and other rates resampled (polyphase filter, exact ratio).
 
     path : file of any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...), or a binary file
-        object whose ``name`` errors shall use
+        object, which errors call by its ``label``
     seconds : s; cut or zero-padded to this length at the end; all that follows when None
     start : s; where to begin
 
@@ -114,7 +114,7 @@ def _opened(source):
 
 
 def _name(source):
-    return getattr(source, "name", "the sound") if hasattr(source, "read") else source
+    return getattr(source, "label", "the sound") if hasattr(source, "read") else source
 
 
 def _decode(source, seconds, start):

@@ -26,6 +26,7 @@ import pandas as pd
 from ..config import DATASETS
 from ..files import DatasetError, arriving, cache_dir, dataset_dir, file_hash, locked
 
+ASSETS = Path(__file__).parents[1] / "assets"
 RECORD = "download.json"  # beside sounds that were fetched
 COLUMNS = "clip_id path fold target category source licence author url".split()
 ARCHIVES = {
@@ -121,7 +122,7 @@ def describe(table):
 
 def esc10_clips():
     """Return ESC-10's clips without paths, but with title, file and sha256; needs no data."""
-    table = Path(__file__).parent / "data" / "esc10.csv"
+    table = ASSETS / "esc10.csv"
     return pd.read_csv(table, dtype={"source": str}, keep_default_na=False)
 
 
@@ -211,7 +212,7 @@ def _esc50(folder, only_esc10=False):
 def _esc50_copy(folder, only_esc10=False):
     """The 16 kHz, 8-bit copy of ESC-50, in the same layout; every clip by its SHA-256."""
     clips = _esc50_layout(folder, only_esc10)
-    sums = pd.read_csv(Path(__file__).parent / "data" / "esc50_16k.csv", index_col="filename")
+    sums = pd.read_csv(ASSETS / "esc50_16k.csv", index_col="filename")
     expected = clips["filename"].map(sums["sha256"])
     if len(changed := clips[_digests(clips["path"]) != expected]):
         _check_wav(changed["path"].iloc[0], COPY_FORMAT)

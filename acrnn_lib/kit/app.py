@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 INTRO = """# Your own sounds
 
 Choose a sound file, drop one on the box, or record one. A small trained network names it: always

@@ -16,7 +16,7 @@ PACKAGES = ("torch", "numpy", "librosa", "gammatone", "scikit-learn", "pandas", 
             "jupyterlab", "papermill", "jupyter-book")
 
 
-def reference(library=Path(__file__).parent) -> str:
+def reference(library=Path(__file__).parents[1]) -> str:
     """Markdown of every public function, class and method, room by room, from their docstrings.
 
     The source is parsed, not imported, so that the page needs none of the packages.

@@ -20,7 +20,7 @@ from ..config import DATASETS, PROFILES, known
 from ..files import locked
 from . import book, exercises
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
 BOOK = "book"  # the last step's name for `only`
 
@@ -196,7 +196,7 @@ def include_parts(marks, folder, root):
     parts = root / "book" / "tables"
     shutil.rmtree(parts, ignore_errors=True)
     shutil.copytree(root / "build" / "tables", parts)
-    shutil.copy2(root / "acrnn_lib" / "data" / "MODEL_CARD.md", parts)
+    shutil.copy2(root / "acrnn_lib" / "assets" / "MODEL_CARD.md", parts)
     records = {path.stem: (folder / path.name).with_suffix(".json") for path in marks}
     (parts / "reference.md").write_text(book.reference(root / "acrnn_lib"), encoding="utf-8")
     (parts / "card.md").write_text(book.card(records), encoding="utf-8")

@@ -246,7 +246,7 @@ class Progress:
 
 def git_state():
     """Commit of the kit's own checkout and whether it was changed since; empty outside git."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
 
     def git(*words):
         return subprocess.run(["git", "-C", here, *words], capture_output=True, text=True,

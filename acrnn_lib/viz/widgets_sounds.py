@@ -57,7 +57,7 @@ def listen(name, data, predictor=None):
         raise audio.AudioError(f"{name}: holds {len(data) / 1e6:.0f} MB, expected at most "
                                f"{LARGEST / 1e6:.0f} MB")
     file = io.BytesIO(data)
-    file.name = name
+    file.label = name
     seconds = audio.duration(file)
     wave = audio.read(file, LONGEST if seconds > LONGEST else None)
     return hear(wave, name, seconds, predictor)

@@ -151,7 +151,7 @@ def flip(path, rng, after=0):
 
 def test_a_flipped_byte_in_cached_features_is_named_and_mended(table, rng, times, capsys):  # noqa: F811
     copies = [np.array(c) for c in store.load(table, FEATURES, BANK, progress=False)]
-    paths = sorted(store.paths.cache_dir().glob("features/*.npy"))
+    paths = sorted(store.files.cache_dir().glob("features/*.npy"))
     for _ in range(times(2, 20)):
         path = rng.choice(paths)
         where = flip(path, rng)
@@ -165,7 +165,7 @@ def test_a_flipped_byte_in_cached_features_is_named_and_mended(table, rng, times
 def test_a_flipped_byte_in_an_unfinished_store_is_not_built_upon(table, rng, monkeypatch):  # noqa: F811
     monkeypatch.setattr(store, "BLOCK", 8)
     whole = np.array(store.load(table, FEATURES, BankConfig(copies=0), progress=False)[0])
-    path, = store.paths.cache_dir().glob("features/*.npy")
+    path, = store.files.cache_dir().glob("features/*.npy")
     note = json.loads(path.with_suffix(".json").read_text())
     partial = path.with_suffix(".partial")
     size = path.stat().st_size - 8 * 2 * whole[0].size
@@ -329,7 +329,10 @@ def test_a_folder_that_another_user_owns(command):
         os.chmod(folder, 0o555)
         # modules are imported as root: the environment may lie where the other user cannot read
         code = ("import os, sys, sklearn.svm, distributed, librosa\n"
-                "from acrnn_lib import classical, crossval, report, store, synth\n"
+                "from acrnn_lib.data import synth\n"
+                "from acrnn_lib.evaluation import tables\n"
+                "from acrnn_lib.features import store\n"
+                "from acrnn_lib.training import classical, crossval\n"
                 "from acrnn_lib.__main__ import main\n"
                 "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
                 "sys.exit(main(sys.argv[1:]))")

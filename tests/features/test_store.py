@@ -29,7 +29,7 @@ def table(tmp_path, monkeypatch):
 
 
 def files():
-    return sorted(store.paths.cache_dir().glob("features/*"))
+    return sorted(store.files.cache_dir().glob("features/*"))
 
 
 def built():

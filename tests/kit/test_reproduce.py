@@ -159,7 +159,7 @@ def test_interrupted_run_leaves_nothing_half_written(root, how):
     write_notebook(root, "01_slow", writes("slow") + "\nimport time\ntime.sleep(60)")
     # a background job of a shell ignores SIGINT, and so would its children
     code = ("import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-            "import sys, pathlib; from acrnn_lib import reproduce;"
+            "import sys, pathlib; from acrnn_lib.kit import reproduce;"
             "sys.exit(reproduce.run(root=pathlib.Path(sys.argv[1])))")
     command = [sys.executable, "-c", code, str(root)]
     log, deadline = root / "log.txt", time.monotonic() + 60

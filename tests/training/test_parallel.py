@@ -34,7 +34,8 @@ FOLDS = (1, 2, 3, 4)
 NOTES = """
 import os
 import time
-from acrnn_lib import store, train
+from acrnn_lib.features import store
+from acrnn_lib.training import loop
 def note(epoch_of):
     def noted(trainer, data, epoch):
         row = epoch_of(trainer, data, epoch)

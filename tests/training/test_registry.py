@@ -18,7 +18,7 @@ from tests import tiny
 HEADS = '''
 import torch
 from torch import nn
-from acrnn_lib.acrnn import ACRNN, FrameAttention
+from acrnn_lib.models.acrnn import ACRNN, FrameAttention
 from acrnn_lib.registry import register_network
 
 N_HEADS = 4
@@ -39,7 +39,7 @@ class MultiHead(ACRNN):
         self.attention = Heads(self.l10.size, config.scaling)
 '''
 DELTA = '''
-from acrnn_lib.features import delta
+from acrnn_lib.features.frontend import delta
 from acrnn_lib.registry import register_channel
 
 @register_channel("delta-delta", context=8)

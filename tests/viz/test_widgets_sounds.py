@@ -89,7 +89,7 @@ def test_of_ten_minutes_the_first_half_minute_is_used(monkeypatch):
 
 def test_too_large_a_file_is_refused_before_it_is_decoded(monkeypatch):
     monkeypatch.setattr(widgets_sounds, "LARGEST", 1_000_000)
-    monkeypatch.setattr(widgets_sounds, "_decode", None)
+    monkeypatch.setattr(widgets_sounds.audio, "duration", None)
     assert "holds 2 MB, expected at most 1 MB" in reason(bytes(2_000_000))
 
 
