@@ -90,7 +90,7 @@ def _pairs(runs, *pairs):
 
 
 def _multiply_adds(runs):
-    from .acrnn import layer_table  # and torch, which no other row needs
+    from .summary import layer_table  # and torch, which no other row needs
 
     total = layer_table()["multiply_adds"].sum()
     return (f"{total / 1e9:.2f} G multiply-adds to name one segment: whatever was counted, it was "

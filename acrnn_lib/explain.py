@@ -17,6 +17,7 @@ from .acrnn import MapAttention
 from .config import FeatureConfig
 from .features import audible, level_db, segment_starts
 from .steps import owners, shares, step_frames
+from .summary import along_time, reach
 
 QUIET = 0.1  # share of a clip's frames that count as its quietest
 MEASURES = {"share inside": evaluate.attention_share, "AUC": evaluate.attention_auc}
@@ -192,10 +193,10 @@ def _shared(model, segment, fill, n_steps):
         if isinstance(layers[count - 1][1], MapAttention):
             break
         done, columns = [layer for _, layer in layers[:count]], frames
-        for size, step, pad in _along_time(done):
+        for size, step, pad in along_time(done):
             columns = (columns + 2 * pad - size) // step + 1
-        reach = np.clip(_reach(done, columns), 0, frames)
-        seen = owner[np.stack([reach[:, 0], reach[:, 1] - 1])]
+        field = np.clip(reach(done, columns), 0, frames)
+        seen = owner[np.stack([field[:, 0], field[:, 1] - 1])]
         if np.any(seen[1] - seen[0] > 1):
             break
         first_layers, pair = count, seen
@@ -305,33 +306,7 @@ def area(curve):
     return np.trapezoid(curve, dx=1 / (np.shape(curve)[-1] - 1), axis=-1)
 
 
-# -- how far a step sees -----------------------------------------------------------------------
-
-
-def receptive_field(model, n_steps=7):
-    """Input frames that each step's convolutions see: int (n_steps, 2), first and last + 1.
-
-    model : acrnn.ACRNN, whose kernels, strides and pools are read. Numbers under 0 or over the
-    segment's length mean padding. Left out are attention inside the CNN, whose softmax sees all
-    frames, and the recurrent layers, which do as well. Notebook: 10_is_attention_right
-    """
-    return _reach(model.cnn.values(), n_steps)
-
-
-def _reach(layers, columns):
-    """Frames that reach each column of the last layer: int (columns, 2), first and last + 1."""
-    first, last = np.arange(columns), np.arange(columns)
-    for size, step, pad in reversed(_along_time(layers)):
-        first, last = first * step - pad, last * step - pad + size - 1
-    return np.stack([first, last + 1], axis=1)
-
-
-def _along_time(layers):
-    """(size, stride, padding) along time of every convolution and pool, in their order."""
-    parts = [part for layer in layers if not isinstance(layer, MapAttention)
-             for part in layer.modules() if isinstance(part, nn.Conv2d | nn.MaxPool2d)]
-    return [tuple(value[1] if isinstance(value, tuple) else value
-                  for value in (part.kernel_size, part.stride, part.padding)) for part in parts]
+# -- gradients ---------------------------------------------------------------------------------
 
 
 def sensitivity(model, x, of="weights"):

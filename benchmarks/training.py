@@ -8,9 +8,10 @@ import time
 import torch
 from torch.nn import functional as F
 
-from acrnn_lib.acrnn import ACRNN, layer_table
+from acrnn_lib.acrnn import ACRNN
 from acrnn_lib.device import LAYOUTS, keep_freed_memory, pick_device, pick_layout
 from acrnn_lib.probe import pick_precision
+from acrnn_lib.summary import layer_table
 
 from .common import ceilings, child, rows
 

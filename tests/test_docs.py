@@ -52,9 +52,9 @@ def test_rooms_import_only_rooms_above_them():
     """The order in which a clip travels; a cycle or a step back would be found here."""
     order = ("exercises config paths progress device audio synth_sounds synth datasets cascade "
              "gammatone features phases augment evaluate results probe store segments acrnn "
-             "steps baselines averaging recorded checkpoints train cluster classical crossval "
-             "leakage report claims recount predict explain attended viz viz_results widgets "
-             "widgets_results widgets_sounds pages reproduce app __init__ __main__").split()
+             "summary steps baselines averaging recorded checkpoints train cluster classical "
+             "crossval leakage report claims recount predict explain attended viz viz_results "
+             "widgets widgets_results widgets_sounds pages reproduce app __init__ __main__").split()
     for path in LIBRARY:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level == 1:

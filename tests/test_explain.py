@@ -1,4 +1,4 @@
-"""Attention held to account: event masks, hidden steps, reach of a step, the attended sound."""
+"""Evaluating attention: event masks, hidden steps, gradients, the attended sound."""
 
 import itertools
 import json
@@ -24,11 +24,11 @@ def rng(seed=0):
 
 
 def test_a_step_owns_18_frames_and_the_last_one_what_is_left():
-    owner = explain.owners(128)
+    owner = owners(128)
     assert np.bincount(owner).tolist() == [18] * 6 + [20]
     assert owner[17] == 0 and owner[18] == 1 and owner[-1] == 6
     with pytest.raises(ValueError, match="expected 1 to 5"):
-        explain.owners(5, 7)
+        owners(5, 7)
 
 
 @pytest.mark.parametrize("frames, early, layer", [
@@ -208,7 +208,7 @@ def test_area_is_one_for_a_curve_that_never_falls():
     np.testing.assert_allclose(explain.area(np.linspace(1, 0, 8)[None]), 0.5)
 
 
-# -- how far a step sees -----------------------------------------------------------------------
+# -- gradients ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["paper", "early pooling"])
@@ -218,35 +218,11 @@ def model(request):
     return acrnn.ACRNN(config, 3).eval()
 
 
-def test_receptive_field_agrees_with_the_table_of_layers_and_with_gradients(model):
-    field = explain.receptive_field(model)
-    assert np.all(np.diff(field[:, 0]) == 18), "steps lie 18 frames apart"
-    if not model.config.early_pooling:
-        width, distance = 1, 1
-        for _, _, kernel, pool in acrnn.CONVOLUTIONS:
-            width += (kernel[1] - 1) * distance
-            if pool:
-                width, distance = width + (pool[1] - 1) * distance, distance * pool[1]
-        assert np.all(field[:, 1] - field[:, 0] == width)
-    moves = explain.sensitivity(model, torch.randn(2, 2, 128, 128), of="convolutions")
-    assert moves.shape == (7, 128)
-    for (first, last), row in zip(field, moves, strict=True):
-        inside = np.zeros(128, bool)
-        inside[max(first, 0) : last] = True
-        assert np.all(row[~inside] == 0), "nothing outside"
-        assert np.mean(row[inside] > 0) > 0.8  # a pool hands on its largest value only
-
-
 def test_every_frame_moves_every_weight(model):
     moves = explain.sensitivity(model, torch.randn(1, 2, 128, 128))
     assert moves.shape == (7, 128) and np.mean(moves > 0) > 0.99
     with pytest.raises(ValueError, match="'weights' or 'convolutions'"):
         explain.sensitivity(model, torch.randn(1, 2, 128, 128), of="all")
-
-
-def test_attention_in_the_cnn_leaves_the_count_as_it_is():
-    plain, inside = (acrnn.ACRNN(ModelConfig(attention=a, rnn_cells=4)) for a in ("l10", "l4"))
-    np.testing.assert_array_equal(explain.receptive_field(plain), explain.receptive_field(inside))
 
 
 # -- the network's own segments, and the attended sound -----------------------------------------

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from acrnn_lib import gammatone, viz
-from acrnn_lib.acrnn import layer_table
+from acrnn_lib.summary import layer_table
 
 RNG = np.random.default_rng(0)
 STATIC = RNG.normal(size=(128, 431)).astype(np.float32)
