@@ -15,8 +15,8 @@ from torch import nn
 from . import evaluate
 from .acrnn import MapAttention
 from .config import FeatureConfig
-from .features import audible, level_db, segment_starts
-from .steps import owners, shares, step_frames
+from .features import audible, energy_shares, level_db, segment_starts
+from .steps import owners, step_frames
 from .summary import along_time, reach
 
 QUIET = 0.1  # share of a clip's frames that count as its quietest
@@ -32,8 +32,9 @@ def event_share(events, starts, n_steps=7, config=None):
     events : (onset, offset) in s, not overlapping, as ``synth.render`` gives them
     starts : (S,) first frame of each segment
 
-    Frame k stands for the hop around its centre, which lies at k hops. The frames at the end that
-    no step owns do not count. Notebook: 10_is_attention_right
+    Frame k stands for the hop around its centre, which lies at k hops. The frames of a segment
+    behind the last step do not count, nor does what lies behind the segment.
+    Notebook: 10_is_attention_right
     """
     c, starts = config or FeatureConfig(), np.asarray(starts)
     hop, span = c.hop_length / c.sample_rate, step_frames(c.segment_frames, n_steps)
@@ -42,7 +43,8 @@ def event_share(events, starts, n_steps=7, config=None):
     on = np.zeros(owned.shape)
     for onset, offset in events:
         on += np.clip(np.minimum(left + hop, offset) - np.maximum(left, onset), 0, None) / hop
-    return on.reshape(len(starts), n_steps, span).mean(axis=-1)
+    on[:, c.segment_frames :] = np.nan  # with early pooling the last step may reach that far
+    return np.nanmean(on.reshape(len(starts), n_steps, span), axis=-1)
 
 
 def event_mask(events, starts, n_steps=7, config=None):
@@ -125,7 +127,8 @@ def step_energy(static, starts, n_steps=7, config=None):
     """
     c, power = config or FeatureConfig(), np.exp(np.asarray(static, float)).sum(axis=0)
     cut = np.stack([power[s : s + c.segment_frames] for s in starts])
-    return shares(torch.from_numpy(cut), n_steps).numpy()
+    span = step_frames(c.segment_frames, n_steps)
+    return energy_shares(torch.from_numpy(cut), span, n_steps).numpy()
 
 
 # -- hiding steps ------------------------------------------------------------------------------

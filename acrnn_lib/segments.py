@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .device import sent
-from .features import audible, delta, segment_starts
+from .features import audible, delta, energy_shares, segment_starts
 
 
 class Segments:
@@ -103,6 +103,14 @@ class Segments:
         """The network's two channels, float32 (B, 2, n_bands, segment_frames)."""
         both = torch.stack([static, delta(static, self.config.delta_width)], dim=1)
         return both[..., self.half : both.shape[-1] - self.half]
+
+    def energy(self, static, span, n_steps):
+        """Share of a segment's energy in each block of span frames: float32 (B, n_steps), NumPy.
+
+        static : what ``static_of`` gives
+        """
+        static = static[..., self.half : self.half + self.config.segment_frames]
+        return energy_shares(static.exp().sum(dim=1), span, n_steps).cpu().numpy()
 
     def moments(self, per_band=False):
         """Mean and standard deviation over all frames of the clips themselves, float32.

@@ -27,14 +27,16 @@ def test_a_step_owns_18_frames_and_the_last_one_what_is_left():
     owner = owners(128)
     assert np.bincount(owner).tolist() == [18] * 6 + [20]
     assert owner[17] == 0 and owner[18] == 1 and owner[-1] == 6
-    with pytest.raises(ValueError, match="expected 1 to 5"):
-        owners(5, 7)
+    for n_steps in (0, 8, 41, 200):
+        with pytest.raises(ValueError, match=rf"{n_steps} for 128 .* \[1, 7, 14, 42, 43, 128\]"):
+            owners(128, n_steps)
+    assert step_frames(128, 1) == 128, "networks that sum up a picture have one step"
 
 
 @pytest.mark.parametrize("frames, early, layer", [
     (128, False, "l10"), (128, False, "l2"), (128, False, "l6"), (128, True, "l2"),
-    (128, True, "l4"), (140, False, "l10"), (64, False, "l10"), (256, True, "l10"),
-    (431, False, "l10")])
+    (128, True, "l4"), (25, False, "l6"), (26, True, "l6"), (26, True, "l10"),
+    (140, False, "l10"), (64, False, "l10"), (256, True, "l10"), (431, False, "l10")])
 def test_steps_are_as_far_apart_as_the_networks_pools_say(frames, early, layer):
     model = acrnn.ACRNN(ModelConfig(early_pooling=early, attention=layer, rnn_cells=4)).eval()
     with torch.inference_mode():
@@ -62,6 +64,18 @@ def test_event_share_is_whole_inside_and_nothing_outside():
     np.testing.assert_array_equal(explain.event_share([], [0], n_steps=42), np.zeros((1, 42)))
     share = explain.event_share([(-1, (18 - 0.5) * HOP)], [0])[0]  # to the end of the first step
     np.testing.assert_allclose(share, [1, 0, 0, 0, 0, 0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("layer", ["l2", "l4"])
+def test_what_begins_behind_the_segment_is_no_event_of_it(layer):
+    model = acrnn.ACRNN(ModelConfig(early_pooling=True, attention=layer, rnn_cells=4)).eval()
+    with torch.inference_mode():
+        n_steps = model(torch.zeros(1, 2, 128, 128), return_attention=True)[1].shape[1]
+    behind, within = ([((64 + 128 - 0.5) * HOP, 9)], [((64 + 126 - 0.5) * HOP, 9)])
+    assert n_steps * step_frames(128, n_steps) > 128
+    np.testing.assert_array_equal(explain.event_share(behind, [64], n_steps), np.zeros((1, 43)))
+    share = explain.event_share(within, [64], n_steps)[0]
+    np.testing.assert_allclose(share, [0] * 42 + [1])
 
 
 def test_only_segments_with_event_and_background_are_asked():
@@ -129,7 +143,7 @@ def listener(x):
 
 
 def test_every_set_of_steps_is_hidden_once():
-    x = torch.rand(2, 2, 4, 128)
+    x = torch.rand(2, 2, 4, 60)
     chances = explain.subset_chances(listener, x, 1, n_steps=3, batch=5)
     assert chances.shape == (2, 8)
     for b, steps in enumerate(itertools.product([False, True], repeat=3)):
@@ -142,18 +156,18 @@ def test_every_set_of_steps_is_hidden_once():
 def test_layers_that_hidden_steps_share_change_nothing(changes):
     torch.manual_seed(0)
     network = acrnn.ACRNN(ModelConfig(rnn_cells=16, init_std=0.0, **changes), 3).eval()
-    x, fill = torch.randn(1, 2, 128, 128), torch.randn(2, 128)
+    x, fill = torch.randn(1, 2, 128, 60), torch.randn(2, 128)
     fast = explain.subset_chances(network, x, 1, fill, n_steps=3)
     slow = explain.subset_chances(lambda x: network(x), x, 1, fill, n_steps=3)
     np.testing.assert_allclose(fast, slow, atol=1e-5)
-    rest, _ = explain._shared(network, x[0], fill, 7)
+    rest, _ = explain._shared(network, x[0], fill, 3)
     done = len(network.cnn) - len(rest.cnn)
     assert done == {"l2": 3}.get(network.config.attention, 6), "up to the pool of l4"
     assert network(x).shape == (1, 3), "the network itself is whole"
 
 
 def test_curves_hide_and_show_one_step_after_the_other():
-    x, order = torch.rand(3, 2, 4, 128), np.array([[2, 0, 1], [0, 1, 2], [1, 2, 0]])
+    x, order = torch.rand(3, 2, 4, 60), np.array([[2, 0, 1], [0, 1, 2], [1, 2, 0]])
     chances = explain.subset_chances(listener, x, 1, n_steps=3)
     deletion, insertion = explain.curves(chances, order)
     for k in range(4):
