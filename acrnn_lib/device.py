@@ -116,7 +116,8 @@ def peak_memory():
 
 def machine(device, precision, layout):
     """What the run was made on, for its manifest; peak_memory_mib on a CPU is the highest that the
-    process has had so far, runs before this one included."""
+    process has had so far, runs before this one included.
+    """
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_memory()
     name = torch.cuda.get_device_name() if device.type == "cuda" else processor_name()
     return {

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from acrnn_lib.device import LAYOUTS, keep_freed_memory, pick_device, pick_layout
-from acrnn_lib.models.acrnn import ACRNN, layer_table
+from acrnn_lib.models.acrnn import ACRNN
+from acrnn_lib.models.summary import layer_table
 from acrnn_lib.training.probe import pick_precision
 
 from .common import ceilings, child, rows

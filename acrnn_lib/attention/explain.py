@@ -14,10 +14,11 @@ from torch import nn
 
 from ..config import FeatureConfig
 from ..evaluation import metrics
-from ..features.frontend import level_db, normalise
+from ..features.frontend import energy_shares, level_db, normalise
 from ..features.segments import audible_starts, network_input
 from ..models.acrnn import MapAttention
-from .maps import owners, shares, step_frames
+from ..models.summary import along_time, reach
+from .maps import owners, step_frames
 
 QUIET = 0.1  # share of a clip's frames that count as its quietest
 MEASURES = {"share inside": metrics.attention_share, "AUC": metrics.attention_auc}
@@ -32,8 +33,9 @@ def event_share(events, starts, n_steps=7, config=None):
     events : (onset, offset) in s, not overlapping, as ``synth.render`` gives them
     starts : (S,) first frame of each segment
 
-    Frame k stands for the hop around its centre, which lies at k hops. The frames at the end that
-    no step owns do not count. Notebook: 10_is_attention_right
+    Frame k stands for the hop around its centre, which lies at k hops. The frames of a segment
+    behind the last step do not count, nor does what lies behind the segment.
+    Notebook: 10_is_attention_right
     """
     c, starts = config or FeatureConfig(), np.asarray(starts)
     hop, span = c.hop_length / c.sample_rate, step_frames(c.segment_frames, n_steps)
@@ -42,7 +44,8 @@ def event_share(events, starts, n_steps=7, config=None):
     on = np.zeros(owned.shape)
     for onset, offset in events:
         on += np.clip(np.minimum(left + hop, offset) - np.maximum(left, onset), 0, None) / hop
-    return on.reshape(len(starts), n_steps, span).mean(axis=-1)
+    on[:, c.segment_frames :] = np.nan  # with early pooling the last step may reach that far
+    return np.nanmean(on.reshape(len(starts), n_steps, span), axis=-1)
 
 
 def event_mask(events, starts, n_steps=7, config=None):
@@ -122,7 +125,8 @@ def step_energy(static, starts, n_steps=7, config=None):
     """
     c, power = config or FeatureConfig(), np.exp(np.asarray(static, float)).sum(axis=0)
     cut = np.stack([power[s : s + c.segment_frames] for s in starts])
-    return shares(torch.from_numpy(cut), n_steps).numpy()
+    span = step_frames(c.segment_frames, n_steps)
+    return energy_shares(torch.from_numpy(cut), span, n_steps).numpy()
 
 
 # -- hiding steps ------------------------------------------------------------------------------
@@ -190,10 +194,10 @@ def _shared(model, segment, fill, n_steps):
         if isinstance(layers[count - 1][1], MapAttention):
             break
         done, columns = [layer for _, layer in layers[:count]], frames
-        for size, step, pad in _along_time(done):
+        for size, step, pad in along_time(done):
             columns = (columns + 2 * pad - size) // step + 1
-        reach = np.clip(_reach(done, columns), 0, frames)
-        seen = owner[np.stack([reach[:, 0], reach[:, 1] - 1])]
+        field = np.clip(reach(done, columns), 0, frames)
+        seen = owner[np.stack([field[:, 0], field[:, 1] - 1])]
         if np.any(seen[1] - seen[0] > 1):
             break
         first_layers, pair = count, seen
@@ -303,33 +307,7 @@ def area(curve):
     return np.trapezoid(curve, dx=1 / (np.shape(curve)[-1] - 1), axis=-1)
 
 
-# -- how far a step sees -----------------------------------------------------------------------
-
-
-def receptive_field(model, n_steps=7):
-    """Input frames that each step's convolutions see: int (n_steps, 2), first and last + 1.
-
-    model : acrnn.ACRNN, whose kernels, strides and pools are read. Numbers under 0 or over the
-    segment's length mean padding. Left out are attention inside the CNN, whose softmax sees all
-    frames, and the recurrent layers, which do as well. Notebook: 10_is_attention_right
-    """
-    return _reach(model.cnn.values(), n_steps)
-
-
-def _reach(layers, columns):
-    """Frames that reach each column of the last layer: int (columns, 2), first and last + 1."""
-    first, last = np.arange(columns), np.arange(columns)
-    for size, step, pad in reversed(_along_time(layers)):
-        first, last = first * step - pad, last * step - pad + size - 1
-    return np.stack([first, last + 1], axis=1)
-
-
-def _along_time(layers):
-    """(size, stride, padding) along time of every convolution and pool, in their order."""
-    parts = [part for layer in layers if not isinstance(layer, MapAttention)
-             for part in layer.modules() if isinstance(part, nn.Conv2d | nn.MaxPool2d)]
-    return [tuple(value[1] if isinstance(value, tuple) else value
-                  for value in (part.kernel_size, part.stride, part.padding)) for part in parts]
+# -- gradients ---------------------------------------------------------------------------------
 
 
 def sensitivity(model, x, of="weights"):

@@ -1,58 +1,48 @@
-"""Which frames of a segment a step of attention stands for, and how loud they are.
+"""Which frames of a segment a step of attention stands for.
 
 Notebook: 10_is_attention_right
 """
 
 import numpy as np
-from torch.nn import functional as F
 
-from ..models.acrnn import CONVOLUTIONS
+from ..models.acrnn import CONVOLUTIONS, EARLY_STRIDE
 
 
 def step_frames(frames, n_steps):
     """Input frames from one step of attention to the next: the pools in time that lie before it.
 
-    frames : of a segment; n_steps : T'. Returns 1, 3, 9 or 18, the one that explains T' best.
-    Notebook: 10_is_attention_right
+    frames : of a segment; n_steps : T', the number of weights. Returns 1, 3, 9 or 18, the one that
+    makes T' steps of so many frames, or all frames for a single step. Raises ValueError for a T'
+    that no layer gives. Notebook: 10_is_attention_right
     """
-    strides = np.cumprod([1, *(pool[1] for *_, pool in CONVOLUTIONS if pool)])
-    return int(min(strides, key=lambda stride: abs(frames / stride - n_steps)))
+    early = EARLY_STRIDE[1]  # l1 keeps the frames that are left over, where a pool drops them
+    kept, given = -(-frames // early) * early, {1: frames}
+    for stride in np.cumprod([1, *(pool[1] for *_, pool in CONVOLUTIONS if pool)]).tolist():
+        given |= {frames // stride: stride}
+        given |= {kept // stride: stride} if stride >= early else {}
+    if n_steps not in given:
+        raise ValueError(f"n_steps: found {n_steps} for {frames} frames, expected one of "
+                         f"{sorted(given)}")
+    return given[n_steps]
 
 
 def owners(frames, n_steps=7):
     """Which attention step each input frame of a segment belongs to: int (frames,).
 
     Step t owns the frames [t span, (t + 1) span), span = ``step_frames``; the few that are left at
-    the end go with the last step. Raises ValueError for fewer frames than steps.
+    the end go with the last step. Raises what ``step_frames`` raises.
     Notebook: 10_is_attention_right
     """
-    if not 1 <= n_steps <= frames:
-        raise ValueError(f"n_steps: found {n_steps}, expected 1 to {frames}")
     return np.minimum(np.arange(frames) // step_frames(frames, n_steps), n_steps - 1)
 
 
 def frame_energy(static, n_weights, segments):
-    """Energy under each attention weight, float32 (B, n_weights), each row summing to 1.
+    """``Segments.energy`` under each of n_weights attention weights, float32 (B, n_weights).
 
-    Weight t stands for the input frames [t span, (t + 1) span), span = ``step_frames``.
-    segments : segments.Segments that static was drawn from. Notebook: 10_is_attention_right
-    """
-    frames = segments.config.segment_frames
-    power = static[..., segments.context : segments.context + frames].exp().sum(dim=1)
-    return shares(power, n_weights).cpu().numpy()
-
-
-def shares(power, n_steps):
-    """Power (S, frames) of a segment's frames as weights of its steps: (S, n_steps), rows sum to 1.
-
-    The few frames at the end that lie behind the last step's span do not count.
     Notebook: 10_is_attention_right
     """
-    span = step_frames(power.shape[1], n_steps)
-    power = power[:, : n_steps * span]
-    power = F.pad(power, (0, n_steps * span - power.shape[1]))
-    sums = power.unflatten(1, (n_steps, span)).sum(dim=-1)
-    return sums / sums.sum(dim=1, keepdim=True)
+    span = step_frames(segments.config.segment_frames, n_weights)
+    return segments.energy(static, span, n_weights)
 
 
 def attention_curve(starts, weights, segment_frames=128):

@@ -76,7 +76,8 @@ def load(name, root=None):
 
 def _record(folder):
     """What a download left beside the sounds: the archive's sha256 (hex), and of ESC-50 files,
-    {name: sha256}; empty where there was none."""
+    {name: sha256}; empty where there was none.
+    """
     path = folder / RECORD
     if not path.is_file():
         return {}
@@ -167,7 +168,8 @@ def _fetch(name, folder):
 
 def _sweep(folder):
     """Remove what processes that were killed left of a folder on its way, as ``arriving`` names
-    it; the caller holds the folder above."""
+    it; the caller holds the folder above.
+    """
     for left in folder.parent.glob(f".{folder.name}-*"):
         shutil.rmtree(left)
 

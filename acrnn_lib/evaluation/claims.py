@@ -17,7 +17,8 @@ BEHIND, CODE = "folds, seeds, epochs", "code"  # of the committed reference
 
 def published() -> pd.DataFrame:
     """Verified values of the paper and its neighbours: system, experiment (ours, where there is
-    one), dataset, accuracy (share; NaN: printed by the paper, but not verified), source."""
+    one), dataset, accuracy (share; NaN: printed by the paper, but not verified), source.
+    """
     return _data("published.csv")
 
 

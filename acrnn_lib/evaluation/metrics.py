@@ -84,7 +84,8 @@ def _bootstrap(values, source, draws, seed):
 
 def wilson(k, n) -> tuple[float, float]:
     """95 % Wilson score interval of k correct of n. It takes clips for independent: it ignores
-    that clips of one recording go together, and is too narrow where they do."""
+    that clips of one recording go together, and is too narrow where they do.
+    """
     interval = binomtest(int(k), int(n)).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -118,7 +119,8 @@ def mcnemar(correct_a, correct_b) -> tuple[float, int, int]:
 
 def holm(p_values) -> np.ndarray:
     """Holm's adjusted p-values, in the order given: the sorted p times m, m-1, ... 1, made rising
-    and cut at 1. Source: Holm, Scandinavian Journal of Statistics 6 (1979)."""
+    and cut at 1. Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+    """
     p_values = np.asarray(p_values, float)
     order = np.argsort(p_values)
     steps = p_values[order] * np.arange(len(p_values), 0, -1)

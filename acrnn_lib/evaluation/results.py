@@ -371,7 +371,7 @@ def _sha256(data) -> str:
 
 
 def _json(content, **options) -> str:
-    """numpy numbers become JSON's; NaN, infinity and every other type are refused."""
+    """Numpy numbers become JSON's; NaN, infinity and every other type are refused."""
     return json.dumps(content, default=np.generic.item, allow_nan=False, **options)
 
 

@@ -189,3 +189,15 @@ def level_db(static):
     static = torch.as_tensor(static)
     static = static.to(torch.promote_types(static.dtype, torch.float32))
     return torch.logsumexp(static, dim=-2) * (10 / np.log(10))
+
+
+def energy_shares(power, span, n_steps):
+    """Share of the power (S, frames) of segments in each block of span frames: (S, n_steps).
+
+    Rows sum to 1. Frames behind the last block do not count, missing ones are silent.
+    Notebook: 10_is_attention_right
+    """
+    power = power[:, : n_steps * span]
+    power = F.pad(power, (0, n_steps * span - power.shape[1]))
+    sums = power.unflatten(1, (n_steps, span)).sum(dim=-1)
+    return sums / sums.sum(dim=1, keepdim=True)

@@ -67,7 +67,8 @@ def _sections(frequencies, centres, sample_rate):
 
 def _coefficients(centres, sample_rate):
     """The sections' terms: z^-1 of each numerator, (ORDER, ...); z^-1 and z^-2 of the shared
-    denominator, (2, ...), where ... is the shape of the centres (Hz)."""
+    denominator, (2, ...), where ... is the shape of the centres (Hz).
+    """
     angle = 2 * np.pi * centres / sample_rate
     radius = np.exp(-2 * np.pi * BANDWIDTH_FACTOR * erb(centres) / sample_rate)
     slopes = [outer * np.sqrt(3 + inner * 2**1.5) for inner in (-1, 1) for outer in (-1, 1)]

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ..config import FeatureConfig
 from ..device import sent
-from .frontend import context_frames, level_db, with_channels
+from .frontend import context_frames, energy_shares, level_db, with_channels
 
 
 def segment_starts(n_frames, config=None):
@@ -187,6 +187,14 @@ class Segments:
     def with_channels(self, static):
         """The network's channels, float32 (B, channels, n_bands, segment_frames)."""
         return without_context(with_channels(static, self.config), self.context)
+
+    def energy(self, static, span, n_steps):
+        """Share of a segment's energy in each block of span frames: float32 (B, n_steps), NumPy.
+
+        static : what ``static_of`` gives
+        """
+        power = without_context(static, self.context).exp().sum(dim=1)
+        return energy_shares(power, span, n_steps).cpu().numpy()
 
     def moments(self, per_band=False):
         """Mean and standard deviation over all frames of the clips themselves, float32.

@@ -20,7 +20,7 @@ from ..evaluation.tables import (
     summary,
 )
 from ..files import ResultsError, read_json, write_bytes
-from ..models.acrnn import layer_table
+from ..models.summary import layer_table
 
 
 def rebuild(results_dir="results", out_dir="build/tables") -> list[str]:

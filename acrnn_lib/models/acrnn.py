@@ -6,7 +6,6 @@ time); kernels and pools read (frequency, time), as the paper writes them.
 Notebook: 04_the_model_layer_by_layer, 05_attention_from_scratch
 """
 
-import pandas as pd
 import torch
 from torch import nn
 
@@ -27,15 +26,8 @@ CONVOLUTIONS = (
 # With early pooling l1 takes most of l2's pooling as its stride: from l3 on all shapes stay but for
 # one frame, while l2, more than half of the work, sees a sixth of the points.
 EARLY_STRIDE, EARLY_POOL = (2, 3), (2, 1)
-PURPOSES = {
-    "l3": "local patterns along frequency",
-    "l5": "local patterns along time",
-    "l7": "joint time-frequency patterns",
-    "l9": "temporal summary",
-}
 INPUT_CHANNELS = 2
 INPUT_SHAPE = (128, 128)
-PUBLISHED_PARAMETERS = 3.81e6
 
 
 class ConvLayer(nn.Sequential):
@@ -140,6 +132,7 @@ class ACRNN(nn.Module):
         Number of classes C.
     in_channels : int
         Channels of the input: the log-gammatone and its delta.
+    convolutions : rows like those of ``CONVOLUTIONS``, to try others.
 
     Calling it with x (batch, 2, 128, 128) float32 - channels are the log-gammatone and its delta,
     then frequency, then time - gives logits (batch, C). Any number of frames from 18 on works.
@@ -151,12 +144,13 @@ class ACRNN(nn.Module):
 
     attends = True  # its weights over frames are learnt, or the uniform control of learnt ones
 
-    def __init__(self, config=None, n_classes=10, in_channels=INPUT_CHANNELS):
+    def __init__(self, config=None, n_classes=10, in_channels=INPUT_CHANNELS,
+                 convolutions=CONVOLUTIONS):
         super().__init__()
         self.config = config = config or ModelConfig()
         self.cnn = nn.ModuleDict()
         channels, height = in_channels, INPUT_SHAPE[0]
-        for name, filters, kernel, pool in CONVOLUTIONS:
+        for name, filters, kernel, pool in convolutions:
             stride = EARLY_STRIDE if config.early_pooling and name == "l1" else (1, 1)
             self.cnn[name] = ConvLayer(channels, filters, kernel, stride)
             channels = filters
@@ -211,88 +205,3 @@ def uniform_weights(hidden):
 def parameter_count(module):
     """Number of trainable parameters of a module. Notebook: 04_the_model_layer_by_layer"""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
-
-
-def layer_table(config=None, n_classes=10, input_shape=INPUT_SHAPE):
-    """The network as a table: a row per layer with output shape, parameters, multiply-adds.
-
-    Parameters
-    ----------
-    config : ModelConfig, optional
-    n_classes : int
-    input_shape : (bands, frames)
-
-    Returns a DataFrame with columns layer, kernel, output, parameters, multiply_adds (per
-    segment), purpose. The numbers are measured on a real forward pass, not derived from formulas
-    that could drift away from the code. Notebook: 04_the_model_layer_by_layer
-    """
-    model = ACRNN(config, n_classes).eval()
-    rows, hooks = [], []
-
-    def record(name, module):
-        def hook(_, inputs, output):
-            output = output[0] if isinstance(output, tuple) else output
-            rows.append({
-                "layer": name,
-                "kernel": _kernel(module),
-                "output": " x ".join(map(str, output.shape[1:])),
-                "parameters": parameter_count(module),
-                "multiply_adds": _multiply_adds(module, inputs[0], output),
-                "purpose": PURPOSES.get(name, ""),
-            })
-        hooks.append(module.register_forward_hook(hook))
-
-    for name, module in [*model.cnn.items(), *model.named_children()]:
-        if name not in ("cnn", "dropout"):
-            record(name, module)
-    with torch.inference_mode():
-        model(torch.zeros(1, INPUT_CHANNELS, *input_shape))
-    for hook in hooks:
-        hook.remove()
-    return pd.DataFrame(rows)
-
-
-def _kernel(module):
-    part = module[0] if isinstance(module, ConvLayer) else module
-    size = getattr(part, "kernel_size", None)
-    return f"({size[0]}, {size[1]})" if isinstance(size, tuple) else ""
-
-
-def _multiply_adds(module, x, output):
-    if isinstance(module, ConvLayer):
-        return module[0].weight.numel() * output.shape[2] * output.shape[3]
-    if isinstance(module, RecurrentLayer):
-        weights = sum(p.numel() for p in module.parameters() if p.dim() > 1)
-        return weights * output.shape[1]
-    if isinstance(module, nn.Linear):
-        return module.weight.numel()
-    if isinstance(module, FrameAttention):
-        return 2 * x[0].numel()  # a dot product for each frame's score, then the weighted sum
-    if isinstance(module, MapAttention):
-        return module.score.weight.numel() * output.shape[2] * output.shape[3]
-    return 0
-
-
-def published_readings(n_classes=10):
-    """Hold the published 3.81 M parameters against each reading of the recurrent layers.
-
-    Returns a DataFrame: cell, directions, biases per gate (PyTorch has two, Keras in 2019 one),
-    parameters, and whether they round to 3.81 M. Notebook: 04_the_model_layer_by_layer
-    """
-    rows = []
-    for rnn in ("gru", "lstm"):
-        for directions in ("sum", "concat"):
-            model = ACRNN(ModelConfig(rnn=rnn, directions=directions), n_classes)
-            count = parameter_count(model)
-            second_biases = sum(
-                p.numel() for name, p in model.named_parameters() if "bias_hh" in name
-            )
-            for biases, parameters in ((2, count), (1, count - second_biases)):
-                rows.append({
-                    "cell": rnn.upper(),
-                    "directions": directions,
-                    "biases_per_gate": biases,
-                    "parameters": parameters,
-                    "rounds_to_published": round(parameters / 1e6, 2) == PUBLISHED_PARAMETERS / 1e6,
-                })
-    return pd.DataFrame(rows)

@@ -119,7 +119,8 @@ class AttentionRnn(System):
 
 class Picture(nn.Sequential):
     """Five convolutions and the mean over the picture: (batch, channels, height, width) to
-    (batch, size)."""
+    (batch, size).
+    """
 
     def __init__(self, channels):
         layers = []

@@ -90,7 +90,8 @@ def code_hash(patterns):
 
 def _code(node):
     """A syntax tree as nested lists, without docstrings and without what is empty: Python's own
-    dumps differ from version to version."""
+    dumps differ from version to version.
+    """
     if isinstance(node, list):
         return [_code(part) for part in node if not _is_text(part)]
     if not isinstance(node, ast.AST):

@@ -178,7 +178,7 @@ def segments(static, starts, kept, ax=None, config=None, title=None):
 
 
 def layer_costs(table, ax=None, title=None):
-    """Share of parameters and multiply-adds by layer, from ``acrnn.layer_table``.
+    """Share of parameters and multiply-adds by layer, from ``summary.layer_table``.
 
     Notebook: 04_the_model_layer_by_layer
     """

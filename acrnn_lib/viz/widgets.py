@@ -14,18 +14,16 @@ from html import escape
 
 import ipywidgets
 import numpy as np
-import pandas as pd
 import soundfile
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from ..config import ModelConfig
 from ..data.audio import SAMPLE_RATE
 from ..features import augment, gammatone
 from ..features.frontend import LogGammatone
-from ..models import acrnn
+from ..models import acrnn, summary
 from .sounds import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, may_embed
 
 STATES = 30  # the most that a page carries
@@ -294,54 +292,32 @@ def shapes():
               {"layer": "l8", "pool": "none"}]
 
     def draw(**values):
-        table, receptive = shape_table(**{k.replace(" ", "_"): v for k, v in values.items()})
-        chosen = table["layer"].str.split().str[0] == values["layer"]
+        table, seen = _changed_network(**{k.replace(" ", "_"): v for k, v in values.items()})
+        chosen = table["layer"].str.split("_").str[0] == values["layer"]
         table["layer"] = np.where(chosen, "→ " + table["layer"], table["layer"])
-        html = table.to_html(index=False, border=0, formatters={
-            "parameters": "{:,}".format, "multiply-adds": "{:,}".format})
+        html = table.drop(columns="purpose").to_html(index=False, border=0, formatters={
+            "parameters": "{:,}".format, "multiply_adds": "{:,}".format})
         return (f"{html}<p><b>{table['parameters'].sum():,} parameters, "
-                f"{table['multiply-adds'].sum() / 1e6:,.0f} million multiply-adds</b>; a frame of "
-                f"l8 can see {receptive} input frames, "
-                f"{((receptive - 1) * 512 + 1024) / SAMPLE_RATE:.2f} s.</p>")
+                f"{table['multiply_adds'].sum() / 1e6:,.0f} million multiply-adds</b>; a frame of "
+                f"l8 can see {seen} input frames, "
+                f"{((seen - 1) * 512 + 1024) / SAMPLE_RATE:.2f} s.</p>")
 
     return Explorer(draw, controls, states, "Shapes")
 
 
-def shape_table(layer="l1", kernel_height="paper", kernel_width="paper", pool="paper",
-                frames=128):
-    """(table of layers, receptive field of l8 in frames) of the ACRNN with one layer changed.
-
-    Arithmetic only, no network is built: with "same" padding a convolution keeps its map, a pool
-    divides it. Notebook: 04_the_model_layer_by_layer
-    """
-    config = ModelConfig()
-    height, width, channels = acrnn.INPUT_SHAPE[0], frames, acrnn.INPUT_CHANNELS
-    rows, field, step = [], 1, 1
+def _changed_network(layer, kernel_height, kernel_width, pool, frames):
+    """(table of layers, receptive field of l8 in frames) of the ACRNN with one layer changed."""
+    convolutions = []
     for name, filters, kernel, pooling in acrnn.CONVOLUTIONS:
         if name == layer:
             given = (kernel_height, kernel_width)
             kernel = tuple(k if g == "paper" else g for k, g in zip(kernel, given, strict=True))
             if pool != "paper":
                 pooling = None if pool == "none" else tuple(map(int, pool.split(" x ")))
-        weights = channels * filters * kernel[0] * kernel[1]
-        rows.append([name, f"({kernel[0]}, {kernel[1]})", f"{filters} x {height} x {width}",
-                     weights + 2 * filters, weights * height * width])
-        field, channels = field + (kernel[1] - 1) * step, filters
-        if pooling:
-            height, width = height // pooling[0], width // pooling[1]
-            rows.append([f"{name} pool", f"({pooling[0]}, {pooling[1]})",
-                         f"{channels} x {height} x {width}", 0, 0])
-            field, step = field + (pooling[1] - 1) * step, step * pooling[1]
-    size = channels * height
-    for name in ("l9", "l10"):
-        weights = 2 * 3 * config.rnn_cells * (size + config.rnn_cells)
-        rows.append([name, "", f"{width} x {config.rnn_cells}",
-                     weights + 12 * config.rnn_cells, weights * width])
-        size = config.rnn_cells
-    rows.append(["attention", "", f"{size}", size + 1, 2 * size * width])
-    rows.append(["classifier", "", "10", 10 * size + 10, 10 * size])
-    columns = ["layer", "kernel", "output", "parameters", "multiply-adds"]
-    return pd.DataFrame(rows, columns=columns), field
+        convolutions.append((name, filters, kernel, pooling))
+    first, last = summary.receptive_field(acrnn.ACRNN(convolutions=convolutions), 1)[0]
+    return (summary.layer_table(input_shape=(acrnn.INPUT_SHAPE[0], frames),
+                                convolutions=convolutions), last - first)
 
 
 def bands_of(wave):

@@ -1,4 +1,4 @@
-"""Attention held to account: event masks, hidden steps, reach of a step, the attended sound."""
+"""Evaluating attention: event masks, hidden steps, gradients, the attended sound."""
 
 import itertools
 import json
@@ -26,17 +26,19 @@ def rng(seed=0):
 
 
 def test_a_step_owns_18_frames_and_the_last_one_what_is_left():
-    owner = explain.owners(128)
+    owner = owners(128)
     assert np.bincount(owner).tolist() == [18] * 6 + [20]
     assert owner[17] == 0 and owner[18] == 1 and owner[-1] == 6
-    with pytest.raises(ValueError, match="expected 1 to 5"):
-        explain.owners(5, 7)
+    for n_steps in (0, 8, 41, 200):
+        with pytest.raises(ValueError, match=rf"{n_steps} for 128 .* \[1, 7, 14, 42, 43, 128\]"):
+            owners(128, n_steps)
+    assert step_frames(128, 1) == 128, "networks that sum up a picture have one step"
 
 
 @pytest.mark.parametrize("frames, early, layer", [
     (128, False, "l10"), (128, False, "l2"), (128, False, "l6"), (128, True, "l2"),
-    (128, True, "l4"), (140, False, "l10"), (64, False, "l10"), (256, True, "l10"),
-    (431, False, "l10")])
+    (128, True, "l4"), (25, False, "l6"), (26, True, "l6"), (26, True, "l10"),
+    (140, False, "l10"), (64, False, "l10"), (256, True, "l10"), (431, False, "l10")])
 def test_steps_are_as_far_apart_as_the_networks_pools_say(frames, early, layer):
     model = acrnn.ACRNN(ModelConfig(early_pooling=early, attention=layer, rnn_cells=4)).eval()
     with torch.inference_mode():
@@ -64,6 +66,18 @@ def test_event_share_is_whole_inside_and_nothing_outside():
     np.testing.assert_array_equal(explain.event_share([], [0], n_steps=42), np.zeros((1, 42)))
     share = explain.event_share([(-1, (18 - 0.5) * HOP)], [0])[0]  # to the end of the first step
     np.testing.assert_allclose(share, [1, 0, 0, 0, 0, 0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("layer", ["l2", "l4"])
+def test_what_begins_behind_the_segment_is_no_event_of_it(layer):
+    model = acrnn.ACRNN(ModelConfig(early_pooling=True, attention=layer, rnn_cells=4)).eval()
+    with torch.inference_mode():
+        n_steps = model(torch.zeros(1, 2, 128, 128), return_attention=True)[1].shape[1]
+    behind, within = ([((64 + 128 - 0.5) * HOP, 9)], [((64 + 126 - 0.5) * HOP, 9)])
+    assert n_steps * step_frames(128, n_steps) > 128
+    np.testing.assert_array_equal(explain.event_share(behind, [64], n_steps), np.zeros((1, 43)))
+    share = explain.event_share(within, [64], n_steps)[0]
+    np.testing.assert_allclose(share, [0] * 42 + [1])
 
 
 def test_only_segments_with_event_and_background_are_asked():
@@ -131,7 +145,7 @@ def listener(x):
 
 
 def test_every_set_of_steps_is_hidden_once():
-    x = torch.rand(2, 2, 4, 128)
+    x = torch.rand(2, 2, 4, 60)
     chances = explain.subset_chances(listener, x, 1, n_steps=3, batch=5)
     assert chances.shape == (2, 8)
     for b, steps in enumerate(itertools.product([False, True], repeat=3)):
@@ -144,18 +158,18 @@ def test_every_set_of_steps_is_hidden_once():
 def test_layers_that_hidden_steps_share_change_nothing(changes):
     torch.manual_seed(0)
     network = acrnn.ACRNN(ModelConfig(rnn_cells=16, init_std=0.0, **changes), 3).eval()
-    x, fill = torch.randn(1, 2, 128, 128), torch.randn(2, 128)
+    x, fill = torch.randn(1, 2, 128, 60), torch.randn(2, 128)
     fast = explain.subset_chances(network, x, 1, fill, n_steps=3)
     slow = explain.subset_chances(lambda x: network(x), x, 1, fill, n_steps=3)
     np.testing.assert_allclose(fast, slow, atol=1e-5)
-    rest, _ = explain._shared(network, x[0], fill, 7)
+    rest, _ = explain._shared(network, x[0], fill, 3)
     done = len(network.cnn) - len(rest.cnn)
     assert done == {"l2": 3}.get(network.config.attention, 6), "up to the pool of l4"
     assert network(x).shape == (1, 3), "the network itself is whole"
 
 
 def test_curves_hide_and_show_one_step_after_the_other():
-    x, order = torch.rand(3, 2, 4, 128), np.array([[2, 0, 1], [0, 1, 2], [1, 2, 0]])
+    x, order = torch.rand(3, 2, 4, 60), np.array([[2, 0, 1], [0, 1, 2], [1, 2, 0]])
     chances = explain.subset_chances(listener, x, 1, n_steps=3)
     deletion, insertion = explain.curves(chances, order)
     for k in range(4):
@@ -210,7 +224,7 @@ def test_area_is_one_for_a_curve_that_never_falls():
     np.testing.assert_allclose(explain.area(np.linspace(1, 0, 8)[None]), 0.5)
 
 
-# -- how far a step sees -----------------------------------------------------------------------
+# -- gradients ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["paper", "early pooling"])
@@ -220,35 +234,11 @@ def model(request):
     return acrnn.ACRNN(config, 3).eval()
 
 
-def test_receptive_field_agrees_with_the_table_of_layers_and_with_gradients(model):
-    field = explain.receptive_field(model)
-    assert np.all(np.diff(field[:, 0]) == 18), "steps lie 18 frames apart"
-    if not model.config.early_pooling:
-        width, distance = 1, 1
-        for _, _, kernel, pool in acrnn.CONVOLUTIONS:
-            width += (kernel[1] - 1) * distance
-            if pool:
-                width, distance = width + (pool[1] - 1) * distance, distance * pool[1]
-        assert np.all(field[:, 1] - field[:, 0] == width)
-    moves = explain.sensitivity(model, torch.randn(2, 2, 128, 128), of="convolutions")
-    assert moves.shape == (7, 128)
-    for (first, last), row in zip(field, moves, strict=True):
-        inside = np.zeros(128, bool)
-        inside[max(first, 0) : last] = True
-        assert np.all(row[~inside] == 0), "nothing outside"
-        assert np.mean(row[inside] > 0) > 0.8  # a pool hands on its largest value only
-
-
 def test_every_frame_moves_every_weight(model):
     moves = explain.sensitivity(model, torch.randn(1, 2, 128, 128))
     assert moves.shape == (7, 128) and np.mean(moves > 0) > 0.99
     with pytest.raises(ValueError, match="'weights' or 'convolutions'"):
         explain.sensitivity(model, torch.randn(1, 2, 128, 128), of="all")
-
-
-def test_attention_in_the_cnn_leaves_the_count_as_it_is():
-    plain, inside = (acrnn.ACRNN(ModelConfig(attention=a, rnn_cells=4)) for a in ("l10", "l4"))
-    np.testing.assert_array_equal(explain.receptive_field(plain), explain.receptive_field(inside))
 
 
 # -- the network's own segments, and the attended sound -----------------------------------------

@@ -11,7 +11,7 @@ from acrnn_lib.config import EXPERIMENTS
 from acrnn_lib.evaluation import claims, metrics, results, tables
 from acrnn_lib.evaluation.results import ResultsError
 from acrnn_lib.kit import recount
-from acrnn_lib.models.acrnn import layer_table
+from acrnn_lib.models.summary import layer_table
 
 
 def make(root, experiment, fold, wrong=(), seed=0, n=4, profile="lite", **manifest):

@@ -8,9 +8,7 @@ from acrnn_lib.models.acrnn import (
     ACRNN,
     FrameAttention,
     MapAttention,
-    layer_table,
     parameter_count,
-    published_readings,
     scale_scores,
 )
 
@@ -28,33 +26,6 @@ SCORER = 257  # one unit over 256 features, and its bias
 ])
 def test_parameters_are_those_counted_by_hand(options, n_classes, expected):
     assert parameter_count(ACRNN(ModelConfig(**options), n_classes)) == expected
-
-
-def test_layer_table_shows_the_papers_shapes():
-    table = layer_table().set_index("layer")
-    assert table.output["l2"] == "32 x 128 x 128" and table.output["l2_pool"] == "32 x 32 x 42"
-    assert table.output["l4_pool"] == "64 x 8 x 42" and table.output["l6_pool"] == "128 x 8 x 14"
-    assert table.output["l8_pool"] == "256 x 4 x 7" and table.output["l9"] == "7 x 256"
-    assert table.kernel["l1"] == "(3, 5)" and table.kernel["l3"] == "(3, 1)"
-    assert table.parameters.sum() == parameter_count(ACRNN())
-    assert table.multiply_adds["l2"] == 32 * 32 * 15 * 128 * 128
-    assert table.multiply_adds["attention"] == 2 * 7 * 256
-    assert table.multiply_adds.sum() == pytest.approx(0.45e9, rel=0.05)
-
-
-def test_early_pooling_keeps_the_shapes_that_the_recurrent_layers_see():
-    plain, early = (layer_table(ModelConfig(early_pooling=flag)).set_index("layer").output
-                    for flag in (False, True))
-    assert early["l2"] == "32 x 64 x 43"
-    assert (plain["l6_pool":] == early["l6_pool":]).all()
-
-
-def test_the_sum_with_gru_is_the_reading_that_rounds_to_the_published_size():
-    table = published_readings()
-    fits = table[table.rounds_to_published]
-    assert set(fits.directions) == {"sum"} and set(fits.cell) == {"GRU"}
-    keras = table[(table.cell == "GRU") & (table.biases_per_gate == 1)].set_index("directions")
-    assert keras.parameters["sum"] == 3_802_442 + SCORER
 
 
 @pytest.mark.parametrize("scaling", ["softmax", "sigmoid"])

@@ -11,7 +11,7 @@ import pytest
 
 from acrnn_lib import viz
 from acrnn_lib.features import gammatone
-from acrnn_lib.models.acrnn import layer_table
+from acrnn_lib.models.summary import layer_table
 
 RNG = np.random.default_rng(0)
 STATIC = RNG.normal(size=(128, 431)).astype(np.float32)

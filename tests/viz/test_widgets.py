@@ -13,7 +13,8 @@ import pytest
 from acrnn_lib import viz
 from acrnn_lib.data import synth
 from acrnn_lib.evaluation import results
-from acrnn_lib.models.acrnn import ACRNN, layer_table, parameter_count
+from acrnn_lib.models.acrnn import ACRNN, parameter_count
+from acrnn_lib.models.summary import layer_table
 from acrnn_lib.viz import widgets, widgets_results
 
 matplotlib.use("Agg")
@@ -95,18 +96,19 @@ def test_augmentation(wave):
     assert "<audio" not in closed and "A. N. Other" in closed
 
 
-def test_shapes_count_as_the_network_does():
-    table, receptive = widgets.shape_table()
-    assert table["parameters"].sum() == parameter_count(ACRNN())
-    assert table["multiply-adds"].sum() == layer_table()["multiply_adds"].sum()
-    assert receptive == 86
-    outputs = table.set_index("layer")["output"]
-    expected = layer_table().set_index("layer")["output"]
-    assert outputs["l1"] == expected["l1"] and outputs["l8 pool"] == expected["l8_pool"]
-    wider = widgets.shape_table(layer="l1", kernel_width=7)
-    assert wider[1] == receptive + 2
-    assert wider[0]["parameters"].sum() == table["parameters"].sum() + 2 * 32 * 3 * 2
-    holds(widgets.shapes(), layer="l2", frames=256, pool="none", **{"kernel width": 7})
+def test_shapes_follow_the_changed_layer():
+    explorer = widgets.shapes()
+
+    def told():
+        numbers = re.search(r"<b>([\d,]+) parameters, .* can see (\d+) input", explorer.view.value)
+        return [int(number.replace(",", "")) for number in numbers.groups()]
+
+    paper = parameter_count(ACRNN())
+    assert told() == [paper, 86]
+    assert all(output in explorer.view.value for output in layer_table()["output"])
+    explorer.controls["kernel width"].value = 7  # of l1
+    assert told() == [paper + 2 * 32 * 3 * 2, 88] and "→ l1" in explorer.view.value
+    holds(explorer, layer="l2", frames=256, pool="none", **{"kernel width": 3})
 
 
 def test_attention_with_a_player_whose_cursor_moves(runs, wave):
