@@ -87,7 +87,7 @@ class BankConfig:
             raise ValueError(f"stretch: found {self.stretch}, expected rates over 0")
 
 
-DATASETS = ("synth", "esc10", "esc50", "esc10-16k", "esc50-16k")
+DATASETS = ("synth", "esc10", "esc50", "esc10-16k", "esc50-16k", "folder")
 PRECISIONS = ("float32", "bf16")  # of the arithmetic; not a setting: the machine decides
 
 # what can stand in the network's place, and in which notebook's terms: 11_six_systems
@@ -196,7 +196,7 @@ class Profile:
     """What a machine can afford: which folds, how much of the data, how long."""
 
     about: str
-    folds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    folds: tuple[int, ...] | None = None  # None: all of the data set's
     clips: int | None = None  # per class and fold; None: all
     changes: dict = field(default_factory=dict)  # to the base, before those of the experiment
 

@@ -2,7 +2,7 @@
 
 `synth` is generated, `esc10` and `esc50` (Piczak 2015, doi 10.1145/2733373.2806390) come from a
 folder of yours or from `download`, their 16 kHz, 8-bit copies `esc10-16k` and `esc50-16k` from a
-folder of yours. Nothing is used unchecked.
+folder of yours, and `folder` is any folder of sounds. Nothing is used unchecked.
 
 Notebook: 01_listen_and_look
 """
@@ -65,10 +65,10 @@ def load(name, root=None):
                            f"{', '.join(DATASETS)}")
     folder = _generated() if name == "synth" and root is None else dataset_dir(name, root)
     if not folder.is_dir():
-        how = "" if name in COPIES else f"`python -m acrnn_lib data {name}` or "
+        how = "" if name in (*COPIES, "folder") else f"`python -m acrnn_lib data {name}` or "
         raise DatasetError(f"{folder}: not here; {how}--data DIR")
     table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50, "esc50-16k": _esc50_copy,
-             "esc10-16k": partial(_esc10, find=_esc50_copy)}[name](folder)
+             "esc10-16k": partial(_esc10, find=_esc50_copy), "folder": _folder}[name](folder)
     table = table[COLUMNS].reset_index(drop=True)
     table.attrs = {"dataset": name, "archive": _record(folder).get("sha256", "")}
     return table
@@ -96,6 +96,11 @@ def _record(folder):
 def class_names(table):
     """Return the category names of a clip table, in the order of their targets."""
     return table.drop_duplicates("target").sort_values("target")["category"].tolist()
+
+
+def folds(table):
+    """Return the folds of a clip table in order, 1 to N."""
+    return sorted(map(int, table["fold"].unique()))
 
 
 def data_hash(table):
@@ -320,6 +325,12 @@ def _synth(folder):
         raise DatasetError(f"{changed[0]}: changed since it was generated ({len(changed)} of "
                            f"{len(path)} files differ); without {folder} it is generated again")
     return clips.assign(path=path, licence="CC0 (generated)", author="ACRNN kit", url="")
+
+
+def _folder(folder):
+    from .folder import load  # scikit-learn, which the other data sets can do without
+
+    return load(folder)
 
 
 def _same(folder, expected, found, what):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..config import EXPERIMENTS, known
 from .results import ResultsError
-from .tables import FOLDS, TABLES, compare, interval_text, mark, summary
+from .tables import TABLES, compare, interval_text, mark, summary
 
 BEHIND, CODE = "folds, seeds, epochs", "code"  # of the committed reference
 
@@ -172,6 +172,6 @@ def _verdict(dataset, paper, row):
                                   if dataset == "esc50" else "")
     if paper is None or np.isnan(paper):
         return ""
-    if row["folds"] < FOLDS:
+    if row["folds"] < row["all_folds"]:
         return "incomplete"
     return "not matched" if row["hi"] < paper else "exceeded" if row["lo"] > paper else "matched"

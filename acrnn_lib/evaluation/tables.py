@@ -16,7 +16,6 @@ from ..config import EXPERIMENTS
 from . import metrics, results
 from .results import ResultsError
 
-FOLDS = 5
 # what is asked, each as the experiments that are the rows of its table. That the paper has tables
 # of model settings and of attention placement is verified; the form of the others is ours
 TABLES = {
@@ -37,13 +36,13 @@ PAIRS["model settings"] = (("acrnn", "crnn"), ("acrnn-noaug", "crnn-noaug"),
 def summary(runs) -> pd.DataFrame:
     """A row per dataset, profile and experiment.
 
-    seeds, folds, clips : how many stand behind the row; accuracy, lo, hi : shares, with the 95 %
-    interval over recordings; fold_std : standard deviation over folds; epochs, parameters : from
-    the manifests; precision : of the arithmetic, all that occur; minutes : wall times of all folds,
-    added up although some ran side by side, mean over seeds; commits : of the code that ran, with
-    a + where it had been changed since, ? where none is known; coverage : "complete", or which
-    folds there are, which seeds were left out because they tested fewer, and whether runs of
-    different precision stand behind the row.
+    seeds, folds, clips : how many stand behind the row; all_folds : of the data set; accuracy, lo,
+    hi : shares, with the 95 % interval over recordings; fold_std : standard deviation over folds;
+    epochs, parameters : from the manifests; precision : of the arithmetic, all that occur;
+    minutes : wall times of all folds, added up although some ran side by side, mean over seeds;
+    commits : of the code that ran, with a + where it had been changed since, ? where none is known;
+    coverage : "complete", or which folds there are, which seeds were left out because they tested
+    fewer, and whether runs of different precision stand behind the row.
     """
     rows = []
     for (dataset, profile, experiment), group in by_experiment(runs).items():
@@ -54,7 +53,8 @@ def summary(runs) -> pd.DataFrame:
         rows.append({
             "dataset": dataset, "profile": profile, "experiment": experiment,
             "seeds": correct.shape[1], "folds": len({run.fold for run in used}),
-            "clips": len(correct), "accuracy": accuracy, "lo": lo, "hi": hi,
+            "all_folds": n_folds(used), "clips": len(correct),
+            "accuracy": accuracy, "lo": lo, "hi": hi,
             "fold_std": correct.mean(axis=1).groupby("fold").mean().std(),
             "epochs": manifests[0].get("config", {}).get("train", {}).get("epochs"),
             "minutes": seconds / correct.shape[1] / 60,
@@ -163,7 +163,7 @@ def as_json(runs) -> str:
 def as_text(runs) -> str:
     """The summary as a table for people: percentages, blanks for what a manifest does not say."""
     table = summary(runs)
-    shown = table.drop(columns=["accuracy", "lo", "hi", "fold_std", "commits"])
+    shown = table.drop(columns=["accuracy", "lo", "hi", "fold_std", "commits", "all_folds"])
     shown.insert(3, "accuracy", [interval_text(row) for row in table.to_dict("records")])
     shown.insert(4, "fold_std", [f"{std:.1%}" for std in table["fold_std"]])
     shown["minutes"] = shown["minutes"].map("{:.1f}".format)
@@ -195,6 +195,16 @@ def by_experiment(runs) -> dict:
         sorted(runs), lambda run: (run.dataset, run.profile, run.experiment))}
 
 
+def n_folds(runs) -> int:
+    """How many folds the data set of some runs has: those that were learned from, and the tested.
+
+    An inner run leaves one more out. Five, where old manifests name no training folds.
+    """
+    manifest = runs[0].manifest
+    learned = manifest.get("train_folds")
+    return len(learned) + (2 if manifest.get("protocol") == "inner" else 1) if learned else 5
+
+
 def same_folds(runs):
     """(runs of the seeds with the most folds, all the same ones; in words what that leaves out, and
     that runs of different precision are among them).
@@ -204,7 +214,7 @@ def same_folds(runs):
     folds = {seed: [run.fold for run in group]
              for seed, group in groupby(runs, lambda run: run.seed)}
     best = max(folds.values(), key=len)
-    notes = [f"only folds {','.join(map(str, best))}"] if len(best) < FOLDS else []
+    notes = [f"only folds {','.join(map(str, best))}"] if len(best) < n_folds(runs) else []
     notes += [f"seed {seed} left out: only folds {','.join(map(str, found))}"
               for seed, found in folds.items() if found != best]
     used = [run for run in runs if folds[run.seed] == best]

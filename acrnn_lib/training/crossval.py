@@ -23,8 +23,6 @@ from ..registry import registered_code
 from . import checkpoints, loop, parallel
 from .identity import identity
 
-FOLDS = (1, 2, 3, 4, 5)
-
 
 def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="auto", out="runs",
         data=None, workers=None, changes=None, inner=False, progress=True, threads=None,
@@ -33,15 +31,15 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
 
     Parameters
     ----------
-    dataset : synth, esc10 or esc50; data : its folder, see ``datasets.load``
+    dataset : one of config.DATASETS; data : its folder, see ``datasets.load``
     experiments : names of config.EXPERIMENTS
     profile : smoke, lite or paper
     folds : which to predict, by default those of the profile; seeds : whole numbers
     device : auto, cpu, cuda or mps; workers : threads that compute features
     out : root of the run folders; finished ones are kept, unfinished ones resumed
     changes : dict of settings, e.g. {"train.epochs": 10}
-    inner : compare recipes without the test folds: for each fold f, leave f out altogether, train
-        on three folds and predict fold (f mod 5) + 1; the run is filed under the fold predicted
+    inner : compare recipes without the test folds: for each fold f, leave f out altogether, predict
+        the next one and train on the others; the run is filed under the fold predicted
     threads : of a task's arithmetic; by default torch's own number here, see ``cluster`` for away
     away : what ``parallel.connect`` is told, such as {"processes": 2}, to train folds side by side;
         by default {"scheduler": ACRNN_SCHEDULER} where the environment has one
@@ -57,7 +55,6 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     """
     if not away and os.environ.get("ACRNN_SCHEDULER"):
         away = {"scheduler": os.environ["ACRNN_SCHEDULER"]}
-    folds = folds or PROFILES[known("profile", profile, PROFILES)].folds
     committed = Path(out).resolve() == Path("results").resolve()
     if inner and committed:
         raise ResultsError(f"{out}: inner validation belongs in a root of its own")
@@ -93,17 +90,18 @@ def plan(dataset, experiments, profile, folds, seeds, device, data, workers, cha
          threads, attention, reuse=False):
     """The Tasks of ``run``, whose arguments these are, in the order of training."""
     chosen = [experiment(name, profile, changes) for name in experiments]
-    for fold in folds:
-        known("fold", fold, FOLDS)
     data = str(Path(data).expanduser().absolute()) if data else None
     table = subset(datasets.load(dataset, data), PROFILES[profile].clips)
-    n_classes = len(datasets.class_names(table))
+    n_classes, known_folds = len(datasets.class_names(table)), datasets.folds(table)
+    folds = folds or PROFILES[profile].folds or known_folds
+    for fold in folds:
+        known("fold", fold, known_folds)
     for each in chosen:
         must_fit(each, n_classes)
     extra = {"data_hash": datasets.data_hash(table), "protocol": "inner" if inner else "test",
              "clips_per_class_and_fold": PROFILES[profile].clips, **git_state()}
-    return [Task(e, dataset, data, n_classes, seed, *protocol(fold, inner), device, threads,
-                 workers, attention, reuse, extra)
+    return [Task(e, dataset, data, n_classes, seed, *protocol(fold, known_folds, inner), device,
+                 threads, workers, attention, reuse, extra)
             for e in chosen for seed in seeds for fold in folds]
 
 
@@ -194,12 +192,12 @@ def must_fit(experiment, n_classes):
                          f"and {shape[1]} frames ({error})") from error
 
 
-def protocol(fold, inner=False):
-    """(fold to predict, folds to learn from). Notebook: 07_result_tables"""
+def protocol(fold, folds, inner=False):
+    """(fold to predict, folds to learn from), of all folds 1 to N. Notebook: 07_result_tables"""
     if not inner:
-        return fold, [f for f in FOLDS if f != fold]
-    validation = fold % 5 + 1
-    return validation, [f for f in FOLDS if f not in (fold, validation)]
+        return fold, [f for f in folds if f != fold]
+    validation = fold % len(folds) + 1
+    return validation, [f for f in folds if f not in (fold, validation)]
 
 
 def subset(table, clips):

@@ -23,7 +23,7 @@ def accuracies(summary, ax=None, published=None, title=None):
     summary : DataFrame of ``tables.summary``; published : {label: share}, drawn as vertical lines.
     Notebook: 07_result_tables
     """
-    names = [f"{r.experiment} ({r.dataset}, {r.profile}, {r.folds} of 5 folds)"
+    names = [f"{r.experiment} ({r.dataset}, {r.profile}, {r.folds} of {r.all_folds} folds)"
              for r in summary.itertuples()]
     fig, ax = _intervals(summary[["accuracy", "lo", "hi"]], names, ax, "o", PALETTE[0])
     for k, (label, share) in enumerate((published or {}).items()):
