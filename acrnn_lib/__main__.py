@@ -79,23 +79,7 @@ def build_parser():
     sub.add_argument("--device", default="auto", **_choice("device", DEVICES))
     command(experiments)
 
-    sub = command(crossval)
-    _dataset(sub)
-    sub.add_argument("--experiments", required=True, type=_names, metavar="A,B")
-    sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
-    sub.add_argument("--folds", type=_numbers, metavar="1,2", help="by default the profile's")
-    sub.add_argument("--seeds", type=_numbers, default=(0,), metavar="0,1")
-    sub.add_argument("--out", default="runs", metavar="DIR")
-    _machine(sub)
-    sub.add_argument("--set", action="append", default=[], type=_setting, metavar="KEY=VALUE",
-                     dest="changes", help="change a setting, e.g. train.epochs=10")
-    sub.add_argument("--inner", action="store_true", help="validate inside the training folds")
-    _register(sub)
-    sub.add_argument("--reuse", action="store_true",
-                     help="keep finished runs that other code than today's has made")
-    sub.add_argument("--no-attention", action="store_false", dest="attention",
-                     help="leave attention.npz out of the run folders")
-
+    _crossval(command(crossval))
     sub = command(report)
     sub.add_argument("root", nargs="?", default="results", metavar="results|runs")
     sub.add_argument("--dataset", **_choice("data set", DATASETS))
@@ -134,6 +118,24 @@ def _run_registrations(files):
             runpy.run_path(file)
         except Exception as error:  # whatever a stranger's file may raise
             raise ValueError(f"{file}: {type(error).__name__}: {error}") from error
+
+
+def _crossval(sub):
+    _dataset(sub)
+    sub.add_argument("--experiments", required=True, type=_names, metavar="A,B")
+    sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
+    sub.add_argument("--folds", type=_numbers, metavar="1,2", help="by default the profile's")
+    sub.add_argument("--seeds", type=_numbers, default=(0,), metavar="0,1")
+    sub.add_argument("--out", default="runs", metavar="DIR")
+    _machine(sub)
+    sub.add_argument("--set", action="append", default=[], type=_setting, metavar="KEY=VALUE",
+                     dest="changes", help="change a setting, e.g. train.epochs=10")
+    sub.add_argument("--inner", action="store_true", help="validate inside the training folds")
+    _register(sub)
+    sub.add_argument("--reuse", action="store_true",
+                     help="keep finished runs that other code than today's has made")
+    sub.add_argument("--no-attention", action="store_false", dest="attention",
+                     help="leave attention.npz out of the run folders")
 
 
 def _machine(sub):

@@ -129,7 +129,9 @@ def _with_folds(table, path):
     try:
         given = pd.read_csv(path, dtype={"file": str, "fold": int, "recording": str},
                             keep_default_na=False)
-        given = given.set_index("file", verify_integrity=True)
+        given = given.set_index("file")
+        if not given.index.is_unique:
+            raise ValueError(f"{given.index[given.index.duplicated()][0]} stands there twice")
         given = given[[name for name in ("fold", "recording") if name == "fold" or name in given]]
     except (ValueError, KeyError) as error:
         raise DatasetError(f"{path}: expected the columns file, fold (a number) and, if you like, "

@@ -53,13 +53,12 @@ def summary(runs) -> pd.DataFrame:
         rows.append({
             "dataset": dataset, "profile": profile, "experiment": experiment,
             "seeds": correct.shape[1], "folds": len({run.fold for run in used}),
-            "all_folds": n_folds(used), "clips": len(correct),
-            "accuracy": accuracy, "lo": lo, "hi": hi,
+            "clips": len(correct), "accuracy": accuracy, "lo": lo, "hi": hi,
             "fold_std": correct.mean(axis=1).groupby("fold").mean().std(),
             "epochs": manifests[0].get("config", {}).get("train", {}).get("epochs"),
             "minutes": seconds / correct.shape[1] / 60,
             "parameters": manifests[0].get("parameters"), "precision": _precisions(used),
-            "commits": _commits(manifests), "coverage": coverage})
+            "commits": _commits(manifests), "coverage": coverage, "all_folds": n_folds(used)})
     return pd.DataFrame(rows).astype({"epochs": "Int64", "parameters": "Int64"})
 
 

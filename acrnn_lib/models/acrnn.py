@@ -145,12 +145,12 @@ class ACRNN(nn.Module):
     attends = True  # its weights over frames are learnt, or the uniform control of learnt ones
 
     def __init__(self, config=None, n_classes=10, in_channels=INPUT_CHANNELS,
-                 convolutions=CONVOLUTIONS):
+                 convolutions=None):
         super().__init__()
         self.config = config = config or ModelConfig()
         self.cnn = nn.ModuleDict()
         channels, height = in_channels, INPUT_SHAPE[0]
-        for name, filters, kernel, pool in convolutions:
+        for name, filters, kernel, pool in convolutions or CONVOLUTIONS:
             stride = EARLY_STRIDE if config.early_pooling and name == "l1" else (1, 1)
             self.cnn[name] = ConvLayer(channels, filters, kernel, stride)
             channels = filters

@@ -11,7 +11,6 @@ from torch import nn
 from ..config import ModelConfig
 from .acrnn import (
     ACRNN,
-    CONVOLUTIONS,
     INPUT_CHANNELS,
     INPUT_SHAPE,
     ConvLayer,
@@ -30,7 +29,7 @@ PURPOSES = {
 PUBLISHED_PARAMETERS = 3.81e6
 
 
-def layer_table(config=None, n_classes=10, input_shape=INPUT_SHAPE, convolutions=CONVOLUTIONS):
+def layer_table(config=None, n_classes=10, input_shape=INPUT_SHAPE, convolutions=None):
     """The network as a table: a row per layer with output shape, parameters, multiply-adds.
 
     Parameters
