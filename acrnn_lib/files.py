@@ -10,12 +10,15 @@ import json
 import os
 import sys
 import tempfile
+import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
+
+WINDOWS_TRIES = 20  # a second
 
 
 class DatasetError(ValueError):
@@ -56,7 +59,7 @@ def arriving(folder):
         new.mkdir()
         yield new
         if not folder.is_dir():  # else another process was faster, with the same content
-            os.replace(new, folder)
+            replace(new, folder)
 
 
 @contextmanager
@@ -101,9 +104,20 @@ def write_bytes(path, data) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace(source, target):
+    """``os.replace``; Windows refuses it while somebody reads the target, which is soon over."""
+    for left in reversed(range(WINDOWS_TRIES)):
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if sys.platform != "win32" or not left:
+                raise
+            time.sleep(0.05)
 
 
 @contextmanager

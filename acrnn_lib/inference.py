@@ -57,7 +57,8 @@ def load_model(path):
             raise ValueError(f"more than {LARGEST} bytes")
         with safe_open(path, "pt") as file:
             note = json.loads((file.metadata() or {})["acrnn"])
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}
+            tensors = {key: file.get_tensor(key).to(torch.float32, copy=True)  # not mapped
+                       for key in file.keys()}
         classes, stored = note["classes"], note["experiment"]
         if not (isinstance(classes, list) and classes
                 and all(isinstance(name, str) for name in classes)):

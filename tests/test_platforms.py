@@ -1,11 +1,14 @@
 """Nothing of the library needs one system: Windows has no fcntl, no resource, other paths."""
 
 import ast
+import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path, PureWindowsPath
+
+import pytest
 
 from acrnn_lib import files
 from acrnn_lib.evaluation import results
@@ -137,3 +140,27 @@ def test_a_run_is_named_by_a_windows_path():
     folder = PureWindowsPath(r"C:\Users\me\runs\esc10\lite\acrnn\seed0\fold1")
     assert results.Run.at(folder).key == {"dataset": "esc10", "profile": "lite",
                                           "experiment": "acrnn", "seed": 0, "fold": 1}
+
+
+@pytest.mark.parametrize("refusals, system, stands", [(3, "win32", True), (30, "win32", False),
+                                                      (1, "linux", False)])
+def test_windows_waits_for_those_who_read_what_is_replaced(tmp_path, monkeypatch, refusals, system,
+                                                           stands):
+    """Windows refuses to replace an open file; nobody else does, so there it is an error."""
+    left, real = [None] * refusals, os.replace
+
+    def refused(source, target):
+        if left:
+            left.pop()
+            raise PermissionError(13, "in use", str(target))
+        real(source, target)
+
+    monkeypatch.setattr(files.os, "replace", refused)
+    monkeypatch.setattr(files.sys, "platform", system)
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: None)
+    if stands:
+        files.write_bytes(tmp_path / "a", b"new")
+        assert (tmp_path / "a").read_bytes() == b"new"
+    else:
+        with pytest.raises(PermissionError):
+            files.write_bytes(tmp_path / "a", b"new")

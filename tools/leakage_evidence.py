@@ -38,7 +38,7 @@ def main(dataset, root=None):
         **crossval.git_state(), **machine(torch.device("cpu"), "float32", "contiguous"),
         "scikit-learn": version("scikit-learn"), "wall_seconds": round(time.time() - started, 1),
     }
-    write_bytes(FOLDER / f"{dataset}.csv", counts.to_csv(index=False).encode())
+    write_bytes(FOLDER / f"{dataset}.csv", counts.to_csv(index=False, lineterminator="\n").encode())
     text = json.dumps(manifest, indent=1) + "\n"
     write_bytes(FOLDER / f"{dataset}.json", text.encode())
     print(leakage.inflation(counts).round(3).to_string(index=False))

@@ -160,8 +160,8 @@ def write(folder):
         rows = [(clip, *event) for clip, events in zip(clips["clip_id"], found, strict=True)
                 for event in events]
         columns = ["clip_id", "onset", "offset"]
-        pd.DataFrame(rows, columns=columns).to_csv(new / "events.csv", index=False)
-        clips.to_csv(new / "clips.csv", index=False)
+        for name, table in (("events", pd.DataFrame(rows, columns=columns)), ("clips", clips)):
+            table.to_csv(new / f"{name}.csv", index=False, lineterminator="\n")
 
 
 def events(folder):

@@ -11,7 +11,6 @@ import hashlib
 import io
 import itertools
 import json
-import os
 import re
 import sys
 import zipfile
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..files import ResultsError, read_json, write_bytes
+from ..files import ResultsError, read_json, replace, write_bytes
 
 PREDICTIONS, HISTORY, ATTENTION = "predictions.csv", "history.jsonl", "attention.npz"
 MANIFEST, CHECKPOINT = "manifest.json", "checkpoint.json"
@@ -208,7 +207,7 @@ def _set_aside(folder):
     kept.mkdir(parents=True)
     # the manifest goes first: what a kill leaves here is no finished run
     for path in sorted(folder.iterdir(), key=lambda path: path.name != MANIFEST):
-        os.replace(path, kept / path.name)
+        replace(path, kept / path.name)
     print(f"{folder}: made by other code than today's, so it is trained again; the old run is now "
           f"{REPLACED}/{kept.name} (--reuse keeps such a run)", file=sys.stderr, flush=True)
 

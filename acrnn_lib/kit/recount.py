@@ -99,7 +99,7 @@ def _tables(runs, out):
 def _save(table, out, name):
     """One table as CSV, every digit, and as Markdown, four digits."""
     out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / f"{name}.csv", index=False)
+    table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     cells = table.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
     cells = cells.mask(table.isna(), "")
     lines = [map(str, table.columns), ["---"] * table.shape[1], *cells.itertuples(index=False)]

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as as_bytes
 
 from ..evaluation import results
@@ -91,13 +91,14 @@ def resume(state, folder):
         return 0.0
     note = results.read_note(folder / CHECKPOINT)
     path = folder / note["file"]
-    if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
+    data = path.read_bytes()  # not mapped: Windows removes no file that is
+    if hashlib.sha256(data).hexdigest() != note["sha256"]:
         raise results.ResultsError(f"{path}: changed since it was written; remove it and "
                                    f"{CHECKPOINT} to train this fold from the start")
     if "averaged" not in note:
         raise results.ResultsError(f"{path}: of an earlier version; remove it and {CHECKPOINT} to "
                                    "train this fold from the start")
-    stored = load_file(path)
+    stored = from_bytes(data)
     state.precision = note["precision"]
     state.use_layout(note["layout"])
     torch.set_num_threads(note["threads"])  # sums in another order would end elsewhere

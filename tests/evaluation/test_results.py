@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acrnn_lib import files
 from acrnn_lib.evaluation import results
 from acrnn_lib.evaluation.results import ResultsError
 from acrnn_lib.files import whole_errors, write_bytes
@@ -334,7 +335,7 @@ def test_an_error_of_the_disk_names_the_file(tmp_path, monkeypatch):
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(results.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left") as refused:
         write_bytes(tmp_path / "a", b"evidence")
     assert refused.value.errno == errno.ENOSPC
@@ -424,7 +425,7 @@ def test_killed_between_writes(tmp_path, monkeypatch, when):
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(results.os, "replace", dying)
+    monkeypatch.setattr(files.os, "replace", dying)
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path, attention={"old": np.ones(3)})
     folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
