@@ -1,29 +1,65 @@
-"""Which frames of a segment a step of attention stands for, and how loud they are.
+"""Attention steps on the time axis: the input frames of each step, their energy, curves of a clip.
+
+An attention step is one of the T' frames that attention weights, each from several input frames.
 
 Notebook: 10_is_attention_right
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import torch
 from torch.nn import functional as F
 
 from ..models.acrnn import CONVOLUTIONS
 
+if TYPE_CHECKING:
+    from ..features.segments import Segments
 
-def step_frames(frames, n_steps):
-    """Input frames from one step of attention to the next: the pools in time that lie before it.
 
-    frames : of a segment; n_steps : T'. Returns 1, 3, 9 or 18, the one that explains T' best.
+def step_frames(frames: int, n_steps: int) -> int:
+    """Number of input frames per attention step: the pooling in time before the attention.
+
+    Parameters
+    ----------
+    frames : int
+        Input frames of a segment.
+    n_steps : int
+        T'.
+
+    Returns
+    -------
+    int, frames
+        1, 3, 9 or 18, whichever explains T' best.
+
     Notebook: 10_is_attention_right
     """
     strides = np.cumprod([1, *(pool[1] for *_, pool in CONVOLUTIONS if pool)])
     return int(min(strides, key=lambda stride: abs(frames / stride - n_steps)))
 
 
-def owners(frames, n_steps=7):
-    """Which attention step each input frame of a segment belongs to: int (frames,).
+def owners(frames: int, n_steps: int = 7) -> np.ndarray:
+    """Attention step of each input frame of a segment.
 
-    Step t owns the frames [t span, (t + 1) span), span = ``step_frames``; the few that are left at
-    the end go with the last step. Raises ValueError for fewer frames than steps.
+    Step t has the frames [t span, (t + 1) span), span = ``step_frames``; those left over at the
+    end belong to the last step.
+
+    Parameters
+    ----------
+    frames : int
+        Input frames of a segment.
+    n_steps : int
+        T'.
+
+    Returns
+    -------
+    np.ndarray, shape (frames,), int
+
+    Raises
+    ------
+    ValueError
+        For fewer frames than steps.
+
     Notebook: 10_is_attention_right
     """
     if not 1 <= n_steps <= frames:
@@ -31,21 +67,46 @@ def owners(frames, n_steps=7):
     return np.minimum(np.arange(frames) // step_frames(frames, n_steps), n_steps - 1)
 
 
-def frame_energy(static, n_weights, segments):
-    """Energy under each attention weight, float32 (B, n_weights), each row summing to 1.
+def frame_energy(static: torch.Tensor, n_weights: int, segments: "Segments") -> np.ndarray:
+    """Share of a segment's energy in each attention step.
 
-    Weight t stands for the input frames [t span, (t + 1) span), span = ``step_frames``.
-    segments : segments.Segments that static was drawn from. Notebook: 10_is_attention_right
+    Parameters
+    ----------
+    static : torch.Tensor, shape (B, n_bands, frames), float32
+        Log energies of segments with their context frames.
+    n_weights : int
+        T'.
+    segments : Segments
+        What static was drawn from.
+
+    Returns
+    -------
+    np.ndarray, shape (B, T'), float32
+        Rows sum to 1.
+
+    Notebook: 10_is_attention_right
     """
     frames = segments.config.segment_frames
     power = static[..., segments.context : segments.context + frames].exp().sum(dim=1)
     return shares(power, n_weights).cpu().numpy()
 
 
-def shares(power, n_steps):
-    """Power (S, frames) of a segment's frames as weights of its steps: (S, n_steps), rows sum to 1.
+def shares(power: torch.Tensor, n_steps: int) -> torch.Tensor:
+    """Share of a segment's power in each attention step.
 
-    The few frames at the end that lie behind the last step's span do not count.
+    Frames after the last step's span are ignored.
+
+    Parameters
+    ----------
+    power : torch.Tensor, shape (S, frames), float
+    n_steps : int
+        T'.
+
+    Returns
+    -------
+    torch.Tensor, shape (S, T'), dtype of power
+        Rows sum to 1.
+
     Notebook: 10_is_attention_right
     """
     span = step_frames(power.shape[1], n_steps)
@@ -55,15 +116,26 @@ def shares(power, n_steps):
     return sums / sums.sum(dim=1, keepdim=True)
 
 
-def attention_curve(starts, weights, segment_frames=128):
-    """One attention curve over the input frames of a clip, from overlapping segments.
+def attention_curve(starts: np.ndarray, weights: np.ndarray,
+                    segment_frames: int = 128) -> np.ndarray:
+    """Attention over the input frames of a clip, averaged over overlapping segments.
 
-    starts : (S,) first frame of each segment; weights : (S, T'), each row summing to 1. Returns
-    (frames,): the mean over the segments that cover a frame of T' x weight, so that 1 is uniform;
-    NaN where no segment is.
-    Of the seven steps after l8, step t owns the input frames [18 t, 18 t + 18), see
-    ``maps.owners``; what reaches it through convolutions and GRU is wider, so read times as
-    blunt. Notebook: 09_seeing_attention
+    The receptive field of a step is wider than its own frames (``owners``), so times are coarse.
+
+    Parameters
+    ----------
+    starts : np.ndarray, shape (S,), int, frames
+        First frame of each segment.
+    weights : np.ndarray, shape (S, T'), float
+        Rows sum to 1.
+    segment_frames : int
+
+    Returns
+    -------
+    np.ndarray, shape (frames,), float64
+        T' x weight, so that 1 is uniform; NaN where no segment is.
+
+    Notebook: 09_seeing_attention
     """
     n_weights = weights.shape[1]
     owner = owners(segment_frames, n_weights)
