@@ -1,4 +1,4 @@
-"""Classify any sound with a trained network: a file, its bytes, or a wave in memory.
+"""Classify a sound with a trained network: an audio file, its bytes, or a wave in memory.
 
 Notebook: 09_seeing_attention
 """
@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -32,24 +33,39 @@ BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow w
 SILENCE_DBFS = -90.0  # dB; the rounding noise of 16-bit audio lies at -98
 ATTENDED = 1.5  # times the uniform weight
 LARGEST = 2**29  # bytes of a checkpoint; the paper's network has 15 million
-# What a checkpoint may ask for, lowest and highest, a few times to both sides of what the kit
-# trains: beyond it a stranger's file would take minutes and gigabytes for seconds of sound.
+# Lowest and highest settings accepted from a checkpoint, a few times wider than what the kit
+# trains: beyond them a foreign file could take minutes and gigabytes for seconds of sound.
 LIMITS = {
     "sample_rate": (audio.SAMPLE_RATE, audio.SAMPLE_RATE), "n_fft": (128, 4096),
     "hop_length": (128, 2048), "n_bands": (16, 256), "segment_frames": (18, 512),
     "segment_hop": (4, 512), "delta_width": (3, 99), "log_floor": (1e-30, 1.0),
     "silence_db": (1.0, 1e9), "rnn_cells": (1, 2048),
 }
-MOST_OVERLAP = 8  # segments that a frame may lie in; the kit trains with up to 6
+MOST_OVERLAP = 8  # segments that may share a frame; the kit trains with up to 6
 
 
-def load_model(path):
-    """Read a trained network: (model in eval mode, mean, std, note dict).
+def load_model(path: Path | str) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor, dict]:
+    """Load a checkpoint and check it, with one silent segment as a test.
 
-    mean, std : (channels,), or (channels, n_bands) of a network trained with one per band. The note
-    holds the experiment's settings, its ``features`` as a FeatureConfig, and the names of the
-    classes. Raises ResultsError, naming the file, for one that is not such a checkpoint, asks for
-    more than LIMITS or holds numbers that are none; a silent segment has then gone all the way.
+    Parameters
+    ----------
+    path : Path or str
+        A model.safetensors.
+
+    Returns
+    -------
+    model : torch.nn.Module
+        In eval mode.
+    mean, std : torch.Tensor, shape (channels,) or (channels, n_bands), float32
+    note : dict
+        classes (names), experiment (settings) and features (FeatureConfig).
+
+    Raises
+    ------
+    ResultsError
+        For a file that is no checkpoint of this kit, with settings outside LIMITS or values that
+        are NaN or infinite.
+
     Notebook: 09_seeing_attention
     """
     try:
@@ -66,21 +82,21 @@ def load_model(path):
         note["features"] = features = _settings(FeatureConfig, stored["features"])
         if features.segment_hop * MOST_OVERLAP < features.segment_frames:
             raise ValueError(f"segment_hop: expected at least segment_frames / {MOST_OVERLAP}")
-        with torch.device("meta"):  # takes no memory: the tensors of the file come in their place
+        with torch.device("meta"):  # takes no memory: the file's tensors replace these
             model = network(_settings(ModelConfig, stored["model"]), len(classes),
                             len(features.channels))
         mean, std = _moments(tensors, features)
         model.load_state_dict(tensors, assign=True)
         silence = front_end(features).static(torch.zeros(1, _shortest(features)))[0]
         answer(normalise(network_input(silence, [0], features), mean, std), model.eval())
-    except Exception as error:  # whatever a damaged or foreign file may be the cause of
-        reason = " ".join(f"{error}".split())[:300]  # torch's have a line per tensor
+    except Exception as error:  # a damaged or foreign file can raise anything
+        reason = " ".join(f"{error}".split())[:300]  # torch prints a line per tensor
         raise ResultsError(f"{path}: not a checkpoint of this kit ({reason})") from error
     return model, mean, std, note
 
 
 def _settings(kind, stored):
-    """The config that a note holds; ValueError for a value of another type or outside LIMITS."""
+    """Config stored in a note; ValueError for a value of another type or outside LIMITS."""
     if (name := stored.get("network", "acrnn")) not in (*SYSTEMS, *NETWORKS):
         raise ValueError(f"network {name!r} is not known here: run the cell that registers it, or "
                          "name its file with --register")
@@ -95,7 +111,7 @@ def _settings(kind, stored):
 
 
 def _moments(tensors, features):
-    """Take mean and std out of a file's tensors; ValueError if any tensor is not usable."""
+    """Pop mean and std from a file's tensors; ValueError for any invalid tensor."""
     for name, values in tensors.items():
         if not values.isfinite().all():
             raise ValueError(f"{name} holds numbers that are NaN or infinite")
@@ -110,15 +126,29 @@ def _moments(tensors, features):
 
 
 def _shortest(config):
-    """Samples (int) of the shortest wave that has a whole segment."""
+    """Length of the shortest wave that holds a whole segment, in samples."""
     return (config.segment_frames - 1) * config.hop_length
 
 
-def answer(x, model):
-    """What a network says of normalised segments (S, channels, n_bands, frames).
+def answer(x: torch.Tensor, model: torch.nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    """Run a network on segments.
 
-    Returns probabilities (S, C) and attention (S, T'), float64. Raises ValueError where they are
-    not numbers.
+    Parameters
+    ----------
+    x : torch.Tensor, shape (S, channels, n_bands, frames), float32
+        Normalised segments.
+    model : torch.nn.Module
+        In eval mode.
+
+    Returns
+    -------
+    probabilities : np.ndarray, shape (S, C), float64
+    attention : np.ndarray, shape (S, T'), float64
+
+    Raises
+    ------
+    ValueError
+        For outputs that are NaN or infinite.
     """
     with torch.inference_mode():
         logits, weights = model(x, return_attention=True)
@@ -128,10 +158,19 @@ def answer(x, model):
     return probabilities, weights
 
 
-def tested_in(root):
-    """The results.Run that the network of the kit was tested in, as its model card names it.
+def tested_in(root: Path | str) -> Run:
+    """The run that tested the pretrained model, according to its model card.
 
-    root : the folder that holds ``results``. Notebook: 13_your_own_sounds
+    Parameters
+    ----------
+    root : Path or str
+        Folder that holds ``results``.
+
+    Returns
+    -------
+    Run
+
+    Notebook: 13_your_own_sounds
     """
     card = (DATA / "MODEL_CARD.md").read_text(encoding="utf-8")
     return Run.at(Path(root) / re.search(r"\| evidence \| `(.+)` \|", card)[1])
@@ -139,14 +178,24 @@ def tested_in(root):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of a sound.
+    """A network's output for one sound, of its S audible segments; S = 0 for silence.
 
-    seconds : length of the sound, s; note : a warning, or None
-    probabilities : (C,) float64 after the vote of the audible segments; None for silence
-    starts : (S,) first frames of the audible segments; segments : (S, C) their probabilities;
-    weights : (S, T') their attention; none for silence
-    static : (n_bands, frames) float32 log energies of the last block, which is the whole sound up
-    to 30 s
+    Attributes
+    ----------
+    seconds : float, s
+        Length of the sound.
+    note : str or None
+        A warning.
+    probabilities : np.ndarray, shape (C,), float64
+        After the segment vote; None for silence.
+    starts : np.ndarray, shape (S,), int64, frames
+        First frame of each segment.
+    segments : np.ndarray, shape (S, C), float64
+        Probabilities of each segment.
+    weights : np.ndarray, shape (S, T'), float64
+        Attention of each segment.
+    static : np.ndarray, shape (n_bands, frames), float32
+        Log energies of the last block, which is the whole sound up to 30 s.
 
     Notebook: 09_seeing_attention
     """
@@ -163,26 +212,57 @@ class Prediction:
 class Predictor:
     """A trained network with its front end.
 
-    checkpoint : a model.safetensors of a run; by default the pretrained model of the kit.
-    Raises ResultsError for a file that is not such a checkpoint. Notebook: 00_start_here
+    Parameters
+    ----------
+    checkpoint : Path or str, optional
+        A run's model.safetensors; default: the pretrained model.
+
+    Raises
+    ------
+    ResultsError
+        For a file that is no valid checkpoint.
+
+    Notebook: 00_start_here
     """
 
-    def __init__(self, checkpoint=None):
+    def __init__(self, checkpoint: Path | str | None = None):
         self.path = checkpoint or DATA / "acrnn.safetensors"
         self.model, self.mean, self.std, note = load_model(self.path)
         self.classes, self.config = note["classes"], note["features"]
         self.majority = note["experiment"].get("train", {}).get("vote") == "majority"
         self.front_end = front_end(self.config)
 
-    def file(self, path, top=3, progress=False):
-        """Classify one audio file of any length, read in blocks.
+    def file(self, path: Path | str, top: int = 3, progress: bool = False) -> dict:
+        """Classify an audio file of any length, read in blocks.
 
-        Segments vote as they did in the network's test, but a file is taken as long as it is,
-        where a run cuts or pads each clip to ``clip_seconds``. Returns a dict: file, seconds,
-        classes (``top`` of {"name", "probability"}, best first; none for silence), attended
-        ([[start, end]] in s, where the attention, averaged over the segments, is at least 1.5
-        times uniform), note (a warning or None), error (None). Raises AudioError for a file that
-        cannot be used, ResultsError for a checkpoint whose answer to it is no number.
+        Segments vote as in the network's test, but the file is used in full, while a run cuts or
+        pads each clip to ``clip_seconds``.
+
+        Parameters
+        ----------
+        path : Path or str
+        top : int
+            Number of classes to return.
+        progress : bool
+            Show a progress bar for a long file.
+
+        Returns
+        -------
+        dict
+            file : str
+            seconds : float
+            classes : list of {"name", "probability"}, best first; empty for silence
+            attended : list of [start, end] in s, where the mean attention is 1.5 x uniform or more
+            note : a warning or None
+            error : None
+
+        Raises
+        ------
+        AudioError
+            For an unusable file.
+        ResultsError
+            For a checkpoint whose outputs are NaN or infinite.
+
         Notebook: 09_seeing_attention
         """
         found = self.predict(path, progress)
@@ -197,13 +277,26 @@ class Predictor:
             "attended": self._attended(found.starts, found.weights, found.seconds),
         }
 
-    def predict(self, sound, progress=False):
-        """Classify a sound; the one way for files, bytes and waves.
+    def predict(self, sound: Path | str | BinaryIO | np.ndarray,
+                progress: bool = False) -> Prediction:
+        """Classify a sound.
 
-        sound : path, binary file object, or wave (N,) float32 at 44.1 kHz
-        progress : show a bar for a long file
+        Parameters
+        ----------
+        sound : Path, str, binary file object, or np.ndarray, shape (N,), float32, 44.1 kHz
+        progress : bool
+            Show a progress bar for a long file.
 
-        Returns a Prediction; raises like ``file``. Notebook: 09_seeing_attention
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        AudioError, ResultsError
+            As in ``file``.
+
+        Notebook: 09_seeing_attention
         """
         seconds = (len(sound) / audio.SAMPLE_RATE if isinstance(sound, np.ndarray)
                    else audio.duration(sound))
@@ -227,11 +320,26 @@ class Predictor:
         return Prediction(seconds, note, vote, starts[heard], probabilities[heard],
                           weights[heard], static.numpy())
 
-    def wave(self, wave):
-        """Probabilities (S, C), attention (S, T') and first frames (S,) of a wave's segments.
+    def wave(self, wave: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Run the network on all segments of a wave, silent ones included.
 
-        wave : (N,) float32 at 44.1 kHz. Silent segments are kept: their level is not judged here.
-        Raises ValueError for a wave under one segment, ResultsError like ``file``.
+        Parameters
+        ----------
+        wave : np.ndarray, shape (N,), float32, 44.1 kHz
+
+        Returns
+        -------
+        probabilities : np.ndarray, shape (S, C), float64
+        attention : np.ndarray, shape (S, T'), float64
+        starts : np.ndarray, shape (S,), int64, frames
+            First frame of each segment.
+
+        Raises
+        ------
+        ValueError
+            For a wave shorter than a segment.
+        ResultsError
+            As in ``file``.
         """
         starts, probabilities, weights, _ = self._block(np.asarray(wave, dtype=np.float32))
         return probabilities, weights, starts
@@ -240,14 +348,14 @@ class Predictor:
         return _shortest(self.config) / self.config.sample_rate
 
     def _blocks(self, sound, seconds, progress):
-        """(first frame, wave) of parts that fit into memory; of a wave, the whole."""
+        """Yield (first frame, wave) of blocks that fit into memory; a wave is one block."""
         c = self.config
         if isinstance(sound, np.ndarray):
             yield 0, audio.fit(np.asarray(sound, np.float32), max(len(sound), _shortest(c)))
             return
         step = BLOCK_SEGMENTS * c.segment_hop * c.hop_length / c.sample_rate
         length = step + (c.segment_frames - c.segment_hop - 1) * c.hop_length / c.sample_rate
-        # as many as begin a whole segment before the file's end; the last one reads up to there
+        # blocks that hold a whole segment; the last one reads to the end of the file
         count = max(1, math.floor((seconds - _shortest(c) / c.sample_rate) / step) + 1)
         show = progress and count > 2
         for k in bar(range(count), label=str(sound), total=count, unit="block", show=show):
@@ -276,18 +384,23 @@ class Predictor:
 
 
 @functools.lru_cache(maxsize=2)
-def load(checkpoint=None):
-    """A Predictor, read once; by default the pretrained model. Notebook: 00_start_here"""
+def load(checkpoint: Path | str | None = None) -> Predictor:
+    """A cached Predictor; default: the pretrained model.
+
+    Notebook: 00_start_here
+    """
     return Predictor(checkpoint)
 
 
-def predict(sound, checkpoint=None):
+def predict(sound: Path | str | BinaryIO | np.ndarray,
+            checkpoint: Path | str | None = None) -> Prediction:
     """Classify a sound with a trained network.
 
     Parameters
     ----------
-    sound : path, binary file object, or (N,) float32 at 44.1 kHz
-    checkpoint : path of a model.safetensors, by default the pretrained model
+    sound : Path, str, binary file object, or np.ndarray, shape (N,), float32, 44.1 kHz
+    checkpoint : Path or str, optional
+        A model.safetensors; default: the pretrained model.
 
     Returns
     -------
@@ -295,13 +408,30 @@ def predict(sound, checkpoint=None):
 
     Raises
     ------
-    AudioError for a sound that cannot be used, ResultsError for a checkpoint that cannot.
+    AudioError
+        For an unusable sound.
+    ResultsError
+        For an unusable checkpoint.
     """
     return load(checkpoint).predict(sound)
 
 
-def command(paths, checkpoint=None, as_json=False):
-    """The predict command: a result per file; returns 1 if any file could not be used."""
+def command(paths: list[str], checkpoint: Path | str | None = None, as_json: bool = False) -> int:
+    """Run the `predict` command: print the result of each file.
+
+    Parameters
+    ----------
+    paths : list of str
+    checkpoint : Path or str, optional
+        Default: the pretrained model.
+    as_json : bool
+        Print one JSON object instead of text.
+
+    Returns
+    -------
+    int
+        Exit status: 1 if any file was unusable, else 0.
+    """
     predictor = Predictor(checkpoint)
     outcomes = []
     for path in paths:

@@ -1,4 +1,4 @@
-"""The attended sound: attention as a volume control, and what the network hears in either part.
+"""Attention-weighted audio, and the network's output for the attended part and for the rest.
 
 Notebook: 10_is_attention_right
 """
@@ -11,16 +11,36 @@ from .explain import segments_of, step_energy
 from .maps import attention_curve, step_frames
 
 PARTS = "attended", "rest"
-SHIFTS = 4  # places, evenly over the clip, that the shifted control is an average over
+SHIFTS = 4  # circular shifts, evenly over the clip, that the shifted control is averaged over
 
 
-def volume(curve, n_samples, n_steps=7, config=None):
-    """Attention over a clip as a volume control: float32 (n_samples,), 0 to 1.
+def volume(curve: np.ndarray, n_samples: int, n_steps: int = 7,
+           config: FeatureConfig | None = None) -> np.ndarray:
+    """Turn the attention over a clip into a gain per sample.
 
-    curve : (frames,) >= 0 from ``maps.attention_curve``, NaN where no segment is, which counts
-    as 0, as does what lies beyond its end. Smoothed over one step so that no edge clicks, and
-    divided by its peak: 1 throughout for uniform attention over the whole clip. Raises ValueError
-    for a curve without any weight. Notebook: 10_is_attention_right
+    The curve is smoothed over one attention step, to avoid clicks, and divided by its maximum:
+    uniform attention over the whole clip gives 1 throughout.
+
+    Parameters
+    ----------
+    curve : np.ndarray, shape (frames,), float
+        Weights >= 0 from ``maps.attention_curve``; NaN and frames past its end count as 0.
+    n_samples : int
+    n_steps : int
+        T'.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    np.ndarray, shape (n_samples,), float32
+        0 to 1.
+
+    Raises
+    ------
+    ValueError
+        For a curve of another form, with negative weights or without any weight.
+
+    Notebook: 10_is_attention_right
     """
     c, curve = config or FeatureConfig(), np.nan_to_num(np.asarray(curve, float))
     if not (curve.ndim == 1 and curve.size and curve.min() >= 0 and curve.max() > 0):
@@ -34,12 +54,21 @@ def volume(curve, n_samples, n_steps=7, config=None):
     return (gain / gain.max()).astype(np.float32)
 
 
-def shifted(curve, count=SHIFTS):
-    """The curve moved round in a circle, within the frames that segments cover: a list of curves.
+def shifted(curve: np.ndarray, count: int = SHIFTS) -> list[np.ndarray]:
+    """Circular shifts of an attention curve: a control of the same shape, unrelated to the sound.
 
-    curve : (frames,), NaN where no segment is. The k-th of count is moved by k / (count + 1) of
-    these frames. Each is as narrow and as steep as the curve, but knows nothing of the sound: the
-    control that a pointer has to beat. Notebook: 10_is_attention_right
+    Parameters
+    ----------
+    curve : np.ndarray, shape (frames,), float
+        NaN where no segment is; these frames stay.
+    count : int
+        Shift k of count is by k / (count + 1) of the other frames.
+
+    Returns
+    -------
+    list of np.ndarray, shape (frames,), float64
+
+    Notebook: 10_is_attention_right
     """
     covered = ~np.isnan(curve)
     curves = []
@@ -50,19 +79,33 @@ def shifted(curve, count=SHIFTS):
     return curves
 
 
-def account(predictor, wave, target, habit):
-    """What the network hears in a clip whose attended part is kept, or only the rest: dicts.
+def account(predictor, wave: np.ndarray, target: int, habit: np.ndarray) -> list[dict]:
+    """Probability of the true class for a clip's attended part, and for the rest, under each mask.
 
-    predictor : inference.Predictor; wave : (N,) float32 at 44.1 kHz; target : the true class;
-    habit : (T',) the network's mean weights over other recordings. A dict per mask: ``attention``;
-    ``shifted``, the mean over four shifts of it; ``attention, level`` and ``shifted, level``, the
-    same once more, but in each pair the louder sound is turned down to the softer one; ``habit``,
-    the same weights in each segment; ``energy``; and ``softer``, no mask at all: the whole clip,
-    once as soft as the attended part and once as the rest. Each has the mask's name, gain (mean
-    over time), loud_gain (mean over the energy: above gain where the mask follows what is loud),
-    attended_db and rest_db (levels under the whole), and chances of the true class: whole,
-    attended (that part alone), rest (alone). A chance is the mean over the segments that are
-    audible in the whole. audible : share of frames less than ``silence_db`` under the loudest.
+    Masks: ``attention``; ``shifted``, the mean over its shifts; ``attention, level`` and
+    ``shifted, level``, where the louder of each pair is attenuated to the level of the softer;
+    ``habit``, the same weights in each segment; ``energy``; and ``softer``, the unmasked clip,
+    attenuated to the level of the attended part and of the rest.
+
+    Parameters
+    ----------
+    predictor : inference.Predictor
+    wave : np.ndarray, shape (N,), float32, 44.1 kHz
+    target : int
+        The true class.
+    habit : np.ndarray, shape (T',), float
+        The network's mean attention weights over other recordings.
+
+    Returns
+    -------
+    list of dict, one per mask
+        mask : str
+        audible : share of frames less than ``silence_db`` below the loudest
+        whole, attended, rest : probability of the true class for the whole clip and each part
+        alone, mean over the segments that are audible in the whole
+        gain, loud_gain : mean over time, and over energy: higher if the mask follows loudness
+        attended_db, rest_db : level relative to the whole, dB
+
     Notebook: 10_is_attention_right
     """
     c, (_, starts, static) = predictor.config, segments_of(predictor, wave)
@@ -103,7 +146,7 @@ def _parts(wave, gain):
 
 
 def _heard(wave, gain, chance):
-    """A row of ``account`` for one volume control."""
+    """A row of ``account`` for one gain curve."""
     power = np.square(wave, dtype=float)
     row = {"gain": gain.mean(dtype=float), "loud_gain": np.average(gain, weights=power)}
     for part, sound in _parts(wave, gain).items():
@@ -113,10 +156,10 @@ def _heard(wave, gain, chance):
 
 
 def _levelled(wave, gains, found, chance):
-    """Attention and its shifts with the louder of each pair turned down: rows of ``account``.
+    """Attention and its shifts, the louder of each pair attenuated: rows of ``account``.
 
-    Attention tends to lie where a clip is loud, so its attended part is louder than that of a
-    shift, and its rest softer. A network that names by level would be credited with pointing.
+    Attention tends to be high where a clip is loud, so its attended part is louder than that of a
+    shift, and its rest softer: a network that relies on level would seem to attend correctly.
     """
     ours = {"attention": [], "shifted": []}
     for k, other in enumerate(found["shifted"]):
@@ -137,6 +180,6 @@ def _means(rows):
 
 
 def _chance(predictor, sound, starts, target):
-    """Mean chance of the class over the segments that begin at starts, silent or not."""
+    """Mean probability of the class over the segments that begin at starts, silent or not."""
     chances, _, at = predictor.wave(sound)
     return float(chances[np.isin(at, starts), target].mean())

@@ -1,15 +1,17 @@
-"""Does attention tell where a sound is? Known events, hidden steps, gradients.
+"""Evaluate attention: known event times, occlusion of attention steps, gradients.
 
-Arrays in, numbers out: nothing here trains or draws.
+Arrays in, numbers out: nothing here trains or plots.
 
 Notebook: 10_is_attention_right
 """
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 from torch import nn
 
 from ..config import FeatureConfig
@@ -27,14 +29,27 @@ MEASURES = {"share inside": metrics.attention_share, "AUC": metrics.attention_au
 # -- events ------------------------------------------------------------------------------------
 
 
-def event_share(events, starts, n_steps=7, config=None):
-    """How much of each step lies inside an event: (S, n_steps), 0 to 1.
+def event_share(events: list[tuple[float, float]], starts: ArrayLike, n_steps: int = 7,
+                config: FeatureConfig | None = None) -> np.ndarray:
+    """Share of each attention step that lies inside an event.
 
-    events : (onset, offset) in s, not overlapping, as ``synth.render`` gives them
-    starts : (S,) first frame of each segment
+    Frame k covers one hop around its centre at k hops. Frames after the last step's are ignored.
 
-    Frame k stands for the hop around its centre, which lies at k hops. The frames of a segment
-    behind the last step do not count, nor does what lies behind the segment.
+    Parameters
+    ----------
+    events : list of (onset, offset), s
+        Not overlapping, as ``synth.render`` gives them.
+    starts : array-like, shape (S,), int, frames
+        First frame of each segment.
+    n_steps : int
+        T'.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    np.ndarray, shape (S, n_steps), float64
+        0 to 1.
+
     Notebook: 10_is_attention_right
     """
     c, starts = config or FeatureConfig(), np.asarray(starts)
@@ -48,35 +63,70 @@ def event_share(events, starts, n_steps=7, config=None):
     return np.nanmean(on.reshape(len(starts), n_steps, span), axis=-1)
 
 
-def event_mask(events, starts, n_steps=7, config=None):
-    """Steps of which at least half lies inside an event: bool (S, n_steps).
+def event_mask(events: list[tuple[float, float]], starts: ArrayLike, n_steps: int = 7,
+               config: FeatureConfig | None = None) -> np.ndarray:
+    """Attention steps of which at least half lies inside an event.
 
-    Arguments as for ``event_share``. Notebook: 10_is_attention_right
+    Parameters as for ``event_share``.
+
+    Returns
+    -------
+    np.ndarray, shape (S, n_steps), bool
+
+    Notebook: 10_is_attention_right
     """
     return event_share(events, starts, n_steps, config) >= 0.5
 
 
-def mixed_segments(share, low=0.2, high=0.5):
-    """Segments that can answer "where": those that an event fills from low to high: bool (S,).
+def mixed_segments(share: ArrayLike, low: float = 0.2, high: float = 0.5) -> np.ndarray:
+    """Segments with enough event and enough background to test where attention lies.
 
-    share : (S, n_steps) from ``event_share``; low, high : shares of the segment. With less there
-    is hardly an event, with more hardly a background to look away from.
+    Parameters
+    ----------
+    share : array-like, shape (S, n_steps), float
+        From ``event_share``.
+    low, high : float
+        Lowest and highest share of the segment that events fill, 0 to 1.
+
+    Returns
+    -------
+    np.ndarray, shape (S,), bool
+
     Notebook: 10_is_attention_right
     """
     filled = np.asarray(share).mean(axis=1)
     return (filled >= low) & (filled <= high)
 
 
-def inside_events(weights, mask, source, seed=0):
-    """How far weights fall inside events, with 95 % intervals over recordings: a DataFrame.
+def inside_events(weights: dict[str, ArrayLike], mask: ArrayLike, source: ArrayLike,
+                  seed: int = 0) -> pd.DataFrame:
+    """Share inside events and AUC of several weights, with 95 % intervals over recordings.
 
-    weights : dict, name -> (S, T') weights >= 0; the first is compared with each of the others
-    mask : bool (S, T'), see ``event_mask``; source : (S,) the recording of each segment
+    Segments whose steps are all inside or all outside events are excluded.
 
-    A row per measure (share inside, AUC) and name: value, lo, hi; and for all but the first the
-    first minus it on the same segments: ahead, ahead_lo, ahead_hi, p. Segments whose steps are all
-    inside or all outside say nothing and are left out; ``attrs`` counts the others as segments and
-    recordings. Raises ValueError when none is left. Notebook: 10_is_attention_right
+    Parameters
+    ----------
+    weights : dict of name -> array-like, shape (S, T'), float
+        Weights >= 0; the first is compared with each of the others.
+    mask : array-like, shape (S, T'), bool
+        From ``event_mask``.
+    source : array-like, shape (S,)
+        The recording of each segment.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per measure and name: value, lo, hi; in all but the first the paired difference, first
+        minus this one: ahead, ahead_lo, ahead_hi, p. ``attrs`` counts segments and recordings used.
+
+    Raises
+    ------
+    ValueError
+        If no segment is left.
+
+    Notebook: 10_is_attention_right
     """
     mask, source, rows = np.asarray(mask, bool), np.asarray(source), []
     use = mask.any(axis=1) & ~mask.all(axis=1)
@@ -99,15 +149,27 @@ def inside_events(weights, mask, source, seed=0):
     return table
 
 
-# -- what a network gets -----------------------------------------------------------------------
+# -- network input -----------------------------------------------------------------------------
 
 
-def segments_of(predictor, wave):
-    """A clip's audible segments as the network gets them.
+def segments_of(predictor, wave: ArrayLike) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+    """A clip's audible segments as the network's input.
 
-    predictor : inference.Predictor; wave : (N,) float32 at 44.1 kHz. Returns (x, starts, static):
-    float32 (S, 2, n_bands, segment_frames), normalised; (S,) first frames; (n_bands, frames) log
-    energies of the clip. Notebook: 10_is_attention_right
+    Parameters
+    ----------
+    predictor : inference.Predictor
+    wave : array-like, shape (N,), float32, 44.1 kHz
+
+    Returns
+    -------
+    x : torch.Tensor, shape (S, 2, n_bands, segment_frames), float32
+        Normalised.
+    starts : np.ndarray, shape (S,), int64, frames
+        First frame of each segment.
+    static : np.ndarray, shape (n_bands, frames), float32
+        Log energies of the clip.
+
+    Notebook: 10_is_attention_right
     """
     c = predictor.config
     with torch.inference_mode():
@@ -117,11 +179,26 @@ def segments_of(predictor, wave):
     return x, starts, static.numpy()
 
 
-def step_energy(static, starts, n_steps=7, config=None):
-    """Energy of the frames that each step owns, as weights: (S, n_steps), rows summing to 1.
+def step_energy(static: ArrayLike, starts: ArrayLike, n_steps: int = 7,
+                config: FeatureConfig | None = None) -> np.ndarray:
+    """Share of a segment's energy in each attention step: a control that follows level alone.
 
-    static : (n_bands, frames) log energies; starts : (S,). The control that attention has to beat:
-    a volume meter. Notebook: 10_is_attention_right
+    Parameters
+    ----------
+    static : array-like, shape (n_bands, frames), float
+        Log energies.
+    starts : array-like, shape (S,), int, frames
+        First frame of each segment.
+    n_steps : int
+        T'.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    np.ndarray, shape (S, n_steps), float64
+        Rows sum to 1.
+
+    Notebook: 10_is_attention_right
     """
     c, power = config or FeatureConfig(), np.exp(np.asarray(static, float)).sum(axis=0)
     cut = np.stack([power[s : s + c.segment_frames] for s in starts])
@@ -129,15 +206,29 @@ def step_energy(static, starts, n_steps=7, config=None):
     return energy_shares(torch.from_numpy(cut), span, n_steps).numpy()
 
 
-# -- hiding steps ------------------------------------------------------------------------------
+# -- occlusion ---------------------------------------------------------------------------------
 
 
-def quiet_frame(x, static, share=QUIET, config=None):
-    """What a clip sounds like where it is quietest, as a fill for ``hide``: (2, n_bands).
+def quiet_frame(x: torch.Tensor, static: torch.Tensor, share: float = QUIET,
+                config: FeatureConfig | None = None) -> torch.Tensor:
+    """Mean of a clip's quietest frames, as a fill for ``hide``.
 
-    x : (2, n_bands, frames), normalised; static : (n_bands, frames), log energies, which say what
-    counts: of the frames less than ``silence_db`` under the loudest, the mean of the quietest
-    share. The digital silence that fills up short recordings is no background of theirs.
+    Frames ``silence_db`` or more below the loudest are left out: they may be zero padding.
+
+    Parameters
+    ----------
+    x : torch.Tensor, shape (2, n_bands, frames), float32
+        Normalised.
+    static : torch.Tensor, shape (n_bands, frames), float32
+        Log energies.
+    share : float
+        Share of the remaining frames to average, 0 to 1.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    torch.Tensor, shape (2, n_bands), float32
+
     Notebook: 10_is_attention_right
     """
     level = level_db(static)
@@ -146,12 +237,25 @@ def quiet_frame(x, static, share=QUIET, config=None):
     return x[..., heard[level[heard].argsort()[:count]]].mean(dim=-1)
 
 
-def hide(x, hidden, fill=None):
-    """Segments whose hidden steps are replaced, in both channels: float32, as x.
+def hide(x: torch.Tensor, hidden: ArrayLike | torch.Tensor,
+         fill: torch.Tensor | None = None) -> torch.Tensor:
+    """Occlude attention steps of segments, in both channels.
 
-    x : (S, 2, n_bands, frames), normalised; hidden : bool (S, n_steps); fill : (2, n_bands), or
-    None for zeros, which are the mean of the training data. The delta of up to four frames beside
-    a hidden step was computed from it and stays. Notebook: 10_is_attention_right
+    The delta of up to four frames beside a hidden step was computed from it and stays.
+
+    Parameters
+    ----------
+    x : torch.Tensor, shape (S, 2, n_bands, frames), float32
+        Normalised.
+    hidden : array-like, shape (S, n_steps), bool
+    fill : torch.Tensor, shape (2, n_bands), optional
+        Replaces each hidden frame; default: zeros, the mean of the training data.
+
+    Returns
+    -------
+    torch.Tensor, shape and dtype of x
+
+    Notebook: 10_is_attention_right
     """
     hidden = torch.as_tensor(hidden)
     frames = hidden[:, torch.from_numpy(owners(x.shape[-1], hidden.shape[1]))]
@@ -159,12 +263,33 @@ def hide(x, hidden, fill=None):
     return torch.where(frames[:, None, None, :], fill[None, :, :, None].to(x), x)
 
 
-def subset_chances(model, x, target, fill=None, n_steps=7, batch=64):
-    """Chance of a class while each of the 2^n_steps sets of steps is hidden: float64 (S, 2^n).
+def subset_chances(model: Callable, x: torch.Tensor, target: int,
+                   fill: torch.Tensor | None = None, n_steps: int = 7,
+                   batch: int = 64) -> np.ndarray:
+    """Probability of a class with each of the 2^n_steps subsets of attention steps hidden.
 
-    model : in eval mode, x (B, 2, n_bands, frames) -> logits (B, C); target : the class; fill : see
-    ``hide``. Column b hides step t where bit t of b is 1. Every order of hiding steps one after
-    the other is a path through these columns, so that nothing has to be drawn at random.
+    Every order of hiding the steps one by one is a path through the columns: no order is sampled.
+
+    Parameters
+    ----------
+    model : callable, (B, 2, n_bands, frames) -> logits (B, C)
+        In eval mode.
+    x : torch.Tensor, shape (S, 2, n_bands, frames), float32
+        Normalised.
+    target : int
+        The class.
+    fill : torch.Tensor, shape (2, n_bands), optional
+        As in ``hide``.
+    n_steps : int
+        T'.
+    batch : int
+        Subsets per batch.
+
+    Returns
+    -------
+    np.ndarray, shape (S, 2^n_steps), float64
+        Column b hides step t where bit t of b is 1.
+
     Notebook: 10_is_attention_right
     """
     sets = (np.arange(2**n_steps)[:, None] >> np.arange(n_steps)) & 1 == 1
@@ -179,11 +304,11 @@ def subset_chances(model, x, target, fill=None, n_steps=7, batch=64):
 
 
 def _shared(model, segment, fill, n_steps):
-    """(rest of the model, function from hidden (B, n_steps) to what the rest gets).
+    """(rest of the model, function from hidden (B, n_steps) to the rest's input).
 
-    Hiding a step changes the first layers' columns only around it. As long as a column sees no more
-    than two neighbouring steps, it is one of four: neither hidden, both, the even or the odd one.
-    So the first layers, most of the work, run on four versions of a segment and not on 2^n_steps.
+    While the receptive field of a column (a frame of a map) covers at most two neighbouring steps,
+    the column has four versions: none hidden, both, the even or the odd one. So the first layers,
+    most of the work, run on four versions of a segment instead of 2^n_steps.
     """
     def hidden_versions(hidden):
         return hide(segment.expand(len(hidden), *segment.shape), hidden, fill)
@@ -214,18 +339,33 @@ def _shared(model, segment, fill, n_steps):
         index = torch.from_numpy(hidden[:, evens] + 2 * hidden[:, odds])
         return maps[index, torch.arange(maps.shape[1])].permute(0, 2, 3, 1)
 
-    rest = copy.copy(model)  # the same layers and weights, but for those that are done
+    rest = copy.copy(model)  # shares layers and weights; without those already run
     rest._modules = {**model._modules, "cnn": nn.ModuleDict(layers[first_layers:])}
     return rest, versions
 
 
-def curves(chances, order):
-    """Deletion and insertion curves along an order of steps: two (S, n_steps + 1).
+def curves(chances: np.ndarray, order: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Deletion and insertion curves along an order of attention steps.
 
-    chances : (S, 2^n_steps) from ``subset_chances``; order : int (S, n_steps), the step that goes
-    first in front. Deletion: the chance after hiding the first k steps. Insertion: after showing
-    the first k of an otherwise hidden segment.
-    Source: Petsiuk, Das and Saenko, RISE (2018). Notebook: 10_is_attention_right
+    Parameters
+    ----------
+    chances : np.ndarray, shape (S, 2^n_steps), float64
+        From ``subset_chances``.
+    order : array-like, shape (S, n_steps), int
+        Steps, first to last.
+
+    Returns
+    -------
+    deletion : np.ndarray, shape (S, n_steps + 1), float64
+        Probability after hiding the first k steps.
+    insertion : np.ndarray, shape (S, n_steps + 1), float64
+        Probability with only the first k steps shown.
+
+    References
+    ----------
+    Petsiuk, Das and Saenko, RISE (2018).
+
+    Notebook: 10_is_attention_right
     """
     order = np.asarray(order)
     taken = np.cumsum(np.pad(1 << order, ((0, 0), (1, 0))), axis=1)
@@ -233,32 +373,58 @@ def curves(chances, order):
     return chances[row, taken], chances[row, chances.shape[1] - 1 - taken]
 
 
-def random_curves(chances):
-    """The same two curves averaged over every possible order, exactly.
+def random_curves(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Deletion and insertion curves averaged over all possible orders, exactly.
 
-    After k steps of a random order any set of k steps is equally likely to be hidden, so the curve
-    is the mean over the sets of each size. Notebook: 10_is_attention_right
+    In a random order all subsets of k steps are equally probable: mean over the subsets of k.
+
+    Parameters
+    ----------
+    chances : np.ndarray, shape (S, 2^n_steps), float64
+        From ``subset_chances``.
+
+    Returns
+    -------
+    deletion, insertion : np.ndarray, shape (S, n_steps + 1), float64
+
+    Notebook: 10_is_attention_right
     """
     sizes = np.bitwise_count(np.arange(chances.shape[1]))
     deletion = np.stack([chances[:, sizes == k].mean(axis=1) for k in range(sizes[-1] + 1)], axis=1)
     return deletion, deletion[:, ::-1]
 
 
-def single_effects(chances):
-    """How much the chance falls when one step alone is hidden: (S, n_steps).
+def single_effects(chances: np.ndarray) -> np.ndarray:
+    """Drop in the probability of the true class when one attention step alone is hidden.
 
-    Knows the true class and asks the network itself: what a simple order that does so can reach.
+    Parameters
+    ----------
+    chances : np.ndarray, shape (S, 2^n_steps), float64
+        From ``subset_chances``.
+
+    Returns
+    -------
+    np.ndarray, shape (S, n_steps), float64
+
     Notebook: 10_is_attention_right
     """
     alone = 1 << np.arange(int(np.log2(chances.shape[1])))
     return chances[:, :1] - chances[:, alone]
 
 
-def best_curves(chances):
-    """The deletion curve that falls, and the insertion curve that rises, as fast as any order's.
+def best_curves(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Deletion curve of the smallest area and insertion curve of the largest area of all orders.
 
-    chances : (S, 2^n_steps) from ``subset_chances``. Returns two (S, n_steps + 1): the smallest
-    deletion and the largest insertion area there is, of two orders that know the true class.
+    Parameters
+    ----------
+    chances : np.ndarray, shape (S, 2^n_steps), float64
+        From ``subset_chances``.
+
+    Returns
+    -------
+    deletion, insertion : np.ndarray, shape (S, n_steps + 1), float64
+        Of two orders that use the true class: limits for any other order.
+
     Notebook: 10_is_attention_right
     """
     falls, rises = _cheapest(chances), _cheapest(-chances)[:, ::-1]
@@ -266,13 +432,13 @@ def best_curves(chances):
 
 
 def _cheapest(cost):
-    """The order of hiding whose sets cost least in sum: int (S, n_steps).
+    """The order of hiding with the least summed cost: int (S, n_steps).
 
-    The cheapest way to a set is the cheapest of the ways to the sets with one step less, so each of
-    the 2^n_steps sets is looked at once, and not each of the n_steps! orders (Bellman's principle).
+    Dynamic programming over the 2^n_steps subsets instead of all n_steps! orders: the cheapest path
+    to a subset extends the cheapest path to a subset with one step less (Bellman's principle).
     """
     n_steps, row = int(np.log2(cost.shape[1])), np.arange(len(cost))
-    total, last = np.array(cost, float), np.zeros(cost.shape, int)  # of the cheapest way to a set
+    total, last = np.array(cost, float), np.zeros(cost.shape, int)  # of the best path
     for hidden in range(1, cost.shape[1]):
         steps = np.array([t for t in range(n_steps) if hidden >> t & 1])
         before = total[:, hidden - (1 << steps)]
@@ -286,11 +452,22 @@ def _cheapest(cost):
     return np.stack(order[::-1], axis=1)
 
 
-def occlusion(chances, **scores):
-    """Curves for each score's order, highest first, for the mean of all orders, and the limits.
+def occlusion(chances: np.ndarray,
+              **scores: ArrayLike) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Deletion and insertion curves of several scores, with the random and the best ones.
 
-    chances : (S, 2^n_steps); scores : name=(S, n_steps). Returns dict name -> (deletion,
-    insertion), each (S, n_steps + 1), with ``random`` and ``best`` among the names.
+    Parameters
+    ----------
+    chances : np.ndarray, shape (S, 2^n_steps), float64
+        From ``subset_chances``.
+    **scores : array-like, shape (S, n_steps), float
+        Steps are taken in the order of each score, highest first.
+
+    Returns
+    -------
+    dict of name -> (deletion, insertion), each np.ndarray, shape (S, n_steps + 1), float64
+        The scores' names, ``random`` and ``best``.
+
     Notebook: 10_is_attention_right
     """
     found = {name: curves(chances, np.argsort(-np.asarray(score), axis=1, kind="stable"))
@@ -298,10 +475,19 @@ def occlusion(chances, **scores):
     return found | {"random": random_curves(chances), "best": best_curves(chances)}
 
 
-def area(curve):
-    """Area under curves (S, n + 1) over the share of steps, 0 to 1, by trapezoids: (S,).
+def area(curve: ArrayLike) -> np.ndarray:
+    """Area under curves over the share of steps, 0 to 1, by the trapezoidal rule.
 
-    A small one for deletion and a large one for insertion say that the first steps mattered.
+    A small area for deletion, or a large one for insertion, means that the first steps mattered.
+
+    Parameters
+    ----------
+    curve : array-like, shape (S, n_steps + 1), float
+
+    Returns
+    -------
+    np.ndarray, shape (S,), float64
+
     Notebook: 10_is_attention_right
     """
     return np.trapezoid(curve, dx=1 / (np.shape(curve)[-1] - 1), axis=-1)
@@ -310,13 +496,34 @@ def area(curve):
 # -- gradients ---------------------------------------------------------------------------------
 
 
-def sensitivity(model, x, of="weights"):
-    """How strongly each input frame moves each step: (n_steps, frames), mean over segments.
+def sensitivity(model: nn.Module, x: torch.Tensor, of: str = "weights") -> np.ndarray:
+    """Absolute gradient of each attention step by each input frame.
 
-    model : acrnn.ACRNN in eval mode; x : (S, 2, n_bands, frames). of : ``weights``, the attention
-    weight, or ``convolutions``, half the squared length of the step's vector before the recurrent
-    layers. A value is the sum over channels and bands of the absolute gradient.
-    Source: Simonyan, Vedaldi and Zisserman (2014). Notebook: 10_is_attention_right
+    Parameters
+    ----------
+    model : acrnn.ACRNN
+        In eval mode.
+    x : torch.Tensor, shape (S, 2, n_bands, frames), float32
+        Normalised.
+    of : {"weights", "convolutions"}
+        The attention weight, or half the squared norm of the step's vector before the recurrent
+        layers.
+
+    Returns
+    -------
+    np.ndarray, shape (n_steps, frames), float32
+        Sum over channels and bands, mean over segments.
+
+    Raises
+    ------
+    ValueError
+        For another value of `of`.
+
+    References
+    ----------
+    Simonyan, Vedaldi and Zisserman, Deep Inside Convolutional Networks (2014).
+
+    Notebook: 10_is_attention_right
     """
     x = x.detach().clone().requires_grad_()
     if of == "weights":

@@ -1,19 +1,42 @@
-"""Which frames of a segment a step of attention stands for.
+"""Attention steps on the time axis: the input frames of each step, their energy, curves of a clip.
+
+An attention step is one of the T' frames that attention weights, each from several input frames.
 
 Notebook: 10_is_attention_right
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import torch
 
 from ..models.acrnn import CONVOLUTIONS, EARLY_STRIDE
 
+if TYPE_CHECKING:
+    from ..features.segments import Segments
 
-def step_frames(frames, n_steps):
-    """Input frames from one step of attention to the next: the pools in time that lie before it.
 
-    frames : of a segment; n_steps : T', the number of weights. Returns 1, 3, 9 or 18, the one that
-    makes T' steps of so many frames, or all frames for a single step. Raises ValueError for a T'
-    that no layer gives. Notebook: 10_is_attention_right
+def step_frames(frames: int, n_steps: int) -> int:
+    """Number of input frames per attention step: the pooling in time before the attention.
+
+    Parameters
+    ----------
+    frames : int
+        Input frames of a segment.
+    n_steps : int
+        T'.
+
+    Returns
+    -------
+    int, frames
+        1, 3, 9 or 18, the one that gives T' steps of so many frames; all frames for one step.
+
+    Raises
+    ------
+    ValueError
+        For a T' that no layer gives.
+
+    Notebook: 10_is_attention_right
     """
     early = EARLY_STRIDE[1]  # l1 keeps the frames that are left over, where a pool drops them
     kept, given = -(-frames // early) * early, {1: frames}
@@ -26,18 +49,49 @@ def step_frames(frames, n_steps):
     return given[n_steps]
 
 
-def owners(frames, n_steps=7):
-    """Which attention step each input frame of a segment belongs to: int (frames,).
+def owners(frames: int, n_steps: int = 7) -> np.ndarray:
+    """Attention step of each input frame of a segment.
 
-    Step t owns the frames [t span, (t + 1) span), span = ``step_frames``; the few that are left at
-    the end go with the last step. Raises what ``step_frames`` raises.
+    Step t has the frames [t span, (t + 1) span), span = ``step_frames``; those left over at the
+    end belong to the last step.
+
+    Parameters
+    ----------
+    frames : int
+        Input frames of a segment.
+    n_steps : int
+        T'.
+
+    Returns
+    -------
+    np.ndarray, shape (frames,), int
+
+    Raises
+    ------
+    ValueError
+        As ``step_frames``.
+
     Notebook: 10_is_attention_right
     """
     return np.minimum(np.arange(frames) // step_frames(frames, n_steps), n_steps - 1)
 
 
-def frame_energy(static, n_weights, segments):
-    """``Segments.energy`` under each of n_weights attention weights, float32 (B, n_weights).
+def frame_energy(static: torch.Tensor, n_weights: int, segments: "Segments") -> np.ndarray:
+    """Share of a segment's energy in each attention step.
+
+    Parameters
+    ----------
+    static : torch.Tensor, shape (B, n_bands, frames), float32
+        Log energies of segments with their context frames.
+    n_weights : int
+        T'.
+    segments : Segments
+        What static was drawn from.
+
+    Returns
+    -------
+    np.ndarray, shape (B, T'), float32
+        Rows sum to 1.
 
     Notebook: 10_is_attention_right
     """
@@ -45,15 +99,26 @@ def frame_energy(static, n_weights, segments):
     return segments.energy(static, span, n_weights)
 
 
-def attention_curve(starts, weights, segment_frames=128):
-    """One attention curve over the input frames of a clip, from overlapping segments.
+def attention_curve(starts: np.ndarray, weights: np.ndarray,
+                    segment_frames: int = 128) -> np.ndarray:
+    """Attention over the input frames of a clip, averaged over overlapping segments.
 
-    starts : (S,) first frame of each segment; weights : (S, T'), each row summing to 1. Returns
-    (frames,): the mean over the segments that cover a frame of T' x weight, so that 1 is uniform;
-    NaN where no segment is.
-    Of the seven steps after l8, step t owns the input frames [18 t, 18 t + 18), see
-    ``maps.owners``; what reaches it through convolutions and GRU is wider, so read times as
-    blunt. Notebook: 09_seeing_attention
+    The receptive field of a step is wider than its own frames (``owners``), so times are coarse.
+
+    Parameters
+    ----------
+    starts : np.ndarray, shape (S,), int, frames
+        First frame of each segment.
+    weights : np.ndarray, shape (S, T'), float
+        Rows sum to 1.
+    segment_frames : int
+
+    Returns
+    -------
+    np.ndarray, shape (frames,), float64
+        T' x weight, so that 1 is uniform; NaN where no segment is.
+
+    Notebook: 09_seeing_attention
     """
     n_weights = weights.shape[1]
     owner = owners(segment_frames, n_weights)

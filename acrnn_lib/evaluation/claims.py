@@ -1,4 +1,4 @@
-"""What the paper claims and leaves open, each beside what the runs say.
+"""The paper's claims and the ambiguity register, beside the results of the runs.
 
 Notebook: 07_result_tables
 """
@@ -9,21 +9,31 @@ import numpy as np
 import pandas as pd
 
 from ..config import EXPERIMENTS, known
-from .results import ResultsError
+from .results import ResultsError, Run
 from .tables import TABLES, compare, interval_text, mark, summary
 
-BEHIND, CODE = "folds, seeds, epochs", "code"  # of the committed reference
+BEHIND, CODE = "folds, seeds, epochs", "code"  # columns about the committed reference
 
 
 def published() -> pd.DataFrame:
-    """Verified values of the paper and its neighbours: system, experiment (ours, where there is
-    one), dataset, accuracy (share; NaN: printed by the paper, but not verified), source.
+    """Verified accuracies of the paper and of related systems.
+
+    Returns
+    -------
+    pd.DataFrame
+        system, experiment (of this kit; NaN: none), dataset, accuracy (0 to 1; NaN: printed in the
+        paper but not verified), source.
     """
     return _data("published.csv")
 
 
 def published_recall() -> pd.DataFrame:
-    """Recalls by class that others published (verified): system, dataset, category, recall, source.
+    """Verified recall by class that others published.
+
+    Returns
+    -------
+    pd.DataFrame
+        system, dataset, category, recall (0 to 1), source.
 
     Notebook: 08_confusion_matrices
     """
@@ -35,11 +45,22 @@ def _data(name, **options):
         return pd.read_csv(file, **options)
 
 
-def ledger(reference, mine=()) -> pd.DataFrame:
-    """What was published (verified only), the committed reference and this run, side by side.
+def ledger(reference: list[Run], mine: list[Run] | tuple[Run, ...] = ()) -> pd.DataFrame:
+    """Published accuracy, committed reference and new runs, side by side.
 
-    The verdict is the reference's: matched where its interval holds the published value; ``code``
-    are the commits that its runs were made by.
+    Parameters
+    ----------
+    reference : list of Run
+        Committed runs; may be empty.
+    mine : list of Run
+        New runs, for the column "this run".
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per dataset, experiment and profile. ``code`` holds the commits that the reference
+        was made with. ``verdict`` is the reference's: matched if the published value lies in its
+        95 % interval.
     """
     listed = published().dropna(subset="experiment").set_index(["dataset", "experiment"])
     theirs, ours = _rows(reference), _rows(mine)
@@ -56,11 +77,21 @@ def ledger(reference, mine=()) -> pd.DataFrame:
                                        "committed reference", BEHIND, CODE, "this run", "verdict"])
 
 
-def answers(runs, layers) -> pd.DataFrame:
-    """Each claim of the paper and each question that it asks, beside what the runs say.
+def answers(runs: list[Run], layers: pd.DataFrame) -> pd.DataFrame:
+    """Each claim and each question of the paper, beside the result of the runs.
 
-    A pair is a difference in accuracy on the same clips, in points, with its 95 % interval, not
-    corrected for the number of pairs. layers : the network's ``layer_table``.
+    Parameters
+    ----------
+    runs : list of Run
+    layers : pd.DataFrame
+        The network's ``layer_table``.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per claim. The result of a pair is the difference in accuracy on the same clips, in
+        percentage points, with its 95 % interval, not corrected for multiple comparisons.
+
     Notebook: 07_result_tables
     """
     table = _data("claims.csv", keep_default_na=False)
@@ -96,10 +127,28 @@ def _multiply_adds(layers):
             "whatever was counted, it was not these")
 
 
-def paper_table(title, whole, dataset="esc10") -> pd.DataFrame:
-    """One of TABLES: its rows of the whole ``ledger``, in the table's order, run or not.
+def paper_table(title: str, whole: pd.DataFrame, dataset: str = "esc10") -> pd.DataFrame:
+    """One table of TABLES, filled from the ledger.
 
-    Raises ValueError for a title that is not among them. Notebook: 07_result_tables
+    Parameters
+    ----------
+    title : str
+        A key of TABLES.
+    whole : pd.DataFrame
+        The result of ``ledger``.
+    dataset : str
+
+    Returns
+    -------
+    pd.DataFrame
+        The experiments in the table's order, also those that were not run.
+
+    Raises
+    ------
+    ValueError
+        For an unknown title.
+
+    Notebook: 07_result_tables
     """
     names = TABLES[known("table", title, TABLES)]
     table = whole.query("dataset == @dataset").set_index("experiment").drop(
@@ -113,13 +162,22 @@ def paper_table(title, whole, dataset="esc10") -> pd.DataFrame:
     return found
 
 
-def register(runs, dataset="esc10") -> pd.DataFrame:
-    """The ambiguity register: every detail that the paper leaves open, and what it is worth.
+def register(runs: list[Run], dataset: str = "esc10") -> pd.DataFrame:
+    """The ambiguity register: what the paper does not specify, and the effect of each choice.
 
-    A row per detail: what is known, the options, our choice and its reason, and the effect: the
-    accuracy of the experiment with the other option minus that of the one with our choice, in
-    points, with its 95 % interval, on the folds that both were tested on. Details whose effect
-    was not measured say so. Notebook: 07_result_tables
+    Parameters
+    ----------
+    runs : list of Run
+    dataset : str
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per detail: what is known, the options, our choice, its reason and ``effect``: the
+        accuracy with the other option minus that with our choice, in percentage points with a 95 %
+        interval, on the folds that both were tested on, or "not measured yet".
+
+    Notebook: 07_result_tables
     """
     table = _data("register.csv", keep_default_na=False)
     runs = [run for run in runs if run.dataset == dataset]
@@ -128,7 +186,7 @@ def register(runs, dataset="esc10") -> pd.DataFrame:
 
 
 def _effect(runs, other, base):
-    if not other:  # nothing to run: the base says what settles it
+    if not other:  # nothing to run: base holds the explanation
         return base
     try:
         rows = compare(runs, other, base)

@@ -1,27 +1,42 @@
-"""Statistics of clips: the vote, accuracy with its interval, paired tests, attention measures.
+"""Clip-level statistics: vote, accuracy with interval, paired tests, attention metrics.
 
-ESC-10's 400 clips were cut from 304 recordings, and clips of one recording succeed and fail
-together: intervals are bootstrapped over recordings, not over clips. Arrays in, numbers out.
+ESC-10's 400 clips were cut from 304 recordings, and clips from the same recording are correlated:
+intervals are bootstrapped over recordings, not over clips. Arrays in, numbers out.
 
 Notebook: 07_result_tables
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest, rankdata
 
 
-def vote(probabilities, clip_index, majority=False) -> np.ndarray:
-    """Clip probabilities: the mean over each clip's segments.
+def vote(probabilities: ArrayLike, clip_index: ArrayLike, majority: bool = False) -> np.ndarray:
+    """Combine segment probabilities into clip probabilities.
 
-    probabilities : (S, C), a row per segment; clip_index : (S,) int, all of 0 ... n-1
-    majority : let each segment name one class; a clip's row is then the shares of the votes,
-        and the mean counts for a hundredth beside them, which decides ties
-    Returns (n, C) float64. Raises ValueError for a clip without segments.
+    Parameters
+    ----------
+    probabilities : array-like, shape (S, C), float
+        A row per segment.
+    clip_index : array-like, shape (S,), int
+        Clip of each segment; every value of 0 ... n-1 occurs.
+    majority : bool
+        False: mean over the clip's segments. True: shares of the segments' predicted classes,
+        weighted 0.99, plus the mean, weighted 0.01, which decides ties.
+
+    Returns
+    -------
+    np.ndarray, shape (n, C), float64
+
+    Raises
+    ------
+    ValueError
+        For a clip without segments.
     """
     probabilities, clip_index = np.asarray(probabilities, float), np.asarray(clip_index)
     if majority:
         named = np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
-        # a hundredth is less than one vote of any clip under 100 segments
+        # 0.01 is less than one vote of any clip with fewer than 100 segments
         return 0.99 * vote(named, clip_index) + 0.01 * vote(probabilities, clip_index)
     counts = np.bincount(clip_index)
     if np.any(counts == 0):
@@ -31,29 +46,68 @@ def vote(probabilities, clip_index, majority=False) -> np.ndarray:
     return sums / counts[:, None]
 
 
-def accuracy_interval(correct, source, draws=10000, seed=0) -> tuple[float, float, float]:
+def accuracy_interval(correct: ArrayLike, source: ArrayLike, draws: int = 10000,
+                      seed: int = 0) -> tuple[float, float, float]:
     """Accuracy and its 95 % percentile interval, bootstrapped over source recordings.
 
-    correct : (n,) or (seeds, n); several seeds are first averaged per clip, so the interval says
-        what other recordings would give with these seeds, not what other seeds would give
-    source : (n,), the recording that each clip was cut from
+    Each draw takes as many recordings as there are, with replacement, and all clips of each.
 
-    A draw takes as many recordings as there are, with replacement, and all clips of each.
-    Returns (accuracy, low, high). Source: Davison and Hinkley, Bootstrap Methods (1997), 3.8.
+    Parameters
+    ----------
+    correct : array-like, shape (n,) or (seeds, n), bool or float
+        Averaged over seeds per clip first: the interval covers the choice of recordings, not of
+        seeds.
+    source : array-like, shape (n,)
+        The recording that each clip was cut from.
+    draws : int
+        Number of bootstrap draws.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    accuracy, low, high : float
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit.
+
+    References
+    ----------
+    Davison and Hinkley, Bootstrap Methods and Their Application (1997), section 3.8.
     """
     mean = _per_clip(correct, source)
     low, high = np.percentile(_bootstrap(mean, source, draws, seed), [2.5, 97.5])
     return float(mean.mean()), float(low), float(high)
 
 
-def paired_difference(correct_a, correct_b, source, draws=10000, seed=0):
-    """Accuracy of a minus b on the same clips, with interval and two-sided p.
+def paired_difference(correct_a: ArrayLike, correct_b: ArrayLike, source: ArrayLike,
+                      draws: int = 10000, seed: int = 0) -> tuple[float, float, float, float]:
+    """Accuracy of a minus b on the same clips, with 95 % interval and two-sided p-value.
 
-    correct_a, correct_b : (n,) or (seeds, n), seeds need not be as many; source : (n,)
+    The difference per clip, averaged over seeds, is bootstrapped over recordings;
+    p = 2 (1 + min(#draws <= 0, #draws >= 0)) / (draws + 1), at most 1.
 
-    Both are averaged over seeds per clip, and the per-clip difference is bootstrapped over
-    recordings; p = 2 (1 + min(#draws <= 0, #draws >= 0)) / (draws + 1), at most 1, so the smallest
-    p is set by the draws. Returns (difference, low, high, p).
+    Parameters
+    ----------
+    correct_a, correct_b : array-like, shape (n,) or (seeds, n), bool or float
+        The numbers of seeds may differ.
+    source : array-like, shape (n,)
+        The recording that each clip was cut from.
+    draws : int
+        Number of bootstrap draws, which limits the smallest p.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    difference, low, high, p : float
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit.
     """
     difference = _per_clip(correct_a, source) - _per_clip(correct_b, source)
     drawn = _bootstrap(difference, source, draws, seed)
@@ -78,36 +132,95 @@ def _bootstrap(values, source, draws, seed):
     for start in range(0, draws, 1000):  # in blocks, so that memory stays small for ESC-50
         drawn = rng.integers(len(sizes), size=(min(1000, draws - start), len(sizes)))
         means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    # sums of thirds are not exact; a difference of zero has to be zero when p counts it
+    # sums of thirds are inexact; a zero difference must be exactly zero for p
     return np.round(np.concatenate(means), 12)
 
 
-def wilson(k, n) -> tuple[float, float]:
-    """95 % Wilson score interval of k correct of n. It takes clips for independent: it ignores
-    that clips of one recording go together, and is too narrow where they do.
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """95 % Wilson score interval of a proportion.
+
+    It assumes independent clips; with several clips per recording it is too narrow.
+
+    Parameters
+    ----------
+    k : int
+        Correct clips.
+    n : int
+        All clips.
+
+    Returns
+    -------
+    low, high : float
     """
     interval = binomtest(int(k), int(n)).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
 
 
-def confusion(target, predicted, n_classes) -> np.ndarray:
-    """(C, C) int counts: row = truth, column = prediction. ValueError outside 0 ... C-1."""
+def confusion(target: ArrayLike, predicted: ArrayLike, n_classes: int) -> np.ndarray:
+    """Confusion matrix.
+
+    Parameters
+    ----------
+    target, predicted : array-like, shape (n,), int
+        Classes, 0 ... C-1.
+    n_classes : int
+        C.
+
+    Returns
+    -------
+    np.ndarray, shape (C, C), int
+        Counts: row = true class, column = predicted class.
+
+    Raises
+    ------
+    ValueError
+        For a class outside 0 ... C-1.
+    """
     pairs = np.ravel_multi_index((np.asarray(target), np.asarray(predicted)), (n_classes,) * 2)
     return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
-def recall(matrix) -> np.ndarray:
-    """(C,) share of each class that was found; NaN for a class without clips."""
+def recall(matrix: ArrayLike) -> np.ndarray:
+    """Recall of each class.
+
+    Parameters
+    ----------
+    matrix : array-like, shape (C, C)
+        Confusion matrix, row = true class.
+
+    Returns
+    -------
+    np.ndarray, shape (C,), float64
+        0 to 1; NaN for a class without clips.
+    """
     matrix = np.asarray(matrix, float)
     clips = matrix.sum(axis=1)
     return np.divide(np.diag(matrix), clips, out=np.full(len(clips), np.nan), where=clips > 0)
 
 
-def mcnemar(correct_a, correct_b) -> tuple[float, int, int]:
-    """Exact McNemar test of two systems on the same clips, (n,) bool each, one seed.
+def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> tuple[float, int, int]:
+    """Exact McNemar test of two systems on the same clips.
 
-    Returns (p, only_a, only_b): how many clips only a, and only b, got right, and the two-sided
-    binomial p that they are halves of one heap. Source: McNemar, Psychometrika 12 (1947).
+    Parameters
+    ----------
+    correct_a, correct_b : array-like, shape (n,), bool
+        One seed each.
+
+    Returns
+    -------
+    p : float
+        Two-sided binomial p-value; 1 without discordant clips.
+    only_a, only_b : int
+        Clips that only a, or only b, classified correctly.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ or are not (n,).
+
+    References
+    ----------
+    McNemar, Psychometrika 12 (1947).
     """
     a, b = np.asarray(correct_a, bool), np.asarray(correct_b, bool)
     if a.shape != b.shape or a.ndim != 1:
@@ -117,9 +230,21 @@ def mcnemar(correct_a, correct_b) -> tuple[float, int, int]:
     return float(p), only_a, only_b
 
 
-def holm(p_values) -> np.ndarray:
-    """Holm's adjusted p-values, in the order given: the sorted p times m, m-1, ... 1, made rising
-    and cut at 1. Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """Holm's adjusted p-values: the sorted p times m, m-1, ... 1, cumulative maximum, at most 1.
+
+    Parameters
+    ----------
+    p_values : array-like, shape (m,), float
+
+    Returns
+    -------
+    np.ndarray, shape (m,), float64
+        In the order given.
+
+    References
+    ----------
+    Holm, Scandinavian Journal of Statistics 6 (1979).
     """
     p_values = np.asarray(p_values, float)
     order = np.argsort(p_values)
@@ -129,13 +254,32 @@ def holm(p_values) -> np.ndarray:
     return adjusted
 
 
-def attention_share(attention, event_mask, average=True):
+def attention_share(attention: ArrayLike, event_mask: ArrayLike,
+                    average: bool = True) -> float | np.ndarray:
     """Share of the attention that falls on frames inside events.
 
-    attention : (S, T') weights >= 0, a row per segment, any scale; event_mask : (S, T') bool
-    Segments that are all event or all background say nothing and are left out. Returns the mean
-    over the others; with average=False (S,), NaN where left out. Compare with the same call for
-    uniform weights (the share of the frames) and for frame energies.
+    Compare with the same call for uniform weights (the share of the frames) and frame energies.
+
+    Parameters
+    ----------
+    attention : array-like, shape (S, T'), float
+        Weights >= 0 of any scale, a row per segment.
+    event_mask : array-like, shape (S, T'), bool
+    average : bool
+        Return the mean over segments.
+
+    Returns
+    -------
+    float, or np.ndarray, shape (S,), float64
+        0 to 1. Segments that are all event or all background are excluded: no part of the mean, NaN
+        without it.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, weights that are negative, NaN or all zero, and if all segments are
+        excluded from a mean.
+
     Notebook: 09_seeing_attention
     """
     attention, event_mask, mixed = _attended(attention, event_mask)
@@ -143,12 +287,19 @@ def attention_share(attention, event_mask, average=True):
     return _mean_of(share, mixed, average)
 
 
-def attention_auc(attention, event_mask, average=True):
-    """Chance that an event frame has more attention than a background frame of its segment.
+def attention_auc(attention: ArrayLike, event_mask: ArrayLike,
+                  average: bool = True) -> float | np.ndarray:
+    """Probability that an event frame has more attention than a background frame of its segment.
 
-    Arguments and result as in `attention_share`. A tie counts half, so uniform weights give 0.5:
-    AUC = (R - m (m + 1) / 2) / (m (T' - m)), R the sum of the mean ranks of the m event frames.
-    Source: Hanley and McNeil, Radiology 143 (1982). Notebook: 09_seeing_attention
+    AUC = (R - m (m + 1) / 2) / (m (T' - m)), R: sum of the mean ranks of the m event frames.
+    A tie counts half, so uniform weights give 0.5. Parameters, result and errors are those of
+    `attention_share`.
+
+    References
+    ----------
+    Hanley and McNeil, Radiology 143 (1982).
+
+    Notebook: 09_seeing_attention
     """
     attention, event_mask, mixed = _attended(attention, event_mask)
     ranks, inside = rankdata(attention, axis=1), event_mask.sum(axis=1)

@@ -1,8 +1,8 @@
-"""Run folders, the evidence behind every printed number: written atomically, loaded strictly.
+"""Run folders: predictions, history and manifest of each run, written atomically, read strictly.
 
 `<root>/<dataset>/<profile>/<experiment>/seed<k>/fold<f>/` holds predictions.csv, history.jsonl,
-manifest.json and sometimes attention.npz. The manifest is written last and names the SHA-256 of
-the others: a folder that has one is complete, and a changed byte is noticed when it is read.
+manifest.json and sometimes attention.npz. The manifest is written last and holds the SHA-256 of
+the others: a folder with a manifest is complete, and a changed byte is detected on reading.
 
 Notebook: 07_result_tables
 """
@@ -27,12 +27,12 @@ PREDICTIONS, HISTORY, ATTENTION = "predictions.csv", "history.jsonl", "attention
 MANIFEST, CHECKPOINT = "manifest.json", "checkpoint.json"
 KEY = ("dataset", "profile", "experiment", "seed", "fold")
 COLUMNS = ["filename", "clip_id", "fold", "target"]  # then p_0 ... p_{C-1}
-CODE = ("code_hash", "model_hash")  # of a manifest; later than the first published runs
-REPLACED = "replaced"  # folder beside the runs of a seed: what was trained again
+CODE = ("code_hash", "model_hash")  # manifest fields that the first published runs lack
+REPLACED = "replaced"  # folder beside the folds of a seed, for runs that were trained again
 HINTS = {"precision": " (ACRNN_PRECISION in the environment chooses the precision)"}
 LARGEST = 2**27  # bytes that attention.npz may unpack to; ESC-50's take under 10 million
 
-# what tables are made of: a value that is not so was not written by a run
+# checks of the manifest fields that tables use
 SOUND = {
     "config_hash": lambda x: isinstance(x, str),
     "sha256": lambda x: isinstance(x, dict) and all(Path(name).name == name for name in x),
@@ -46,9 +46,15 @@ SOUND = {
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """An experiment trained with one seed and tested on one fold; its files are read when asked.
+    """One experiment, trained with one seed and tested on one fold; files are read on first access.
 
-    Every property raises ResultsError when its file is missing, damaged or not what it should be.
+    Every property raises ResultsError if its file is missing, damaged or invalid.
+
+    Attributes
+    ----------
+    dataset, profile, experiment : str
+    seed, fold : int
+    folder : Path
     """
 
     dataset: str
@@ -59,8 +65,14 @@ class Run:
     folder: Path
 
     @classmethod
-    def at(cls, folder) -> "Run":
-        """The run that a folder's path names; nothing is read."""
+    def at(cls, folder: Path | str) -> "Run":
+        """Make the run that a folder's path names; nothing is read.
+
+        Raises
+        ------
+        ResultsError
+            For a path of another form.
+        """
         pattern = r".*/([^/]+)/([^/]+)/([^/]+)/seed(\d+)/fold(\d+)"
         match = re.fullmatch(pattern, Path(folder).absolute().as_posix())
         if not match:
@@ -69,12 +81,12 @@ class Run:
 
     @property
     def key(self) -> dict:
-        """The five values that name the run and its folder."""
+        """The five values that identify the run and its folder."""
         return {name: getattr(self, name) for name in KEY}
 
     @cached_property
     def manifest(self) -> dict:
-        """How the run was made: config, hashes, versions, machine, times."""
+        """Configuration, hashes, versions, machine and times of the run."""
         path = self.folder / MANIFEST
         manifest = self._named(read_json(path))
         for name, sound in SOUND.items():
@@ -107,9 +119,11 @@ class Run:
 
     @cached_property
     def attention(self) -> dict[str, np.ndarray] | None:
-        """Attention by name, None for a system without: of every test segment all_clips (S,),
-        all_starts (S,) s, all_weights and all_energy (S, T'), which sum to 1 over T'; fold 1 also
-        has pictures of one clip per class, with `log_gammatone` and `attention` among the names.
+        """Attention arrays by name; None for a system without attention.
+
+        Of all S test segments: all_clips (S,); all_starts (S,), s; all_weights and all_energy
+        (S, T'), rows sum to 1. Fold 1 also has one example clip per class, with `log_gammatone`
+        and `attention` in the names.
         """
         path = self.folder / ATTENTION
         if ATTENTION not in self.manifest["sha256"] and not path.exists():
@@ -124,11 +138,11 @@ class Run:
             if odd := [name for name, x in arrays.items() if not isinstance(x, np.ndarray)]:
                 raise ValueError(f"{odd[0]!r} is no array")
             return arrays
-        except Exception as error:  # zip, zlib and numpy have a dozen kinds for a damaged file
+        except Exception as error:  # zip, zlib and numpy raise a dozen types for a damaged file
             raise ResultsError(f"{path}: not the arrays of a run ({error})") from error
 
     def verify(self) -> None:
-        """Hold every file that the manifest names against its digest."""
+        """Compare every file in the manifest with its SHA-256; ResultsError if one differs."""
         for name in self.manifest["sha256"]:
             self._verified(name)
 
@@ -149,41 +163,48 @@ class Run:
         return manifest
 
 
-def run_folder(root, dataset, profile, experiment, seed, fold) -> Path:
-    """Where a run lives under `root` ("runs": yours, "results": committed)."""
+def run_folder(root: Path | str, dataset: str, profile: str, experiment: str, seed: int,
+               fold: int) -> Path:
+    """Path of a run's folder under `root` ("runs": new runs, "results": committed ones)."""
     return Path(root, dataset, profile, experiment, f"seed{seed}", f"fold{fold}")
 
 
-def is_complete(folder) -> bool:
-    """True once the run was written to its end: the manifest is always the last file."""
+def is_complete(folder: Path | str) -> bool:
+    """Whether the run is finished: the manifest, always written last, exists."""
     return (Path(folder) / MANIFEST).is_file()
 
 
-def take_up(folder, wanted, reuse=False) -> bool:
-    """Is the run in `folder` finished, and the one that is wanted?
+def take_up(folder: Path | str, wanted: dict, reuse: bool = False) -> bool:
+    """Check whether the wanted run is finished in `folder`, or has to be started or resumed.
+
+    A run made by other code is moved aside, with one line on stderr.
 
     Parameters
     ----------
-    folder : run folder; whoever calls holds it (``files.locked``)
-    wanted : dict of ``identity.identity``; a name that is absent is not compared
-    reuse : take a finished run that other code made
+    folder : Path or str
+        Run folder; the caller holds its lock (``files.locked``).
+    wanted : dict
+        Result of ``identity.identity``; names that are absent are not compared.
+    reuse : bool
+        Accept a finished run that other code made.
 
     Returns
     -------
-    True for a finished run, False for one to begin or to resume. A run made by other code is moved
-    aside, and one line on stderr says so.
+    bool
+        True: finished. False: to be started or resumed.
 
     Raises
     ------
-    ResultsError for a run of another seed, fold, experiment, data set, device or precision, or with
-    other settings: it is neither overwritten nor taken for the one that is wanted.
+    ResultsError
+        For a run of another seed, fold, experiment, data set, device or precision, or with other
+        settings; nothing is overwritten.
     """
     folder = Path(folder)
     path = folder / (MANIFEST if is_complete(folder) else CHECKPOINT)
     found = wanted
     if path.exists():
         found = read_json(path) if path.name == MANIFEST else read_note(path)
-    # manifests of earlier versions name neither the code nor the network's shape
+    # manifests of earlier versions have no hash of the code or of the model
     unknown = {name for name in CODE if is_complete(folder) and name not in found}
     named = Run.at(folder).key
     for name in [name for name in wanted if name not in CODE]:
@@ -200,48 +221,61 @@ def take_up(folder, wanted, reuse=False) -> bool:
 
 
 def _set_aside(folder):
-    """Move the files of a run that other code made, so that it can be made anew."""
+    """Move the files of a run that other code made, so that it can be trained again."""
     number = next(n for n in itertools.count(1)
                   if not (folder.parent / REPLACED / f"{folder.name}-{n}").exists())
     kept = folder.parent / REPLACED / f"{folder.name}-{number}"
     kept.mkdir(parents=True)
-    # the manifest goes first: what a kill leaves here is no finished run
+    # manifest first: after an interruption no unfinished folder looks complete
     for path in sorted(folder.iterdir(), key=lambda path: path.name != MANIFEST):
         replace(path, kept / path.name)
     print(f"{folder}: made by other code than today's, so it is trained again; the old run is now "
           f"{REPLACED}/{kept.name} (--reuse keeps such a run)", file=sys.stderr, flush=True)
 
 
-def read_note(path) -> dict:
-    """The JSON of a checkpoint; ResultsError where it changed since it was written."""
+def read_note(path: Path | str) -> dict:
+    """Read the JSON of a checkpoint; ResultsError if it changed since it was written."""
     note = read_json(path)
-    # checkpoints of earlier versions have no digest of the note
+    # checkpoints of earlier versions have no hash of the note
     if note.get("note_sha256", note_hash(note)) != note_hash(note):
         raise ResultsError(f"{path}: changed since it was written; remove it to train this fold "
                            "from the start")
     return note
 
 
-def note_hash(note) -> str:
-    """SHA-256 (hex) over a checkpoint's JSON, but for the digest itself."""
+def note_hash(note: dict) -> str:
+    """SHA-256 (hex) of a checkpoint's JSON, without the hash stored in it."""
     rest = {name: value for name, value in note.items() if name != "note_sha256"}
     return _sha256(json.dumps(rest, sort_keys=True).encode())
 
 
-def without_code(runs) -> list[Run]:
-    """Those runs whose manifests are of versions that did not name the code that made them."""
+def without_code(runs: list[Run]) -> list[Run]:
+    """Select the runs whose manifest has no ``code_hash``, as earlier versions wrote it."""
     return [run for run in runs if "code_hash" not in run.manifest]
 
 
-def write(folder, predictions, manifest, attention=None) -> Run:
-    """Finish a run folder; each file appears whole or not at all, and the manifest last.
+def write(folder: Path | str, predictions: pd.DataFrame, manifest: dict,
+          attention: dict[str, np.ndarray] | None = None) -> Run:
+    """Write the final files of a run, each atomically and the manifest last.
 
-    predictions : DataFrame filename, clip_id, fold, target, p_0 ... p_{C-1} (a row per test clip)
-    manifest : dict with at least config_hash; the run's key and SHA-256 digests are added
-    attention : dict of arrays, or None
+    Parameters
+    ----------
+    folder : Path or str
+        Run folder.
+    predictions : pd.DataFrame
+        A row per test clip: filename, clip_id, fold, target, p_0 ... p_{C-1}.
+    manifest : dict
+        At least config_hash; the run's key and the SHA-256 hashes are added.
+    attention : dict of np.ndarray, optional
 
-    Raises ResultsError for predictions that could not be loaded again, and for a folder that is
-    complete or was made with another config: evidence is never overwritten.
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ResultsError
+        For invalid predictions or attention, a manifest of another run, and a complete folder.
     """
     run = Run.at(folder)
     if is_complete(folder):
@@ -250,7 +284,7 @@ def write(folder, predictions, manifest, attention=None) -> Run:
     table = _checked(predictions, run.fold, run.folder / PREDICTIONS)
     text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
     write_bytes(run.folder / PREDICTIONS, text.encode())
-    (run.folder / ATTENTION).unlink(missing_ok=True)  # of an attempt that was interrupted
+    (run.folder / ATTENTION).unlink(missing_ok=True)  # left by an interrupted attempt
     if attention is not None:
         if any(np.asarray(value).dtype.hasobject for value in attention.values()):
             raise ResultsError(f"{run.folder / ATTENTION}: arrays of objects are not stored")
@@ -265,33 +299,59 @@ def write(folder, predictions, manifest, attention=None) -> Run:
     return run
 
 
-def prediction_table(clips, probabilities) -> pd.DataFrame:
-    """predictions.csv as a table, from rows of the clip table and probabilities (clips, C)."""
+def prediction_table(clips: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
+    """Make the table of predictions.csv.
+
+    Parameters
+    ----------
+    clips : pd.DataFrame, n rows of the clip table
+    probabilities : np.ndarray, shape (n, C), float
+
+    Returns
+    -------
+    pd.DataFrame
+        filename, clip_id, fold, target, p_0 ... p_{C-1}.
+    """
     table = clips[COLUMNS[1:]].reset_index(drop=True)
     table.insert(0, "filename", [Path(path).name for path in clips.path])
     return table.assign(**{f"p_{k}": chances for k, chances in enumerate(probabilities.T)})
 
 
-def append_history(folder, row) -> None:
-    """Add an epoch to history.jsonl; `row` is a dict with at least `epoch`, counted from 1."""
+def append_history(folder: Path | str, row: dict) -> None:
+    """Add an epoch to history.jsonl; `row` has at least `epoch`, counted from 1."""
     _write_epochs(folder, [*_epochs(folder), row])
 
 
-def read_history(folder) -> pd.DataFrame:
-    """A row per finished epoch; no rows where nothing was written yet."""
+def read_history(folder: Path | str) -> pd.DataFrame:
+    """Read history.jsonl: a row per finished epoch, none if there is no file."""
     return pd.DataFrame(_epochs(folder))
 
 
-def truncate_history(folder, epoch) -> None:
-    """On resume: drop the lines after the checkpoint's `epoch` (0 drops all of them)."""
+def truncate_history(folder: Path | str, epoch: int) -> None:
+    """Drop the lines after the checkpoint's `epoch` before resuming; 0 drops all."""
     _write_epochs(folder, [row for row in _epochs(folder) if row["epoch"] <= epoch])
 
 
-def load(root="results", dataset=None, profile=None, experiment=None, seed=None) -> list[Run]:
-    """The complete runs under `root`, sorted; a filter that is None lets everything through.
+def load(root: Path | str = "results", dataset: str | None = None, profile: str | None = None,
+         experiment: str | None = None, seed: int | None = None) -> list[Run]:
+    """List the complete runs under `root`.
 
-    Raises ResultsError when nothing is left, and when runs of one experiment were made with
-    different configs, data or protocols, which must never be averaged.
+    Parameters
+    ----------
+    root : Path or str
+    dataset, profile, experiment, seed : optional
+        Keep only runs with this value.
+
+    Returns
+    -------
+    list of Run
+        Sorted.
+
+    Raises
+    ------
+    ResultsError
+        If no run is left, or runs of one experiment differ in config, data or protocol: they must
+        not be averaged.
     """
     wanted = dict(zip(KEY, (dataset, profile, experiment, seed), strict=False))
     wanted = {name: value for name, value in wanted.items() if value is not None}
@@ -309,11 +369,23 @@ def load(root="results", dataset=None, profile=None, experiment=None, seed=None)
     return runs
 
 
-def predictions(runs) -> pd.DataFrame:
-    """All test clips of all runs, a row each: the run's five keys, clip_id, source, target,
-    predicted, correct, p_0 ... `source` is the recording, the middle of `fold-id-take`.
+def predictions(runs: list[Run]) -> pd.DataFrame:
+    """Test clips of all runs in one table.
 
-    Raises ResultsError when a clip was tested twice under one seed.
+    Parameters
+    ----------
+    runs : list of Run
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per run and clip: the run's key, clip_id, source (the recording, the middle of
+        `fold-id-take`), target, predicted, correct, p_0 ... p_{C-1}.
+
+    Raises
+    ------
+    ResultsError
+        If a clip was tested twice with one seed.
     """
     tables = []
     for run in runs:
@@ -332,7 +404,7 @@ def predictions(runs) -> pd.DataFrame:
 
 
 def _checked(table, fold, path) -> pd.DataFrame:
-    """`table` as it was, or ResultsError with the first thing that is wrong with it."""
+    """`table` unchanged, or ResultsError with the first fault found."""
     n_classes = len(table.columns) - len(COLUMNS)
     if n_classes < 2 or [*table.columns] != COLUMNS + [f"p_{k}" for k in range(n_classes)]:
         raise ResultsError(f"{path}: columns are {', '.join(map(str, table.columns))}")
@@ -370,7 +442,5 @@ def _sha256(data) -> str:
 
 
 def _json(content, **options) -> str:
-    """Numpy numbers become JSON's; NaN, infinity and every other type are refused."""
+    """JSON text; numpy numbers are converted, NaN, infinity and other types refused."""
     return json.dumps(content, default=np.generic.item, allow_nan=False, **options)
-
-

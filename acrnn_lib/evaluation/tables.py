@@ -1,7 +1,7 @@
-"""Tables, recounted from the committed predictions each time: accuracy, recall, confusion, pairs.
+"""Result tables, computed from the predictions at each call: accuracy, recall, confusion, pairs.
 
-No number here is typed except the published ones (data/published.csv, each with its source).
-Experiments with missing folds are named as such; seeds are averaged only over the same folds.
+Experiments with missing folds are marked; seeds are averaged only over the same folds. Published
+values come from assets/published.csv, each with its source.
 
 Notebook: 07_result_tables
 """
@@ -16,8 +16,8 @@ from ..config import EXPERIMENTS
 from . import metrics, results
 from .results import ResultsError
 
-# what is asked, each as the experiments that are the rows of its table. That the paper has tables
-# of model settings and of attention placement is verified; the form of the others is ours
+# the experiments in the rows of each table. That the paper has tables of model settings and of
+# attention placement is verified; the form of the others is ours
 TABLES = {
     "models": ("knn", "svm", "forest", "mfcc-gmm", "mfcc-rnn", "rgb-cnn", "parallel",
                "attention-rnn", "acrnn", "acrnn-plus"),
@@ -26,23 +26,32 @@ TABLES = {
     "attention scaling": ("crnn", "sigmoid", "acrnn"),
     "recurrent cells": ("lstm", "acrnn"),
 }
-# what each of them asks; Holm's correction pays for the questions of one table
+# pairs compared in each table; Holm's correction is over the pairs of one table
 PAIRS = {title: tuple(("acrnn-plus", "acrnn") if row == "acrnn-plus" else ("acrnn", row)
                       for row in rows if row != "acrnn") for title, rows in TABLES.items()}
 PAIRS["model settings"] = (("acrnn", "crnn"), ("acrnn-noaug", "crnn-noaug"),
                            ("acrnn", "acrnn-noaug"), ("crnn", "crnn-noaug"))
 
 
-def summary(runs) -> pd.DataFrame:
-    """A row per dataset, profile and experiment.
+def summary(runs: list[results.Run]) -> pd.DataFrame:
+    """Accuracy of each experiment, a row per dataset, profile and experiment.
 
-    seeds, folds, clips : how many stand behind the row; all_folds : of the data set; accuracy, lo,
-    hi : shares, with the 95 % interval over recordings; fold_std : standard deviation over folds;
-    epochs, parameters : from the manifests; precision : of the arithmetic, all that occur;
-    minutes : wall times of all folds, added up although some ran side by side, mean over seeds;
-    commits : of the code that ran, with a + where it had been changed since, ? where none is known;
-    coverage : "complete", or which folds there are, which seeds were left out because they tested
-    fewer, and whether runs of different precision stand behind the row.
+    Parameters
+    ----------
+    runs : list of Run
+
+    Returns
+    -------
+    pd.DataFrame
+        seeds, folds, clips : counts
+        accuracy, lo, hi : 0 to 1, with the 95 % interval over recordings
+        fold_std : standard deviation over folds
+        epochs, parameters : from the manifests
+        precision : every arithmetic precision used
+        minutes : wall times summed over folds, even if run in parallel; mean over seeds
+        commits : of the code; "+": with uncommitted changes, "?": unknown
+        coverage : see `same_folds`
+        all_folds : of the data set
     """
     rows = []
     for (dataset, profile, experiment), group in by_experiment(runs).items():
@@ -62,15 +71,31 @@ def summary(runs) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"epochs": "Int64", "parameters": "Int64"})
 
 
-def compare(runs, a, b) -> pd.DataFrame:
-    """Experiment a against b on the clips that both tested, a row per dataset and profile.
+def compare(runs: list[results.Run], a: str, b: str) -> pd.DataFrame:
+    """Experiment a minus b on the clips that both tested, a row per dataset and profile.
 
-    difference, lo, hi, p : mean correctness of a minus b over seeds, bootstrapped over recordings;
-    mcnemar : exact test per common seed, with the clips that only a and only b got right;
-    disagree : share of clips that only one of them got right, over all pairs of a seed of a and one
-    of b; cohens_g : effect size, the share of these that a won, minus a half (0.05 is called small,
-    0.15 medium, 0.25 large; Cohen 1988, chapter 4).
-    Raises ResultsError for an experiment that was never run.
+    Parameters
+    ----------
+    runs : list of Run
+    a, b : str
+        Experiments.
+
+    Returns
+    -------
+    pd.DataFrame
+        difference, lo, hi, p : mean correctness over seeds, a minus b, bootstrapped over recordings
+        mcnemar : exact test per common seed, with the clips correct only for a and only for b
+        disagree : share of clips correct for only one of the two, over all pairs of seeds
+        cohens_g : a's share of these clips, minus 0.5 (0.05 small, 0.15 medium, 0.25 large)
+
+    Raises
+    ------
+    ResultsError
+        For an experiment without runs, or without common clips.
+
+    References
+    ----------
+    Cohen, Statistical Power Analysis for the Behavioral Sciences (1988), chapter 4.
     """
     groups, rows = by_experiment(runs), []
     if missing := {a, b} - {run.experiment for run in runs}:
@@ -91,19 +116,43 @@ def compare(runs, a, b) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def difference(ours, others) -> dict:
-    """Runs of one experiment against those of another, or of itself under other circumstances.
+def difference(ours: list[results.Run], others: list[results.Run]) -> dict:
+    """Accuracy of some runs minus that of others, on the clips that both tested.
 
-    Returns clips, difference, lo, hi and p, as `compare` has them. Raises ResultsError where no
-    clip was tested by both. Notebook: 07_result_tables
+    Parameters
+    ----------
+    ours, others : list of Run
+        One experiment each, or the same one with other settings.
+
+    Returns
+    -------
+    dict
+        clips, difference, lo, hi and p, as in `compare`.
+
+    Raises
+    ------
+    ResultsError
+        If no clip was tested by both.
+
+    Notebook: 07_result_tables
     """
     return _difference(*_common(*(same_folds(sorted(runs))[0] for runs in (ours, others))))
 
 
-def comparisons(runs, pairs=PAIRS) -> pd.DataFrame:
-    """`compare` for every pair that was run, by table; pairs : {table: ((a, b), ...)}.
+def comparisons(runs: list[results.Run], pairs: dict = PAIRS) -> pd.DataFrame:
+    """`compare` for every pair that was run.
 
-    p_holm is corrected over the pairs of one table on one data set and profile.
+    Parameters
+    ----------
+    runs : list of Run
+    pairs : dict
+        Table title -> pairs (a, b) of experiments.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns of `compare`, table, and p_holm: p, corrected for the pairs of one table on one
+        dataset and profile. Empty if no pair was run.
     """
     names = {run.experiment for run in runs}
     tables = [compare(runs, *pair).assign(table=title) for title, asked in pairs.items()
@@ -116,8 +165,8 @@ def comparisons(runs, pairs=PAIRS) -> pd.DataFrame:
     return table.assign(p_holm=families.transform(metrics.holm))
 
 
-def pairs_text(table) -> pd.DataFrame:
-    """A table of `comparisons` for people: points, rounded; who alone was right, seed by seed."""
+def pairs_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Format a table of `comparisons` for printing: percentage points, rounded."""
     rows = [{
         "table": row.table, "pair": f"{row.a} minus {row.b}",
         "data set, profile": f"{row.dataset}, {row.profile}",
@@ -131,8 +180,18 @@ def pairs_text(table) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def confusion(runs) -> pd.DataFrame:
-    """Counts over all clips and seeds of one experiment: rows truth, columns prediction."""
+def confusion(runs: list[results.Run]) -> pd.DataFrame:
+    """Confusion matrix over all clips and seeds of one experiment.
+
+    Parameters
+    ----------
+    runs : list of Run
+
+    Returns
+    -------
+    pd.DataFrame, shape (C, C), int
+        Counts: row = true class, column = predicted class.
+    """
     used, coverage = same_folds(sorted(runs))
     long = results.predictions(used)
     n_classes = long.filter(regex=r"^p_\d+$").shape[1]
@@ -141,8 +200,19 @@ def confusion(runs) -> pd.DataFrame:
     return pd.DataFrame(matrix, pd.Index(names, name="truth" + mark(coverage)), names)
 
 
-def recall(runs) -> pd.DataFrame:
-    """Recall by class: a row per class, a column per experiment, of one dataset and profile."""
+def recall(runs: list[results.Run]) -> pd.DataFrame:
+    """Recall by class.
+
+    Parameters
+    ----------
+    runs : list of Run
+        One dataset and profile.
+
+    Returns
+    -------
+    pd.DataFrame
+        0 to 1, a row per class, a column per experiment.
+    """
     columns = {}
     for (_, _, experiment), group in by_experiment(runs).items():
         matrix = confusion(group)
@@ -151,16 +221,16 @@ def recall(runs) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("class")
 
 
-def as_json(runs) -> str:
-    """The JSON object of `report --json`; accuracies are shares from 0 to 1."""
+def as_json(runs: list[results.Run]) -> str:
+    """The JSON object of `report --json`; accuracies from 0 to 1."""
     keys = ["dataset", "profile", "experiment", "seeds", "folds", "clips", "accuracy"]
     rows = [{**{key: row[key] for key in keys}, "interval": [row["lo"], row["hi"]]}
             for row in summary(runs).to_dict("records")]
     return json.dumps({"runs": rows}, indent=1)
 
 
-def as_text(runs) -> str:
-    """The summary as a table for people: percentages, blanks for what a manifest does not say."""
+def as_text(runs: list[results.Run]) -> str:
+    """The summary as plain text: percentages, blanks for values that a manifest lacks."""
     table = summary(runs)
     shown = table.drop(columns=["accuracy", "lo", "hi", "fold_std", "commits", "all_folds"])
     shown.insert(3, "accuracy", [interval_text(row) for row in table.to_dict("records")])
@@ -174,8 +244,8 @@ def as_text(runs) -> str:
     return text
 
 
-def as_markdown(runs) -> str:
-    """The README's table: experiment, what it is, accuracy with interval, folds, seeds, budget."""
+def as_markdown(runs: list[results.Run]) -> str:
+    """The README's table of results, in Markdown."""
     lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | "
              "precision | minutes, all folds |",
              "|---|---|---|---|---|---|---|---|"]
@@ -188,13 +258,13 @@ def as_markdown(runs) -> str:
     return "\n".join(lines) + "\n"
 
 
-def by_experiment(runs) -> dict:
-    """Sorted lists of runs by (dataset, profile, experiment)."""
+def by_experiment(runs: list[results.Run]) -> dict[tuple[str, str, str], list[results.Run]]:
+    """Group runs by (dataset, profile, experiment), each group sorted."""
     return {key: list(group) for key, group in groupby(
         sorted(runs), lambda run: (run.dataset, run.profile, run.experiment))}
 
 
-def n_folds(runs) -> int:
+def n_folds(runs: list[results.Run]) -> int:
     """How many folds the data set of some runs has: those that were learned from, and the tested.
 
     An inner run leaves one more out. Five, where old manifests name no training folds.
@@ -204,11 +274,19 @@ def n_folds(runs) -> int:
     return len(learned) + (2 if manifest.get("protocol") == "inner" else 1) if learned else 5
 
 
-def same_folds(runs):
-    """(runs of the seeds with the most folds, all the same ones; in words what that leaves out, and
-    that runs of different precision are among them).
+def same_folds(runs: list[results.Run]) -> tuple[list[results.Run], str]:
+    """Select the runs of the seeds with the most folds, all with the same folds.
 
-    runs : of one experiment, sorted
+    Parameters
+    ----------
+    runs : list of Run
+        One experiment, sorted.
+
+    Returns
+    -------
+    used : list of Run
+    coverage : str
+        "complete", or the folds there are, seeds excluded for having fewer, mixed precision.
     """
     folds = {seed: [run.fold for run in group]
              for seed, group in groupby(runs, lambda run: run.seed)}
@@ -233,7 +311,7 @@ def _commits(manifests):
 
 
 def _correct(runs) -> pd.DataFrame:
-    """bool, a row per clip (clip_id, source, fold), a column per seed."""
+    """Correctness: bool, a row per clip (clip_id, source, fold), a column per seed."""
     table = results.predictions(runs).pivot(
         index=["clip_id", "source", "fold"], columns="seed", values="correct")
     if table.isna().any(axis=None):
@@ -246,7 +324,7 @@ def _arrays(correct):
 
 
 def _common(ours, others):
-    """`_correct` of both on the clips that both tested."""
+    """`_correct` of both, on the clips that both tested."""
     left, right = _correct(ours), _correct(others)
     common = left.index.intersection(right.index)
     if common.empty:
@@ -262,17 +340,17 @@ def _difference(left, right):
 
 
 def _discord(a, b):
-    """How often just one is right, and who: from the shares of seeds that got each clip right."""
+    """Disagreement and Cohen's g, from the share of seeds that classified each clip correctly."""
     won, lost = (a * (1 - b)).sum(), (b * (1 - a)).sum()
     return {"disagree": (won + lost) / len(a),
             "cohens_g": won / (won + lost) - 0.5 if won + lost else 0.0}
 
 
-def interval_text(row):
-    """A row's accuracy with its interval, in percent."""
+def interval_text(row: dict | pd.Series) -> str:
+    """Accuracy and interval of a row of `summary`, in percent."""
     return f"{row['accuracy']:.1%} [{row['lo']:.1%}, {row['hi']:.1%}]"
 
 
-def mark(coverage):
-    """What stands behind a number that does not rest on all folds."""
+def mark(coverage: str) -> str:
+    """Suffix for a number that does not rest on all folds; empty for "complete"."""
     return "" if coverage == "complete" else f" ({coverage})"
