@@ -30,11 +30,12 @@ def step_frames(frames: int, n_steps: int) -> int:
     -------
     int, frames
         1, 3, 9 or 18, the one that gives T' steps of so many frames; all frames for one step.
+        For a T' that no layer of the ACRNN gives, frames // T'.
 
     Raises
     ------
     ValueError
-        For a T' that no layer gives.
+        For fewer frames than steps.
 
     Notebook: 10_is_attention_right
     """
@@ -43,10 +44,9 @@ def step_frames(frames: int, n_steps: int) -> int:
     for stride in np.cumprod([1, *(pool[1] for *_, pool in CONVOLUTIONS if pool)]).tolist():
         given |= {frames // stride: stride}
         given |= {kept // stride: stride} if stride >= early else {}
-    if n_steps not in given:
-        raise ValueError(f"n_steps: found {n_steps} for {frames} frames, expected one of "
-                         f"{sorted(given)}")
-    return given[n_steps]
+    if not 1 <= n_steps <= frames:
+        raise ValueError(f"n_steps: found {n_steps}, expected 1 to {frames}")
+    return given.get(n_steps, frames // n_steps)
 
 
 def owners(frames: int, n_steps: int = 7) -> np.ndarray:

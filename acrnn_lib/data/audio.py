@@ -1,4 +1,4 @@
-"""A sound file becomes one row of numbers: mono, 44.1 kHz, float32, as long as asked.
+"""Read a sound file as mono float32 samples at 44.1 kHz, as long as asked.
 
 Notebook: 01_listen_and_look
 """
@@ -8,54 +8,76 @@ import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 SAMPLE_RATE = 44100  # Hz
 
-# libsndfile opens what is left of a cut file and only notes the damage in its log.
+# libsndfile opens a truncated file and only notes the damage in its log.
 _DAMAGE = re.compile(
     r"lacks an end-of-stream bit|without an End-Of-Stream|Junk after the last page"
     r"|Corrupted bitstream|reports a hole"
 )
 _DECLARED = re.compile(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _STREAMED = 0x7FFF0000  # bytes; programs that write to a pipe declare a length above this one
-RATES = (1000, 400_000)  # Hz; beyond lie damaged headers, which would cost minutes to resample
+RATES = (1000, 400_000)  # Hz; others come from damaged headers and would take minutes to resample
 LOUDEST = 1e9  # times full scale; beyond it energies overflow
 _BLOCK = 2**22  # samples decoded at a time: a header may declare more than there is memory
 _MARGIN = 0.1  # s decoded beyond what is asked, so that the resampler's filter has its context
 
 
 class AudioError(ValueError):
-    """A sound that cannot be used: the message names the file and the reason."""
+    """A sound that cannot be used; the message names the file and the reason."""
 
 
-def duration(path):
-    """Seconds of sound that a file says it holds. Raises AudioError like `read`.
+def duration(path: Path | str | BinaryIO) -> float:
+    """Duration in s that a file's header states.
 
-    path : as for `read`. Notebook: 09_seeing_attention
+    Parameters
+    ----------
+    path : as for `read`
+
+    Raises
+    ------
+    AudioError
+
+    Notebook: 09_seeing_attention
     """
     with _opened(path) as file:
         return file.frames / file.samplerate
 
 
-def read(path, seconds=None, start=0.0):
+def read(
+    path: Path | str | BinaryIO, seconds: float | None = None, start: float = 0.0
+) -> np.ndarray:
     """Read a sound file as mono float32 at 44.1 kHz.
 
     Channels are averaged and other rates resampled (polyphase filter, exact ratio).
 
-    path : file of any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...), or a binary file
-        object, which errors call by its ``label``
-    seconds : s; cut or zero-padded to this length at the end; all that follows when None
-    start : s; where to begin
+    Parameters
+    ----------
+    path : Path, str or binary file object
+        Any format that libsndfile reads (WAV, FLAC, Ogg, MP3, ...). Errors name a file object by
+        its ``label``.
+    seconds : float, s, optional
+        Length of the result, cut or zero-padded at the end; by default all that follows ``start``.
+    start : float, s
 
-    Returns float32 [shape=(n,)], full scale 1.
-    Raises AudioError for a file that is missing, empty, no audio, truncated, without samples, with
-    NaN, infinite or absurdly large ones, or of a rate outside 1 to 400 kHz.
+    Returns
+    -------
+    np.ndarray, shape (n,), float32
+        Full scale is 1.
+
+    Raises
+    ------
+    AudioError
+        A file that is missing, empty, no audio, truncated, without samples, with NaN, infinite or
+        absurdly large samples, or of a rate outside 1 to 400 kHz.
 
     Notebook: 01_listen_and_look
     """
-    before = min(start, 1.0)  # s decoded ahead, as the resampler's filter needs its context
+    before = min(start, 1.0)  # s decoded before ``start``, as context of the resampler's filter
     wave, rate = _decode(path, None if seconds is None else seconds + before, start - before)
     path = _name(path)
     if not len(wave):
@@ -73,8 +95,8 @@ def read(path, seconds=None, start=0.0):
     return wave if seconds is None else fit(wave, round(seconds * SAMPLE_RATE))
 
 
-def fit(wave, n_samples):
-    """Cut the wave [shape=(..., n)], to a view, or zero-pad it to [shape=(..., n_samples)]."""
+def fit(wave: np.ndarray, n_samples: int) -> np.ndarray:
+    """Cut (a view) or zero-pad a wave, shape (..., n), to shape (..., n_samples)."""
     missing = n_samples - wave.shape[-1]
     if missing <= 0:
         return wave[..., :n_samples]
@@ -83,7 +105,7 @@ def fit(wave, n_samples):
 
 @contextmanager
 def _opened(source):
-    """The open sound file; what is wrong with a file becomes an AudioError that says so."""
+    """The open sound file; every fault of the file becomes an AudioError."""
     from soundfile import SoundFile, SoundFileError
 
     path = _name(source)
@@ -118,7 +140,7 @@ def _name(source):
 
 
 def _decode(source, seconds, start):
-    """Mean of the channels [shape=(n,)] and rate in Hz; everything that is wrong with the file."""
+    """Mean of the channels, shape (n,), and rate in Hz; AudioError for a damaged file."""
     with _opened(source) as file:
         rate, first = file.samplerate, round(start * file.samplerate)
         if first:

@@ -1,9 +1,9 @@
-"""The data set that needs no download: ten kinds of sound, made from numbers, like ESC-10.
+"""The synthetic data set: ten classes of generated sounds, like ESC-10, without a download.
 
 400 clips of 5 s, 40 of each class in five folds. As in ESC-10, some clips are takes of one
-recording, and levels, microphones, rooms, backgrounds, distractors and silence differ, so that a
-mean spectrum does not tell the class. Unlike ESC-10, it is known when each sound is heard. The set
-is frozen: another sound means another VERSION.
+recording, and levels, microphones, rooms, backgrounds, distractors and silence differ, so that the
+mean spectrum does not separate the classes. Unlike in ESC-10, the event times are known. The set is
+frozen: any change of a sound needs another VERSION.
 
 Notebook: 01_listen_and_look
 """
@@ -25,14 +25,19 @@ VERSION = 1
 CLASSES = tuple(VOICES)  # in ESC-10's order
 SECONDS = 5.0
 N = round(SECONDS * SAMPLE_RATE)
-FRAME = 441  # samples, 10 ms: how finely onsets and offsets are known
-FULL_CLIP = 0.2  # share of the clips of lasting sounds that are filled from end to end
+FRAME = 441  # samples, 10 ms: resolution of onsets and offsets
+FULL_CLIP = 0.2  # share of the clips with long sounds that one sound fills completely
 
 
-def plan():
-    """Return the 400 clips without rendering: clip_id, fold, target, category, source.
+def plan() -> pd.DataFrame:
+    """List the 400 clips without rendering them.
 
-    clip_id is fold-source-take; a source has one to three takes, all in one fold.
+    Returns
+    -------
+    pd.DataFrame
+        clip_id (fold-source-take), fold, target, category, source; a source has one to three
+        takes, all in one fold.
+
     Notebook: 01_listen_and_look
     """
     return _plan().reset_index()
@@ -54,13 +59,28 @@ def _plan():
     return pd.DataFrame(rows, columns=columns).set_index("clip_id")
 
 
-def render(clip_id):
-    """Make one clip; the same one each time, whatever was rendered before.
+def render(clip_id: str) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Render one clip; deterministic, whatever was rendered before.
 
-    Returns (wave, events): float32 [shape=(220500,)] within -1..1 at 44.1 kHz, and a list of
-    (onset, offset) in s, in order and not overlapping: when a sound of the clip's class is heard
-    (less than 30 dB under its loudest moment, and over the background; echoes do not count).
-    Raises ValueError for a clip that is not in the plan. Notebook: 01_listen_and_look
+    Parameters
+    ----------
+    clip_id : str
+        One of `plan`.
+
+    Returns
+    -------
+    wave : np.ndarray, shape (220500,), float32
+        Within -1 to 1, at 44.1 kHz.
+    events : list of (onset, offset), s
+        In order, not overlapping: when a sound of the clip's class is audible (less than 30 dB
+        under its loudest moment, and over the background; echoes do not count).
+
+    Raises
+    ------
+    ValueError
+        A clip that is not in the plan.
+
+    Notebook: 01_listen_and_look
     """
     if clip_id not in _plan().index:
         raise ValueError(f"{clip_id!r} is not one of the {len(_plan())} clips of synth.plan()")
@@ -72,7 +92,7 @@ def render(clip_id):
     sound, events = _perform(row["category"], stream, take, length, snr)
     background = _background(stream("background"), take, row["target"])
     wave = _record(sound + background * 10 ** (-snr / 20), room)
-    if gated:  # an edited recording: nothing between the sounds
+    if gated:  # an edited recording: digital silence between the sounds
         t = np.arange(N) / SAMPLE_RATE
         wave *= np.max([np.clip(np.minimum(t - on + 0.1, off + 0.3 - t) / 0.05, 0, 1)
                         for on, off in events], axis=0)
@@ -82,7 +102,7 @@ def render(clip_id):
 
 
 def _stream(source, name):
-    """Random numbers of one recording, for one purpose: independent of all others."""
+    """Random generator of one recording for one purpose, independent of all others."""
     return np.random.default_rng([VERSION, source, *name.encode()])
 
 
@@ -100,7 +120,7 @@ def _perform(category, stream, r, length, snr):
     track, events = np.zeros(N), []
     for start, duration in zip(starts, seconds, strict=True):
         first, n = round(start * SAMPLE_RATE), int(duration * SAMPLE_RATE)
-        sound, level = voice(stream("voice"), r, n), r.uniform(-5, 0)  # dB; always the same dog
+        sound, level = voice(stream("voice"), r, n), r.uniform(-5, 0)  # dB
         power = np.add.reduceat(sound**2, range(0, n - n % FRAME, FRAME)) / FRAME
         power = np.convolve(power, [1 / 3, 1 / 3, 1 / 3], "same")
         audible = power > power.max() * 10 ** (-min(snr + level, 30) / 10)
@@ -111,11 +131,11 @@ def _perform(category, stream, r, length, snr):
 
 
 def _background(s, r, target):
-    """Coloured noise, mostly; sometimes hum, a faint sound of another class, beeps and clicks."""
+    """Coloured noise; sometimes also hum, a faint sound of another class, beeps and clicks."""
     wave = noise(r, N, s.uniform(2, 7), s.uniform(20, 150), s.uniform(6000, 22000))
-    if s.random() < 0.25:  # from the mains
+    if s.random() < 0.25:  # mains hum
         wave += s.uniform(0.2, 1) * pulses(np.full(N, s.choice([50, 60])), s.uniform(0.5, 0.9))
-    if r.random() < 0.4:  # somewhere far away
+    if r.random() < 0.4:  # a distant sound of another class
         voice, _, (_, longest) = VOICES[CLASSES[(target + s.integers(1, 10)) % 10]]
         n = int(min(longest, 2) * SAMPLE_RATE)
         far, first = voice(s, r, n), r.integers(0, N - n)
@@ -130,7 +150,7 @@ def _background(s, r, target):
 
 
 def _record(wave, s):
-    """Room and microphone: an echo that dies away, a tilt, some resonances, a limited band."""
+    """Room and microphone: decaying echo, spectral tilt, resonances, band limits."""
     decay = s.uniform(0.02, 0.12) * SAMPLE_RATE  # samples until the echo has fallen by 8.7 dB
     echo = s.standard_normal(30000) * np.exp(-np.arange(30000) / decay)
     echo *= s.uniform(0, 0.6) / np.sqrt((echo**2).sum())
@@ -145,16 +165,27 @@ def _record(wave, s):
     return filtered(rfft(wave, size) * rfft(echo, size), band * 10 ** (decibel / 20), N)
 
 
-def write(folder):
+def write(folder: Path | str) -> None:
     """Render all clips into a folder: clip_id.wav (16 bit), clips.csv (the plan) and events.csv.
 
-    The folder must not exist yet, or be empty (else OSError); it gets its name only when it is
-    whole, so that an interrupted call can simply be repeated. Notebook: 01_listen_and_look
+    The folder gets its name only when it is complete; an interrupted call can be repeated.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Must not exist yet, or be empty.
+
+    Raises
+    ------
+    OSError
+        The folder is not empty.
+
+    Notebook: 01_listen_and_look
     """
     folder, clips = Path(folder), plan()
     if folder.exists():
         folder.rmdir()
-    with arriving(folder) as new, ThreadPoolExecutor() as pool:  # NumPy's loops run side by side
+    with arriving(folder) as new, ThreadPoolExecutor() as pool:  # NumPy releases the GIL
         found = bar(pool.map(functools.partial(_save, new), clips["clip_id"]), label="synth",
                     total=len(clips), unit="clip")
         rows = [(clip, *event) for clip, events in zip(clips["clip_id"], found, strict=True)
@@ -164,8 +195,8 @@ def write(folder):
             table.to_csv(new / f"{name}.csv", index=False, lineterminator="\n")
 
 
-def events(folder):
-    """Return the events of a written folder: clip_id, onset, offset (s), in the plan's order.
+def events(folder: Path | str) -> pd.DataFrame:
+    """Events of a written folder: clip_id, onset, offset (s), in the plan's order.
 
     Notebook: 09_seeing_attention
     """
@@ -180,6 +211,6 @@ def _save(folder, clip_id):
     return found
 
 
-def to_pcm(wave):
-    """Round a wave to 16 bits, as its file holds it: int16."""
+def to_pcm(wave: np.ndarray) -> np.ndarray:
+    """Round a wave within -1 to 1 to 16 bits, as its file holds it: same shape, int16."""
     return np.round(wave * 32768.0).astype(np.int16)

@@ -1,8 +1,9 @@
-"""Ten voices: how to make a dog bark, rain, a baby's cry ... from noise, pulses and resonances.
+"""Generators of the ten classes of sound, made from noise, pulses and resonances.
 
-Every voice takes two random generators and a length. `s` draws what all takes of one recording
-share (the dog's size, the clock's case) and starts afresh for each call; `r` draws what each
-performance has of its own. Every voice returns float64 [shape=(n,)], of any level.
+Each generator, ``dog(s, r, n)`` and the others, takes two random generators and a length in samples
+and returns float64, shape (n,), of any level. ``s`` draws what all takes of one recording share
+(the dog's size, the clock's case) and is seeded the same for each call; ``r`` draws what differs
+between performances.
 
 Notebook: 01_listen_and_look
 """
@@ -13,35 +14,90 @@ from scipy.signal import lfilter, oaconvolve
 
 from .audio import SAMPLE_RATE
 
-# The tools
+# Building blocks
 
 
 GRID = np.geomspace(20, SAMPLE_RATE / 2, 300)  # Hz, where filter curves are computed
 
 
-def filtered(spectrum, gain, n):
-    """The first n samples of a spectrum's sound, once filtered by a gain given on GRID."""
+def filtered(spectrum: np.ndarray, gain: np.ndarray, n: int) -> np.ndarray:
+    """Filter a sound that is given as a spectrum.
+
+    Parameters
+    ----------
+    spectrum : np.ndarray, shape (bins,), complex
+        Of a real FFT of even size.
+    gain : np.ndarray, shape of GRID
+        Amplitude gains at the frequencies of GRID.
+    n : int, samples
+
+    Returns
+    -------
+    np.ndarray, shape (n,), float64
+        The first n samples.
+    """
     size = 2 * len(spectrum) - 2
     hertz = np.arange(len(spectrum)) * (SAMPLE_RATE / size)
     return irfft(spectrum * np.interp(hertz, GRID, gain), size, overwrite_x=True)[:n]
 
 
-def noise(r, n, tilt=0.0, low=20.0, high=22000.0):
-    """Gaussian noise that falls by `tilt` dB per octave, softly limited to low..high Hz, RMS 1."""
+def noise(
+    r: np.random.Generator, n: int, tilt: float = 0.0, low: float = 20.0, high: float = 22000.0
+) -> np.ndarray:
+    """Gaussian noise of RMS 1, coloured and softly band-limited.
+
+    Parameters
+    ----------
+    r : np.random.Generator
+    n : int, samples
+    tilt : float, dB per octave
+        How much the level falls.
+    low, high : float, Hz
+        Band limits.
+
+    Returns
+    -------
+    np.ndarray, shape (n,), float64
+    """
     white = r.standard_normal((next_fast_len((n + 1) // 2) + 1, 2)).view(complex)[:, 0]
     gain = GRID ** (-tilt / 6.02) / np.sqrt((1 + (low / GRID) ** 6) * (1 + (GRID / high) ** 6))
     wave = filtered(white, gain, n)
     return wave / np.sqrt(np.mean(wave**2))
 
 
-def pulses(hertz, bright):
-    """A train of pulses: partial k has the amplitude bright**k (the sum in closed form)."""
+def pulses(hertz: np.ndarray, bright: float) -> np.ndarray:
+    """Pulse train, in closed form: partial k has the amplitude bright**k.
+
+    Parameters
+    ----------
+    hertz : np.ndarray, shape (n,), Hz
+        Fundamental frequency at each sample.
+    bright : float, 0 to 1
+
+    Returns
+    -------
+    np.ndarray, shape (n,), float64
+    """
     wave = bright * np.cos(2 * np.pi / SAMPLE_RATE * np.cumsum(hertz))
     return (wave - bright**2) / (1 - 2 * wave + bright**2)
 
 
-def formants(wave, hertz, widths, gains):
-    """Resonances side by side, as a throat or a wooden case has; hertz and widths in Hz."""
+def formants(
+    wave: np.ndarray, hertz: np.ndarray, widths: list[float], gains: list[float]
+) -> np.ndarray:
+    """Sum of parallel resonances of a wave, as of a vocal tract or a wooden case.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (n,)
+    hertz, widths : sequence of float, Hz
+        Centre frequencies and bandwidths.
+    gains : sequence of float
+
+    Returns
+    -------
+    np.ndarray, shape (n,), float64
+    """
     out = np.zeros(len(wave))
     for f, width, gain in zip(hertz, widths, gains, strict=True):
         radius = np.exp(-np.pi * width / SAMPLE_RATE)
@@ -50,37 +106,70 @@ def formants(wave, hertz, widths, gains):
     return out
 
 
-def path(n, *points):
-    """A curve of n values through (place 0..1, value) points."""
+def path(n: int, *points: tuple[float, float]) -> np.ndarray:
+    """Piecewise linear curve, shape (n,), through (position 0 to 1, value) points."""
     return np.interp(np.linspace(0, 1, n), *np.transpose(points))
 
 
-def wander(r, n, hertz):
-    """A smooth random curve around 0, of RMS about 1, that turns some `hertz` times a second."""
+def wander(r: np.random.Generator, n: int, hertz: float) -> np.ndarray:
+    """Random curve around 0, shape (n,), piecewise linear with ``hertz`` random knots per s."""
     knots = r.standard_normal(int(n / SAMPLE_RATE * hertz) + 4)
     return np.interp(np.linspace(1, len(knots) - 2, n), np.arange(len(knots)), knots)
 
 
-def hits(r, n, rate, spread, kernel):
-    """Kernels at random moments, `rate` a second; their levels scatter by `spread` (log-normal)."""
+def hits(
+    r: np.random.Generator, n: int, rate: float, spread: float, kernel: np.ndarray
+) -> np.ndarray:
+    """Kernels at random times, of random sign.
+
+    Parameters
+    ----------
+    r : np.random.Generator
+    n : int, samples
+    rate : float, per s
+        Mean number of kernels.
+    spread : float
+        Standard deviation of the log-normal levels.
+    kernel : np.ndarray, shape (k,)
+
+    Returns
+    -------
+    np.ndarray, shape (n,), float64
+    """
     count = r.poisson(rate * n / SAMPLE_RATE)
     at, level = r.integers(0, n, count), np.exp(spread * r.standard_normal(count))
     train = np.bincount(at, level * r.choice([-1, 1], count), minlength=n)
     return oaconvolve(train, kernel)[:n]
 
 
-def ping(r, seconds, hertz, n=2000):
-    """A short knock: noise and tones at `hertz` that die away within `seconds`."""
+def ping(
+    r: np.random.Generator, seconds: float, hertz: np.ndarray, n: int = 2000
+) -> np.ndarray:
+    """A short knock: noise and tones that decay exponentially.
+
+    Parameters
+    ----------
+    r : np.random.Generator
+    seconds : float, s
+        Time constant of the decay.
+    hertz : np.ndarray, Hz
+        Frequencies of the tones.
+    n : int, samples
+
+    Returns
+    -------
+    np.ndarray, shape (n,), float64
+    """
     t = np.arange(n) / SAMPLE_RATE
     tones = sum(np.sin(2 * np.pi * f * t) for f in hertz)
     return (tones + 0.7 * r.standard_normal(n)) * np.exp(-t / seconds) * (1 - np.exp(-t / 1e-4))
 
 
-# The voices
+# The classes
 
 
-def dog(s, r, n):
-    """A bark: a rough pulse train whose pitch jumps up and falls, through a muzzle that opens."""
+def dog(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Bark: a rough pulse train whose pitch rises and falls, through opening formants."""
     pitch, size, rough = s.uniform(260, 700), s.uniform(0.75, 1.3), s.uniform(0.1, 0.7)
     pitch *= r.uniform(0.93, 1.08)
     hertz = pitch * path(n, (0, 0.7), (0.2, 1.15), (0.5, 1.0), (1, 0.55))
@@ -91,8 +180,8 @@ def dog(s, r, n):
     return bark * path(n, (0, 0), (0.06, 1), (0.45, 0.6), (0.8, 0.1), (1, 0))
 
 
-def rain(s, r, n):
-    """Very many small drops: a steady hiss and, nearer, single drops that ping."""
+def rain(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Rain: many small drops as a steady hiss and, nearer, single drops."""
     tilt, rate, near = s.uniform(-1, 5), 10 ** s.uniform(2, 3), s.uniform(0.2, 0.8)
     drop = ping(s, s.uniform(5e-4, 2e-3), s.uniform(900, 6000, 2))
     drops = hits(r, n, rate, 0.6, drop)
@@ -100,8 +189,8 @@ def rain(s, r, n):
     return (hiss + near * drops / (drops.std() + 1e-9)) * _fade(n, 0.25)
 
 
-def sea_waves(s, r, n):
-    """Swell after swell: a low roar rises, breaks into bright foam and runs back slowly."""
+def sea_waves(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Sea waves: a low roar rises, breaks into bright foam and runs back slowly."""
     period, foam = s.uniform(2.5, 4.5) * SAMPLE_RATE, s.uniform(0.4, 1.2)
     swells = max(1, round(n / period * r.uniform(0.8, 1.2)))
     place = (np.arange(n) * swells / n) % 1
@@ -112,8 +201,8 @@ def sea_waves(s, r, n):
     return roar * rise**1.3 + foam * noise(r, n, tilt - 3, 500) * spray
 
 
-def crying_baby(s, r, n):
-    """A long open vowel, high and bright: the pitch arches, trembles and sometimes breaks."""
+def crying_baby(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Cry: a long open vowel, high and bright; the pitch arches, trembles and may break."""
     pitch, tremble = s.uniform(330, 560) * r.uniform(0.95, 1.06), s.uniform(4, 8)
     t = np.arange(n) / SAMPLE_RATE
     hertz = pitch * path(n, (0, 0.8), (0.15, 1.05), (0.6, 1.1), (1, 0.75))
@@ -126,8 +215,8 @@ def crying_baby(s, r, n):
     return cry * path(n, (0, 0), (0.1, 0.8), (0.5, 1), (0.85, 0.7), (1, 0))
 
 
-def clock_tick(s, r, n):
-    """An escapement: tick, tock, at exactly equal steps, each two small knocks of the case."""
+def clock_tick(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Clock: tick and tock at equal intervals, each two small knocks of the case."""
     period, swing = s.uniform(0.2, 0.7), s.uniform(0, 0.06)
     case = s.uniform(600, 7000, 3)
     decay, echo = 10 ** s.uniform(-2.9, -2.0), int(s.uniform(0.008, 0.03) * SAMPLE_RATE)
@@ -140,8 +229,8 @@ def clock_tick(s, r, n):
     return out[:n]
 
 
-def sneezing(s, r, n):
-    """A gasp that swells ("ah"), a sudden burst of air ("tsch") and a short voiced rest ("oo")."""
+def sneezing(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Sneeze: a gasp that swells ("ah"), a burst of air ("tsch") and a voiced rest ("oo")."""
     pitch, voiced = s.uniform(110, 320), s.uniform(0.1, 0.6)
     a = int(n * s.uniform(0.3, 0.5))  # where it bursts
     gasp = noise(r, a, 2, 300, 5000) * path(a, (0, 0), (0.7, 0.25), (0.9, 0.1), (1, 0))
@@ -155,8 +244,8 @@ def sneezing(s, r, n):
     return np.r_[gasp, burst + voiced * dull * path(m, (0, 0), (0.2, 0.8), (0.8, 0.1), (1, 0))]
 
 
-def helicopter(s, r, n):
-    """Rotor blades slap the air 9 to 20 times a second, over a turbine's wide noise and whine."""
+def helicopter(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Helicopter: rotor blades at 9 to 20 Hz over a turbine's broadband noise and whine."""
     rate, slap, tilt = s.uniform(9, 20), s.uniform(4, 9), s.uniform(2, 6)
     phase = np.cumsum(rate * (1 + 0.02 * wander(r, n, 0.5))) / SAMPLE_RATE
     blade = np.exp(-slap * (phase % 1)) * np.minimum(1, 30 * (phase % 1))
@@ -168,8 +257,8 @@ def helicopter(s, r, n):
     return body * _fade(n, 0.5)
 
 
-def chainsaw(s, r, n):
-    """A two-stroke engine: idling, it fires 30 to 50 times a second; at full throttle it howls."""
+def chainsaw(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Chainsaw: a two-stroke engine, idling at 30 to 50 Hz, faster at full throttle."""
     idle, full = s.uniform(32, 50), s.uniform(90, 150)
     throttle = np.clip(0.5 + 1.2 * wander(r, n, s.uniform(0.7, 2)), 0, 1)
     throttle = lfilter([2e-4], [1, 2e-4 - 1], throttle)  # an engine needs time to rev up
@@ -182,8 +271,8 @@ def chainsaw(s, r, n):
     return (exhaust / exhaust.std() + s.uniform(1, 3) * wood * (0.2 + fire)) * _fade(n, 0.2)
 
 
-def rooster(s, r, n):
-    """Cock-a-doodle-doo: three short calls, then a long high one that sinks and roughens."""
+def rooster(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Crow: three short calls, then a long high one that sinks and becomes rough."""
     pitch, size = s.uniform(380, 720) * r.uniform(0.95, 1.05), s.uniform(0.8, 1.2)
     hertz = pitch * path(n, (0, 0.8), (0.1, 0.95), (0.2, 1.1), (0.3, 0.95), (0.42, 1.4),
                          (0.65, 1.3), (0.9, 0.9), (1, 0.6))
@@ -199,8 +288,8 @@ def rooster(s, r, n):
                        (c + 0.05, 1), (0.75, 0.9), (1, 0))
 
 
-def crackling_fire(s, r, n):
-    """Wood splits at random moments, weakly or loudly, over the breath of the flames."""
+def crackling_fire(s: np.random.Generator, r: np.random.Generator, n: int) -> np.ndarray:
+    """Fire: wood splits at random times, softly or loudly, over the noise of flames."""
     rate, tilt = 10 ** s.uniform(0.7, 1.6), s.uniform(0, 6)
     crack = ping(s, 10 ** s.uniform(-3.3, -2.4), s.uniform(700, 7000, 2))
     fine = hits(r, n, rate * 8, 0.8, ping(s, 5e-4, s.uniform(2000, 9000, 1)))
@@ -211,12 +300,12 @@ def crackling_fire(s, r, n):
 
 
 def _fade(n, seconds):
-    """In and out, in at most `seconds` each."""
+    """Fade in and out, each in at most ``seconds``: gains, shape (n,)."""
     edge = np.arange(1, n + 1) / (seconds * SAMPLE_RATE)
     return np.minimum(1, np.minimum(edge, edge[::-1]))
 
 
-# voice, how many in a clip, seconds of each
+# class: (generator, events per clip, duration of each in s)
 VOICES = {
     "dog": (dog, (2, 6), (0.16, 0.4)),
     "rain": (rain, (1, 2), (1.2, 4.0)),

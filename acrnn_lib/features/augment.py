@@ -7,6 +7,7 @@ import functools
 import math
 import zlib
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
@@ -14,40 +15,75 @@ import torch
 
 from ..device import sent, side_by_side
 
+if TYPE_CHECKING:
+    from ..config import BankConfig
+
 N_FFT = 2048  # samples, 46 ms: resolves the partials of voiced sounds
 HOP = N_FFT // 4
 KNOTS = 6  # of the random filters, 8 ERB apart
-JUMP, JUMPING = 4.0, 0.3  # an onset: this share of bins is so many times as loud as just before
+JUMP, JUMPING = 4.0, 0.3  # onset: more than JUMPING of the bins grow by more than a factor JUMP
 
 
-def time_stretch(wave, rate):
+def time_stretch(wave: np.ndarray | torch.Tensor, rate: float) -> np.ndarray | torch.Tensor:
     """Change the duration of a sound without its pitch, by a phase vocoder.
 
     Parameters
     ----------
-    wave : (N,) or (B, N), NumPy array or tensor, float
-    rate : float over 0; over 1 is faster, the result has round(N / rate) samples
+    wave : np.ndarray or torch.Tensor, shape (N,) or (B, N), float
+    rate : float, over 0
+        Speed; over 1 is faster.
 
-    Returns the kind that came in, float32. Raises ValueError for a rate that is not positive or
-    a wave without samples. Sources: paper, section on augmentation (range 0.8 to 1.3); Flanagan
-    and Golden 1966 (phase vocoder). Notebook: 03_augmentation
+    Returns
+    -------
+    Same kind as ``wave``, shape (round(N / rate),) or (B, round(N / rate)), float32
+
+    Raises
+    ------
+    ValueError
+        Rate not positive, or wave without samples.
+
+    References
+    ----------
+    Paper, section on augmentation (range 0.8 to 1.3); Flanagan and Golden 1966.
+
+    Notebook: 03_augmentation
     """
     _check(wave, rate=rate)
     return _as_given(wave, lambda x: _vocoder(x, rate, round(x.shape[-1] / rate)))
 
 
-def pitch_shift(wave, semitones):
+def pitch_shift(wave: np.ndarray | torch.Tensor, semitones: float) -> np.ndarray | torch.Tensor:
     """Change the pitch of a sound without its duration: stretch, then resample.
 
-    wave : (N,) or (B, N), NumPy array or tensor; semitones : float, 12 to the octave. Returns the
-    same length and kind, float32. Source: paper, section on augmentation (range -3.5 to 3.5).
+    Parameters
+    ----------
+    wave : np.ndarray or torch.Tensor, shape (N,) or (B, N), float
+    semitones : float
+        Shift in semitones, 12 to the octave.
+
+    Returns
+    -------
+    Same kind and shape as ``wave``, float32
+
+    References
+    ----------
+    Paper, section on augmentation (range -3.5 to 3.5).
+
     Notebook: 03_augmentation
     """
     return stretch_and_shift(wave, 1.0, semitones)
 
 
-def stretch_and_shift(wave, rate, semitones):
-    """Both at once with a single vocoder pass: round(N / rate) samples, pitch moved.
+def stretch_and_shift(
+    wave: np.ndarray | torch.Tensor, rate: float, semitones: float
+) -> np.ndarray | torch.Tensor:
+    """Time stretch and pitch shift in a single vocoder pass.
+
+    Parameters as for `time_stretch` and `pitch_shift`.
+
+    Returns
+    -------
+    Same kind as ``wave``, shape (round(N / rate),) or (B, round(N / rate)), float32
 
     Notebook: 03_augmentation
     """
@@ -75,7 +111,7 @@ def _check(wave, rate):
 def _as_given(wave, function):
     x = torch.as_tensor(wave).float()
     clips = x.reshape(-1, x.shape[-1])
-    # clip by clip, all stays in the cache of a CPU's core; a GPU wants them all at once
+    # one clip at a time fits a CPU core's cache; a GPU is faster with all at once
     result = (torch.cat(side_by_side(function, clips.split(1))) if x.device.type == "cpu" else
               function(clips))
     result = result if x.dim() == 2 else result[0]
@@ -96,24 +132,33 @@ def _vocoder(x, rate, length):
     return _overlap_add(turn(spectrum, left, share), window, length)
 
 
-def turned(spectrum, left, share):
-    """Frames of the stretched sound, complex64 (B, T, bins), from those of the source.
+def turned(spectrum: torch.Tensor, left: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """STFT frames of the stretched sound from those of the source, with phase locking.
 
-    spectrum : complex64 (B, frames, bins); left : int64 (T,), the source frame before each frame
-    of the result; share : float32 (T, 1), how far that one lies towards the next. An onset in a
-    source frame that none of them names, as happens at rates over 1, is not seen
+    Parameters
+    ----------
+    spectrum : torch.Tensor, shape (B, frames, bins), complex64
+    left : torch.Tensor, shape (T,), int64
+        Source frame before each frame of the result.
+    share : torch.Tensor, shape (T, 1), float32
+        Position between that source frame (0) and the next one (1).
+
+    Returns
+    -------
+    torch.Tensor, shape (B, T, bins), complex64
+        Onsets in source frames that ``left`` skips, as at rates over 1, are not detected.
     """
     magnitude = _magnitude(spectrum)
     phasor = _phasor(spectrum, magnitude)
 
-    # Frames are as far apart in the result as in the source, so each bin's phase advances from
-    # one to the next by what it did at the matching place of the source. As complex numbers of
-    # length 1, phases add up in a product, and no arc tangent or sine is ever taken.
+    # The hop is the same in result and source, so each bin's phase advances from frame to frame as
+    # at the matching position of the source. Phases are complex numbers of magnitude 1, which add
+    # up in a product: no arc tangent or sine is needed.
     advance = phasor[:, left + 1] * phasor[:, left].conj()
     turned = torch.cat([phasor[:, :1], advance[:, :-1]], 1).cumprod(1)
 
-    # What was summed up before an onset says nothing about what begins there: a frame in which
-    # many bins jump takes its phases from the recording, so that clicks stay clicks.
+    # Phases accumulated before an onset do not apply to the new sound: an onset frame takes its
+    # phases from the source, which keeps clicks sharp.
     jumps = (magnitude[:, 1:] > JUMP * magnitude[:, :-1]).float().mean(dim=-1) > JUMPING
     onsets = torch.nn.functional.pad(jumps, (1, 0))[:, left]
     since = (onsets * torch.arange(len(left), device=left.device)).cummax(dim=1).values
@@ -122,9 +167,9 @@ def turned(spectrum, left, share):
     magnitude = torch.lerp(magnitude[:, left], magnitude[:, left + 1], share)
     rotated = _scale(turned, magnitude)
 
-    # A partial fills several bins, whose phases alternate in sign. Summed up one by one they drift
-    # apart and cancel; so each bin takes the phase of what it and its neighbours say together
-    # (Puckette 1995), which is that of the strongest.
+    # Phase locking (Puckette 1995): a partial fills several bins of alternating sign, whose phases
+    # would drift apart and cancel; so each bin takes the phase of its sum with its neighbours,
+    # signs alternating, which is about that of the strongest.
     locked = rotated.clone()
     locked[..., 1:] -= rotated[..., :-1]
     locked[..., :-1] -= rotated[..., 1:]
@@ -132,7 +177,7 @@ def turned(spectrum, left, share):
 
 
 def _compiled(spectrum, left, share):
-    """``turned`` on a CPU, several times as fast, equal but for the order of rounding."""
+    """`turned` on a CPU, several times as fast, equal but for rounding."""
     from .phases import turn
 
     result = np.empty((len(spectrum), len(left), spectrum.shape[2], 2), np.float32)
@@ -141,7 +186,7 @@ def _compiled(spectrum, left, share):
     return torch.view_as_complex(torch.from_numpy(result))
 
 
-# Complex numbers times and over real ones, by parts: torch would make complex numbers of both.
+# Complex times real by parts: torch would convert the real numbers to complex ones.
 
 def _magnitude(spectrum):
     return spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag).sqrt_()
@@ -152,13 +197,13 @@ def _scale(spectrum, gain):
 
 
 def _phasor(spectrum, magnitude):
-    """Complex numbers of length 1 with the phases of a spectrum, 1 where it is nothing."""
+    """Complex numbers of magnitude 1 with the phases of a spectrum; 1 where it is zero."""
     unit = _scale(spectrum, magnitude.clamp_min(1e-20).reciprocal_())
     return unit.masked_fill_(magnitude < 1e-20, 1)
 
 
 def _overlap_add(spectrum, window, length):
-    """The inverse of the centred STFT, (B, frames, bins) -> (B, length)."""
+    """Inverse of the centred STFT: (B, frames, bins) to (B, length)."""
     parts = N_FFT // HOP
 
     def add(frames):
@@ -172,10 +217,10 @@ def _overlap_add(spectrum, window, length):
 
 
 def _resample(x, length, sizes):
-    """Band-limited resampling to ``length`` samples: cut or extend the spectrum.
+    """Band-limited resampling to ``length`` samples: truncate or extend the spectrum.
 
-    sizes : of the two transforms; the first leaves room behind the sound, as the Fourier transform
-    would let its ends leak into each other.
+    sizes : (padded, target) sizes in samples of the forward and inverse transform; the padding
+    keeps the ends of the sound from wrapping around.
     """
     padded, target = sizes
     if x.device.type == "cpu":  # SciPy's long transforms take half as long as torch's
@@ -186,10 +231,10 @@ def _resample(x, length, sizes):
 
 @functools.lru_cache
 def _transform_sizes(n, ratio):
-    """Sizes (a, b) of fast transforms, n + N_FFT <= a, with b / a within half a cent of a ratio
-    (waves shorter than a second: within one cent).
+    """Sizes (a, b) of fast transforms, n + N_FFT <= a, with b / a within half a cent of a ratio.
 
-    A transform of 222,553 samples, a prime, takes six times as long as one of 225,000.
+    For waves shorter than a second: within one cent. A transform of 222,553 samples, a prime, takes
+    six times as long as one of 225,000.
     """
     least = n + N_FFT
     largest = (2 * least + 50_000) * max(1, ratio)
@@ -205,21 +250,38 @@ def _transform_sizes(n, ratio):
     return int(first[a]), int(smooth[b])
 
 
-def rng_for(*key):
-    """A generator of its own for each key, e.g. (seed, clip_id, copy): order does not matter."""
+def rng_for(*key: int | str) -> np.random.Generator:
+    """Random generator that depends only on its key, e.g. (seed, clip_id, copy)."""
     return np.random.default_rng([
         zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in key
     ])
 
 
-def augmented_copy(wave, clip_id, copy, bank):
-    """Copy number ``copy`` of a clip's bank: stretched and shifted by its own random amounts.
+def augmented_copy(
+    wave: np.ndarray | torch.Tensor, clip_id: str, copy: int, bank: "BankConfig"
+) -> np.ndarray | torch.Tensor:
+    """Augmented copy of a clip, stretched and shifted by random amounts.
 
-    wave (N,) float32, NumPy array or tensor; copy 0 is the clip itself. Rate and semitones are
-    uniform in the bank's ranges and depend on nothing but the bank's seed, the clip and the copy.
-    Returns the same kind, on the same device, (N,): a longer result is cut at a random place, a
-    shorter one is zero-padded.
-    Source: paper, section on augmentation. Notebook: 03_augmentation
+    Rate and semitones are uniform in the bank's ranges and depend only on its seed, clip and copy.
+
+    Parameters
+    ----------
+    wave : np.ndarray or torch.Tensor, shape (N,), float32
+    clip_id : str
+    copy : int
+        Number of the copy; 0 returns the clip itself.
+    bank : BankConfig
+
+    Returns
+    -------
+    Same kind as ``wave``, on the same device, shape (N,), float32
+        Longer results are cut at a random place, shorter ones zero-padded.
+
+    References
+    ----------
+    Paper, section on augmentation.
+
+    Notebook: 03_augmentation
     """
     if copy == 0:
         return wave
@@ -235,19 +297,33 @@ def augmented_copy(wave, clip_id, copy, bank):
     return result.numpy() if isinstance(wave, np.ndarray) else result
 
 
-def mix(static, targets, alpha, generator):
-    """Mix each segment with another one as if both sounds had been played at once.
+def mix(
+    static: torch.Tensor, targets: torch.Tensor, alpha: float, generator: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mix each segment with another one of the batch (mixup on energies).
+
+    Energies add, log(r^2 exp(a) + (1 - r)^2 exp(b)): waveforms mixed by r and 1 - r, without their
+    interference. Targets mix by r.
 
     Parameters
     ----------
-    static : (B, bands, frames) float32 log energies
-    targets : (B, C) class probabilities
-    alpha : float over 0; the share r of a segment is drawn from Beta(alpha, alpha)
-    generator : numpy Generator
+    static : torch.Tensor, shape (B, n_bands, frames), float32
+        Log energies.
+    targets : torch.Tensor, shape (B, C), float32
+        Class probabilities.
+    alpha : float, over 0
+        Each segment's r is drawn from Beta(alpha, alpha).
+    generator : np.random.Generator
 
-    Energies add, so the mix is log(r^2 exp(a) + (1 - r)^2 exp(b)): the mixing of waveforms with
-    weights r and 1 - r, but for their interference. Targets mix by r. Returns both.
-    Sources: Zhang et al. 2018 (mixup); Tokozume et al. 2018 (mixing of sounds).
+    Returns
+    -------
+    static, targets : torch.Tensor
+        Shapes as given.
+
+    References
+    ----------
+    Zhang et al. 2018 (mixup); Tokozume et al. 2018 (mixing of sounds).
+
     Notebook: 03_augmentation
     """
     other = sent(generator.permutation(len(static)), static.device)
@@ -258,15 +334,30 @@ def mix(static, targets, alpha, generator):
     return mixed, share * targets + (1 - share) * targets[other]
 
 
-def colour(static, widest, generator):
-    """Let each segment sound as if through other equipment: a random smooth filter.
+def colour(
+    static: torch.Tensor, widest: float, generator: np.random.Generator
+) -> torch.Tensor:
+    """Apply a random smooth filter to each segment (FilterAugment style).
 
-    static : (B, bands, frames) float32 log energies; generator : numpy Generator
-    widest : float, dB; the filter's gain is drawn uniformly from -widest to widest at KNOTS bands,
-        the outermost among them, and runs straight from one to the next
+    Reduces overfitting to the recording equipment. The gain is drawn at KNOTS evenly spaced bands,
+    the outermost included, and interpolated linearly.
 
-    A network that sees few recordings of a class may learn what their equipment did to them.
-    Source: Nam et al. 2022 (FilterAugment), whose steps and slopes these are in spirit only.
+    Parameters
+    ----------
+    static : torch.Tensor, shape (B, n_bands, frames), float32
+        Log energies.
+    widest : float, dB
+        Gains are uniform from -widest to widest.
+    generator : np.random.Generator
+
+    Returns
+    -------
+    torch.Tensor, shape (B, n_bands, frames), float32
+
+    References
+    ----------
+    Nam et al. 2022 (FilterAugment), whose filters are steps and slopes.
+
     Notebook: 03_augmentation
     """
     gain = generator.uniform(-widest, widest, (len(static), 1, KNOTS)).astype(np.float32)
@@ -275,12 +366,29 @@ def colour(static, widest, generator):
     return static + sent(curve.mul_(math.log(10) / 10).mT, static.device)
 
 
-def mask(features, freq_mask, time_mask, generator):
-    """SpecAugment: erase one band range and one frame range per segment, setting it to 0.
+def mask(
+    features: torch.Tensor, freq_mask: int, time_mask: int, generator: np.random.Generator
+) -> torch.Tensor:
+    """SpecAugment: set one range of bands and one range of frames per segment to 0.
 
-    features : (B, channels, bands, frames), normalised, so that 0 is the mean; changed in place.
-    freq_mask, time_mask : largest width of a mask in bands and frames, drawn uniformly from 0 on.
-    Source: Park et al. 2019. Notebook: 03_augmentation
+    Parameters
+    ----------
+    features : torch.Tensor, shape (B, channels, n_bands, frames)
+        Normalised, so that 0 is the mean; changed in place.
+    freq_mask, time_mask : int, bands and frames
+        Largest widths, drawn uniformly from 0 on.
+    generator : np.random.Generator
+
+    Returns
+    -------
+    torch.Tensor
+        ``features`` itself.
+
+    References
+    ----------
+    Park et al. 2019.
+
+    Notebook: 03_augmentation
     """
     for axis, widest in ((2, freq_mask), (3, time_mask)):
         size = features.shape[axis]

@@ -1,6 +1,6 @@
-"""The recursion of the gammatone filters, compiled: many bands go through the wave side by side.
+"""The recursion of the gammatone filters, compiled: all bands are filtered side by side.
 
-Kept apart from ``gammatone`` because numba takes longer to import than anything else here.
+Kept apart from ``gammatone`` because importing numba is slow.
 
 Notebook: 02_gammatone_features
 """
@@ -10,14 +10,28 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
-def cell_energies(wave, zeros, poles, gains, cell, energies):
-    """Filter a wave by cascades of second-order sections; sum the squares cell by cell.
+def cell_energies(
+    wave: np.ndarray, zeros: np.ndarray, poles: np.ndarray, gains: np.ndarray, cell: int,
+    energies: np.ndarray,
+) -> None:
+    """Filter a wave by cascades of second-order sections; sum the squares per cell.
 
-    wave : (N,); zeros : (sections, bands), z^-1 terms of the numerators; poles : (2, bands), z^-1
-    and z^-2 terms of the denominators, shared by a band's sections; gains : (bands,); cell :
-    samples; energies : (bands, N // cell), the result. All float64. The loop over bands is the
-    innermost, so that neighbours share a vector register: filters cannot be run in parallel along
-    time, but along frequency they can. Notebook: 02_gammatone_features
+    The loop over bands is the innermost, so that it can be vectorised; time steps depend on each
+    other.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), float64
+    zeros : np.ndarray, shape (sections, bands), float64
+        z^-1 terms of the numerators.
+    poles : np.ndarray, shape (2, bands), float64
+        z^-1 and z^-2 terms of the denominators, shared by a band's sections.
+    gains : np.ndarray, shape (bands,), float64
+    cell : int, samples
+    energies : np.ndarray, shape (bands, N // cell), float64
+        The result, written in place.
+
+    Notebook: 02_gammatone_features
     """
     n_sections, n_bands = zeros.shape
     state = np.zeros((n_sections, 2, n_bands))

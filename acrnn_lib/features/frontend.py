@@ -18,29 +18,32 @@ from .gammatone import fft_weights
 class LogGammatone(nn.Module):
     """Log-gammatone spectrogram and its delta, or other channels of ``config.channels``.
 
-    Calling it with waves (B, N), float32 at ``config.sample_rate``, gives float32
-    (B, 2, n_bands, frames) on the same device: channel 0 is log(energy + floor), channel 1 its
-    first derivative in time, per frame. Row 0 is the lowest band. Frames are centred,
-    1 + N // hop_length of them. Always float32, whatever the autocast around it: energies span
-    more than bfloat16 can hold apart. Raises ValueError for waves that are not (B, N) or shorter
-    than half a window, which reflection needs.
+    Always float32, also within autocast: bfloat16 has too little precision for energies.
 
-    Source: paper, section on feature extraction. Notebook: 02_gammatone_features
+    Parameters
+    ----------
+    config : FeatureConfig, optional
+
+    References
+    ----------
+    Paper, section on feature extraction.
+
+    Notebook: 02_gammatone_features
     """
 
-    def __init__(self, config=None):
+    def __init__(self, config: FeatureConfig | None = None):
         super().__init__()
         self.config = c = config or FeatureConfig()
         self.register_buffer("power_weights", torch.tensor(self.filters(), dtype=torch.float32))
         self.register_buffer("window", torch.hamming_window(c.n_fft, periodic=True))
 
-    def filters(self):
-        """What each band (n_bands) takes of the power in each bin (1 + n_fft // 2)."""
+    def filters(self) -> np.ndarray:
+        """Filter bank matrix on power, shape (n_bands, 1 + n_fft // 2), float64."""
         c = self.config
         return fft_weights(c.n_fft, c.sample_rate, c.n_bands, c.f_min, c.f_max) ** 2
 
-    def energies(self, waves):
-        """Band energies before the log, float32 (B, n_bands, frames)."""
+    def energies(self, waves: torch.Tensor) -> torch.Tensor:
+        """Band energies before the log, shape (B, n_bands, frames), float32; see `forward`."""
         c = self.config
         self._check(waves)
         with torch.autocast(waves.device.type, enabled=False):
@@ -57,14 +60,32 @@ class LogGammatone(nn.Module):
             raise ValueError(f"waves: found shape {tuple(waves.shape)}, "
                              f"expected (batch, more than {least} samples)")
 
-    def forward(self, waves):
-        self._check(waves)  # all of them, so that the message does not name the shape of a block
-        # two clips at a time stay in the cache of a CPU; a GPU wants them all at once
+    def forward(self, waves: torch.Tensor) -> torch.Tensor:
+        """Compute the network's input channels of whole clips.
+
+        Parameters
+        ----------
+        waves : torch.Tensor, shape (B, N), float32
+            Samples at ``config.sample_rate``.
+
+        Returns
+        -------
+        torch.Tensor, shape (B, channels, n_bands, frames), float32
+            By default channel 0 is log(energy + log_floor), channel 1 its derivative per frame.
+            Band 0 is the lowest. Frames are centred, 1 + N // hop_length of them.
+
+        Raises
+        ------
+        ValueError
+            Waves that are not (B, N) or not longer than half a window, which reflection needs.
+        """
+        self._check(waves)  # before splitting, so that the message names the whole shape
+        # two clips at a time fit a CPU's cache; a GPU is faster with all at once
         blocks = waves.split(2 if waves.device.type == "cpu" else max(1, len(waves)))
         return torch.cat([self._features(block) for block in blocks])
 
-    def static(self, waves):
-        """Channel 0 alone, float32 (B, n_bands, frames): what the feature store keeps."""
+    def static(self, waves: torch.Tensor) -> torch.Tensor:
+        """Log energies alone, shape (B, n_bands, frames), float32: what the store keeps."""
         return torch.log(self.energies(waves) + self.config.log_floor)
 
     def _features(self, waves):
@@ -72,12 +93,15 @@ class LogGammatone(nn.Module):
 
 
 class LogMel(LogGammatone):
-    """The same with triangles on the mel scale, each of height 1: the front end of other systems.
+    """Log-mel spectrogram and its delta: triangles of height 1 on the mel scale, for baselines.
 
-    Shapes, units and errors as for LogGammatone. Notebook: 11_six_systems
+    Shapes, units and errors as for `LogGammatone`.
+
+    Notebook: 11_six_systems
     """
 
-    def filters(self):
+    def filters(self) -> np.ndarray:
+        """Filter bank matrix on power, shape (n_bands, 1 + n_fft // 2), float32."""
         from librosa.filters import mel
 
         c = self.config
@@ -85,36 +109,62 @@ class LogMel(LogGammatone):
                    norm=None)
 
 
-def front_end(config):
-    """The transform that a FeatureConfig asks for by its ``scale``. Notebook: 11_six_systems"""
+def front_end(config: FeatureConfig) -> LogGammatone:
+    """Build the front end that ``config.scale`` names.
+
+    Notebook: 11_six_systems
+    """
     return {"gammatone": LogGammatone, "mel": LogMel}[config.scale](config)
 
 
-def mfcc(static, n_mfcc=20):
+def mfcc(static: np.ndarray | torch.Tensor, n_mfcc: int = 20) -> torch.Tensor:
     """Mel-frequency cepstral coefficients: the orthonormal DCT-II of log-mel energies.
 
-    static : (..., n_bands, frames) float. Returns (..., n_mfcc, frames); coefficient 0 is the
-    level. Source: Davis and Mermelstein 1980. Notebook: 11_six_systems
+    Parameters
+    ----------
+    static : np.ndarray or torch.Tensor, shape (..., n_bands, frames), float
+        Log-mel energies.
+    n_mfcc : int
+        Number of coefficients; coefficient 0 is the level.
+
+    Returns
+    -------
+    torch.Tensor, shape (..., n_mfcc, frames)
+
+    References
+    ----------
+    Davis and Mermelstein 1980.
+
+    Notebook: 11_six_systems
     """
     static = torch.as_tensor(static)
     basis = dct_basis(n_mfcc, static.shape[-2]).to(static)
     return basis @ static
 
 
-def dct_basis(n_coefficients, n_bands):
-    """First rows of the orthonormal DCT-II, float64 (n_coefficients, n_bands)."""
+def dct_basis(n_coefficients: int, n_bands: int) -> torch.Tensor:
+    """First rows of the orthonormal DCT-II, shape (n_coefficients, n_bands), float64."""
     k, b = torch.arange(n_coefficients)[:, None], torch.arange(n_bands)[None]
     basis = torch.cos(math.pi / n_bands * (b.double() + 0.5) * k) * math.sqrt(2 / n_bands)
     basis[0] /= math.sqrt(2)
     return basis
 
 
-def rgb(level):
-    """A spectrogram as the picture that a plotting program would make of it.
+def rgb(level: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """Map levels to colours, as plotting programs draw a spectrogram ("jet" colour map).
 
-    level : (...), 0 (quiet) to 1 (loud), cut there. Returns (..., 3): red, green and blue from 0
-    to 1, three overlapping trapezoids along the level, as in the classical "jet" colours. Nothing
-    is in the picture that was not in the level: each colour answers to one range of it.
+    Each colour is a trapezoid over one range of the level; the ranges overlap.
+
+    Parameters
+    ----------
+    level : np.ndarray or torch.Tensor, shape (...)
+        0 (quiet) to 1 (loud), clipped there.
+
+    Returns
+    -------
+    torch.Tensor, shape (..., 3)
+        Red, green and blue, 0 to 1.
+
     Notebook: 11_six_systems
     """
     level = torch.as_tensor(level).clamp(0, 1)
@@ -122,10 +172,26 @@ def rgb(level):
                         for centre in (3.0, 2.0, 1.0)], dim=-1)
 
 
-def delta(static, width=9):
-    """First derivative in time by regression over ``width`` frames (odd), per frame.
+def delta(static: torch.Tensor, width: int = 9) -> torch.Tensor:
+    """First derivative in time by regression, sum_n n (x[t+n] - x[t-n]) / (2 sum_n n^2).
 
-    (..., frames) -> same shape: sum_n n (x[t+n] - x[t-n]) / (2 sum_n n^2), edges repeated.
+    Parameters
+    ----------
+    static : torch.Tensor, shape (..., frames), float
+        Edge frames are repeated.
+    width : int, frames
+        Odd, at least 3.
+
+    Returns
+    -------
+    torch.Tensor, shape (..., frames)
+        Slope per frame.
+
+    Raises
+    ------
+    ValueError
+        Width even or below 3.
+
     Notebook: 02_gammatone_features
     """
     if width < 3 or width % 2 == 0:
@@ -149,41 +215,69 @@ def _delta(static, config):
     return delta(static, config.delta_width)
 
 
-def with_channels(static, config):
-    """The channels of ``config.channels``, computed from log energies.
+def with_channels(static: torch.Tensor, config: FeatureConfig) -> torch.Tensor:
+    """Compute the channels of ``config.channels`` from log energies.
 
-    static : (..., n_bands, frames) float32. Returns (..., channels, n_bands, frames), float32.
+    Parameters
+    ----------
+    static : torch.Tensor, shape (..., n_bands, frames), float32
+    config : FeatureConfig
+
+    Returns
+    -------
+    torch.Tensor, shape (..., channels, n_bands, frames), float32
+
     Notebook: 02_gammatone_features
     """
     return torch.stack([CHANNELS[name](static, config) for name in config.channels], dim=-3)
 
 
-def context_frames(config):
-    """Frames (int) beside a segment that its channels are computed from, on each side."""
+def context_frames(config: FeatureConfig) -> int:
+    """Frames on each side of a segment that its channels are computed from."""
     known = [CONTEXT[name] for name in config.channels]
     return max(frames(config) if callable(frames) else frames for frames in known)
 
 
-def normalise(x, mean, std):
+def normalise(x: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
     """Subtract the training set's mean and divide by its standard deviation.
 
-    x : (B, channels, n_bands, frames); mean, std : (channels,), or (channels, n_bands) where each
-    band has its own. Returns x's shape, float32. Notebook: 06_training_on_a_gpu
+    Parameters
+    ----------
+    x : torch.Tensor, shape (B, channels, n_bands, frames), float32
+    mean, std : torch.Tensor, shape (channels,) or (channels, n_bands), float32
+
+    Returns
+    -------
+    torch.Tensor, shape of ``x``, float32
+
+    Notebook: 06_training_on_a_gpu
     """
     channels = x.shape[1]
     return (x - mean.view(1, channels, -1, 1)) / std.view(1, channels, -1, 1)
 
 
-def frame_times(n_frames, config=None):
-    """Centres of frames in seconds, float64 (n_frames,). Notebook: 02_gammatone_features"""
+def frame_times(n_frames: int, config: FeatureConfig | None = None) -> np.ndarray:
+    """Centres of frames in s, shape (n_frames,), float64.
+
+    Notebook: 02_gammatone_features
+    """
     c = config or FeatureConfig()
     return np.arange(n_frames) * c.hop_length / c.sample_rate
 
 
-def level_db(static):
-    """Level of each frame, in dB: (..., frames), float64 for float64, else float32.
+def level_db(static: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """Level of each frame in dB, summed over the bands.
 
-    static : (..., n_bands, frames) natural log energies, which are summed over the bands.
+    Parameters
+    ----------
+    static : np.ndarray or torch.Tensor, shape (..., n_bands, frames), float
+        Natural log energies.
+
+    Returns
+    -------
+    torch.Tensor, shape (..., frames), dB
+        float64 for float64, else float32.
+
     Notebook: 02_gammatone_features
     """
     static = torch.as_tensor(static)

@@ -1,9 +1,9 @@
-"""Gammatone filters on the ERB scale: where the bands lie, how each responds, two gammatonegrams.
+"""Gammatone filters on the ERB scale: centre frequencies, responses, two gammatonegrams.
 
-A gammatone filter is a model of one place on the basilar membrane: a resonance whose impulse
-response is t^3 exp(-2 pi b t) cos(2 pi f t), with a bandwidth b that grows with frequency f. The
-digital filter is Slaney's: four second-order sections that share a pole pair and differ in one
-real zero, scaled to a gain of 1 at the centre frequency.
+A gammatone filter models one place on the basilar membrane: a resonance whose impulse response is
+t^3 exp(-2 pi b t) cos(2 pi f t), with a bandwidth b that grows with frequency f. The digital filter
+is Slaney's: four second-order sections that share a pole pair and differ in one real zero, scaled
+to a gain of 1 at the centre frequency.
 
 Sources: Glasberg and Moore 1990 (ERB); Slaney 1993, Apple Technical Report 35 (the sections).
 Notebook: 02_gammatone_features
@@ -17,23 +17,41 @@ EAR_Q = 9.26449  # Glasberg and Moore: asymptotic ratio of frequency to bandwidt
 MIN_BANDWIDTH = 24.7  # Hz
 BANDWIDTH_FACTOR = 1.019  # makes a fourth-order gammatone as wide as the ERB
 ORDER = 4
-BANDS_PER_TASK = 32  # of gtgram: enough for full vector registers, and for every core to get some
+BANDS_PER_TASK = 32  # of gtgram: fills vector registers and still leaves a task for every core
 
 
-def erb(frequency):
-    """Equivalent rectangular bandwidth in Hz at a frequency in Hz.
+def erb(frequency: float | np.ndarray) -> np.ndarray:
+    """Equivalent rectangular bandwidth in Hz at a frequency in Hz, same shape, float64.
 
     Notebook: 02_gammatone_features
     """
     return np.asarray(frequency, dtype=np.float64) / EAR_Q + MIN_BANDWIDTH
 
 
-def centre_frequencies(n_bands=128, f_min=50.0, f_max=22050.0):
-    """Centre frequencies (n_bands,) in Hz, rising, evenly spaced on the ERB scale.
+def centre_frequencies(
+    n_bands: int = 128, f_min: float = 50.0, f_max: float = 22050.0
+) -> np.ndarray:
+    """Centre frequencies, rising, evenly spaced on the ERB scale.
 
-    The lowest is f_min; the highest lies one step under f_max, so that no filter is centred on
-    the Nyquist frequency. Raises ValueError unless 0 < f_min < f_max. Notebook:
-    02_gammatone_features
+    Parameters
+    ----------
+    n_bands : int
+    f_min : float, Hz
+        Lowest centre.
+    f_max : float, Hz
+        One ERB step above the highest centre, so that no filter is centred on the Nyquist
+        frequency.
+
+    Returns
+    -------
+    np.ndarray, shape (n_bands,), Hz, float64
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < f_min < f_max.
+
+    Notebook: 02_gammatone_features
     """
     if not 0 < f_min < f_max:
         raise ValueError(f"f_min, f_max: found {f_min} and {f_max}, expected 0 < f_min < f_max")
@@ -42,12 +60,20 @@ def centre_frequencies(n_bands=128, f_min=50.0, f_max=22050.0):
     return (f_max + offset) * ((f_min + offset) / (f_max + offset)) ** steps - offset
 
 
-def response(frequencies, centres, sample_rate):
-    """Complex frequency response of the filters, (filters, frequencies), gain 1 at the centres.
+def response(
+    frequencies: np.ndarray, centres: np.ndarray, sample_rate: float
+) -> np.ndarray:
+    """Complex frequency response of the filters, with gain 1 at their centres.
 
     Parameters
     ----------
-    frequencies : (K,) in Hz, where to evaluate; centres : (B,) in Hz; sample_rate : Hz
+    frequencies : np.ndarray, shape (K,), Hz
+    centres : np.ndarray, shape (B,), Hz
+    sample_rate : float, Hz
+
+    Returns
+    -------
+    np.ndarray, shape (B, K), complex128
 
     Notebook: 02_gammatone_features
     """
@@ -66,8 +92,10 @@ def _sections(frequencies, centres, sample_rate):
 
 
 def _coefficients(centres, sample_rate):
-    """The sections' terms: z^-1 of each numerator, (ORDER, ...); z^-1 and z^-2 of the shared
-    denominator, (2, ...), where ... is the shape of the centres (Hz).
+    """Coefficients of the sections, float64.
+
+    Numerators' z^-1, (ORDER, ...), and z^-1 and z^-2 of the shared denominator, (2, ...), where ...
+    is the shape of the centres (Hz).
     """
     angle = 2 * np.pi * centres / sample_rate
     radius = np.exp(-2 * np.pi * BANDWIDTH_FACTOR * erb(centres) / sample_rate)
@@ -76,12 +104,31 @@ def _coefficients(centres, sample_rate):
     return np.stack(zeros), np.stack([-2 * radius * np.cos(angle), radius**2])
 
 
-def fft_weights(n_fft=1024, sample_rate=44100, n_bands=128, f_min=50.0, f_max=22050.0):
-    """Magnitude response of each filter at the bins of an FFT.
+def fft_weights(
+    n_fft: int = 1024, sample_rate: float = 44100, n_bands: int = 128, f_min: float = 50.0,
+    f_max: float = 22050.0,
+) -> np.ndarray:
+    """Filter bank matrix: magnitude response W of each filter at the bins of an FFT.
 
-    Returns float64 (n_bands, n_fft // 2 + 1), row 0 the lowest band: what turns a power spectrum
-    into band energies, sum_k W[b, k]^2 |X[k]|^2. Equal to the weights of the package
-    ``gammatone``. Raises ValueError unless 0 < f_min < f_max <= sample_rate / 2.
+    Band energies are sum_k W[b, k]^2 |X[k]|^2. Equal to the weights of the package ``gammatone``.
+
+    Parameters
+    ----------
+    n_fft : int, samples
+    sample_rate : float, Hz
+    n_bands, f_min, f_max
+        As for `centre_frequencies`.
+
+    Returns
+    -------
+    np.ndarray, shape (n_bands, n_fft // 2 + 1), float64
+        Row 0 is the lowest band.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < f_min < f_max <= sample_rate / 2.
+
     Notebook: 02_gammatone_features
     """
     if f_max > sample_rate / 2:
@@ -90,18 +137,36 @@ def fft_weights(n_fft=1024, sample_rate=44100, n_bands=128, f_min=50.0, f_max=22
     return np.abs(response(bins, centre_frequencies(n_bands, f_min, f_max), sample_rate))
 
 
-def gtgram(wave, fs, window_time, hop_time, channels, f_min, f_max=None):
+def gtgram(
+    wave: np.ndarray, fs: float, window_time: float, hop_time: float, channels: int, f_min: float,
+    f_max: float | None = None,
+) -> np.ndarray:
     """Gammatonegram by exact filtering: RMS of each filter's output in each window.
+
+    Same meaning, shape, scale and recursion as ``gammatone.gtgram.gtgram``, but compiled; the first
+    call compiles for about two seconds.
 
     Parameters
     ----------
-    wave : (N,) samples; fs : Hz; window_time, hop_time : s; channels : number of bands;
-    f_min, f_max : Hz, f_max is fs / 2 by default.
+    wave : np.ndarray, shape (N,)
+    fs : float, Hz
+    window_time, hop_time : float, s
+    channels : int
+        Number of bands.
+    f_min, f_max : float, Hz
+        Range as for `centre_frequencies`; f_max is fs / 2 by default.
 
-    Returns float64 (channels, 1 + (N - window) // hop): linear RMS, row 0 the lowest band, no
-    padding. Same meaning, shape and scale as ``gammatone.gtgram.gtgram``, and the same recursion,
-    but compiled and with all bands side by side. The first call compiles, about two seconds.
-    Raises ValueError for a wave shorter than one window. Notebook: 02_gammatone_features
+    Returns
+    -------
+    np.ndarray, shape (channels, 1 + (N - window) // hop), float64
+        Linear RMS, row 0 the lowest band, no padding.
+
+    Raises
+    ------
+    ValueError
+        Wave shorter than one window.
+
+    Notebook: 02_gammatone_features
     """
     from .cascade import cell_energies
 

@@ -1,8 +1,7 @@
-"""The phases of the vocoder, compiled: what ``augment.turned`` computes, frame by frame.
+"""Compiled phase computation of the vocoder: what ``augment.turned`` computes, frame by frame.
 
-A frame's bins stay in the cache from the first step to the last, where whole spectra would pass
-through memory a dozen times. Kept apart because numba takes longer to import than anything else
-here.
+A frame's bins stay in the CPU's cache, where whole spectra would pass through memory a dozen times.
+Kept apart because importing numba is slow.
 
 Notebook: 03_augmentation
 """
@@ -14,13 +13,27 @@ TINY = np.float32(1e-20)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def turn(spectrum, left, share, jump, jumping, result):
-    """Frames of a stretched sound from those of its source.
+def turn(
+    spectrum: np.ndarray, left: np.ndarray, share: np.ndarray, jump: float, jumping: float,
+    result: np.ndarray,
+) -> None:
+    """STFT frames of a stretched sound from those of its source, with phase locking.
 
-    spectrum : float32 (frames, bins, 2), real and imaginary parts; left : int64 (T,), the source
-    frame before each frame of the result; share : float32 (T,), how far it lies towards the next;
-    jump, jumping : an onset is where this share ``jumping`` of bins is over ``jump`` times as loud
-    as in the frame before; result : float32 (T, bins, 2). Notebook: 03_augmentation
+    Parameters
+    ----------
+    spectrum : np.ndarray, shape (frames, bins, 2), float32
+        Real and imaginary parts.
+    left : np.ndarray, shape (T,), int64
+        Source frame before each frame of the result.
+    share : np.ndarray, shape (T,), float32
+        Position between that source frame (0) and the next one (1).
+    jump, jumping : float
+        A frame is an onset if more than the share ``jumping`` of its bins have over ``jump`` times
+        the magnitude of the frame before.
+    result : np.ndarray, shape (T, bins, 2), float32
+        Written in place.
+
+    Notebook: 03_augmentation
     """
     bins = spectrum.shape[1]
     # magnitude, real and imaginary part of the phasor: of the source frame, of the one after it
@@ -28,7 +41,7 @@ def turn(spectrum, left, share, jump, jumping, result):
     phase, bent = np.empty((2, bins), np.float32), np.empty((3, bins), np.float32)
     here, begins = -1, False
     for t in range(len(left)):
-        if t:  # each bin turns on by what it turned between the two source frames
+        if t:  # advance each bin's phase as between the two source frames
             for k in range(bins):
                 re = after[1, k] * now[1, k] + after[2, k] * now[2, k]
                 im = after[2, k] * now[1, k] - after[1, k] * now[2, k]
@@ -50,7 +63,7 @@ def turn(spectrum, left, share, jump, jumping, result):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _move(spectrum, frame, before, now, after, jump, jumping):
-    """Load a source frame and the next one; does a sound begin in it?"""
+    """Load a source frame and the next one; return whether the frame is an onset."""
     bins = spectrum.shape[1]
     if frame == before + 1 and before >= 0:
         last = now[0].copy()
@@ -81,7 +94,7 @@ def _load(frame, into):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _lock(bent, result):
-    """Each bin takes the phase of what it and its neighbours say together, and its magnitude."""
+    """Phase locking: each bin takes the phase of its sum with its neighbours, signs alternating."""
     bins = bent.shape[1]
     for k in range(bins):
         below, above = max(k - 1, 0), min(k + 1, bins - 1)

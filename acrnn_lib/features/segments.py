@@ -12,10 +12,19 @@ from ..device import sent
 from .frontend import context_frames, energy_shares, level_db, with_channels
 
 
-def segment_starts(n_frames, config=None):
+def segment_starts(n_frames: int, config: FeatureConfig | None = None) -> np.ndarray:
     """First frame of each segment: every ``segment_hop``, the last one aligned to the end.
 
-    int64 (S,). Raises ValueError for fewer frames than a segment. Notebook: 02_gammatone_features
+    Returns
+    -------
+    np.ndarray, shape (S,), int64
+
+    Raises
+    ------
+    ValueError
+        Fewer frames than a segment has.
+
+    Notebook: 02_gammatone_features
     """
     c = config or FeatureConfig()
     last = n_frames - c.segment_frames
@@ -25,10 +34,18 @@ def segment_starts(n_frames, config=None):
     return starts if starts[-1] == last else np.append(starts, last)
 
 
-def peak_level(static, config=None):
+def peak_level(static: torch.Tensor, config: FeatureConfig | None = None) -> torch.Tensor:
     """Level of the loudest frame of each possible segment.
 
-    static : (..., n_bands, frames) log energies. Returns (..., frames - segment_frames + 1) in dB.
+    Parameters
+    ----------
+    static : torch.Tensor, shape (..., n_bands, frames)
+        Log energies.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    torch.Tensor, shape (..., frames - segment_frames + 1), dB
     """
     c = config or FeatureConfig()
     level = level_db(static)
@@ -36,38 +53,72 @@ def peak_level(static, config=None):
     return peaks.view(*level.shape[:-1], -1)
 
 
-def audible(static, config=None):
-    """For each possible first frame: does a segment from there hold any sound?
+def audible(static: torch.Tensor, config: FeatureConfig | None = None) -> torch.Tensor:
+    """Whether a segment is not silent, for each possible first frame.
 
-    static : (..., n_bands, frames) log energies. Returns bool (..., frames - segment_frames + 1):
-    true where the segment's loudest frame lies less than ``silence_db`` under the loudest frame of
-    the clip. Relative to the clip, so at least one segment always stays.
+    Parameters
+    ----------
+    static : torch.Tensor, shape (..., n_bands, frames)
+        Log energies.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    torch.Tensor, shape (..., frames - segment_frames + 1), bool
+        True where the segment's loudest frame lies less than ``silence_db`` under the clip's
+        loudest frame; so at least one segment of a clip is audible.
+
     Notebook: 02_gammatone_features
     """
     c = config or FeatureConfig()
     return peak_level(static, c) > level_db(static).amax(-1, keepdim=True) - c.silence_db
 
 
-def audible_starts(static, config=None):
-    """First frames of a clip's audible segments at their fixed places: int64 (S,).
+def audible_starts(static: torch.Tensor, config: FeatureConfig | None = None) -> np.ndarray:
+    """First frames of a clip's audible segments at their fixed positions.
 
-    static : (n_bands, frames) log energies. Notebook: 02_gammatone_features
+    Parameters
+    ----------
+    static : torch.Tensor, shape (n_bands, frames)
+        Log energies.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    np.ndarray, shape (S,), int64
+
+    Notebook: 02_gammatone_features
     """
     starts = segment_starts(static.shape[-1], config)
     return starts[audible(static, config).numpy()[starts]]
 
 
-def cut(x, starts, n_frames):
-    """Pieces of a clip: (..., frames) and S first frames give (S, ..., n_frames)."""
+def cut(x: torch.Tensor, starts: np.ndarray | list[int], n_frames: int) -> torch.Tensor:
+    """Cut ``x``, shape (..., frames), at S first frames into shape (S, ..., n_frames)."""
     return torch.stack([x[..., start : start + n_frames] for start in starts])
 
 
-def network_input(static, starts, config=None):
-    """A clip's segments with all their channels: float32 (S, channels, n_bands, segment_frames).
+def network_input(
+    static: torch.Tensor, starts: np.ndarray | list[int], config: FeatureConfig | None = None
+) -> torch.Tensor:
+    """Segments of a clip with all their channels, not normalised.
 
-    static : (n_bands, frames) float32 log energies; starts : (S,) first frames. Channels that look
-    beyond a segment's ends, as the delta does, see what is there; beyond the clip its first and
-    last frames are repeated. Not normalised. Notebook: 02_gammatone_features
+    Channels are computed from the clip's own frames beside a segment; beyond the clip its edge
+    frames are repeated.
+
+    Parameters
+    ----------
+    static : torch.Tensor, shape (n_bands, frames), float32
+        Log energies.
+    starts : np.ndarray or list, shape (S,), int
+        First frames.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    torch.Tensor, shape (S, channels, n_bands, segment_frames), float32
+
+    Notebook: 02_gammatone_features
     """
     c = config or FeatureConfig()
     context = context_frames(c)
@@ -76,16 +127,31 @@ def network_input(static, starts, config=None):
     return without_context(with_channels(parts, c), context)
 
 
-def without_context(x, context):
-    """Drop the frames beside a segment that only its channels were computed from."""
+def without_context(x: torch.Tensor, context: int) -> torch.Tensor:
+    """Drop the first and last ``context`` frames, which only the channels needed."""
     return x[..., context : x.shape[-1] - context]
 
 
-def segment(features, config=None):
-    """Cut a clip's features (2, n_bands, frames) into segments (S, 2, n_bands, segment_frames).
+def segment(
+    features: np.ndarray | torch.Tensor, config: FeatureConfig | None = None
+) -> torch.Tensor:
+    """Cut a clip's features into audible segments (see `audible_starts`).
 
-    Segments overlap by half, the last one is aligned to the end, silent ones are dropped (see
-    ``audible``). Source: paper, section on feature extraction. Notebook: 02_gammatone_features
+    Parameters
+    ----------
+    features : np.ndarray or torch.Tensor, shape (2, n_bands, frames)
+        Log energies and their delta.
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    torch.Tensor, shape (S, 2, n_bands, segment_frames)
+
+    References
+    ----------
+    Paper, section on feature extraction.
+
+    Notebook: 02_gammatone_features
     """
     c = config or FeatureConfig()
     features = torch.as_tensor(features)
@@ -93,21 +159,25 @@ def segment(features, config=None):
 
 
 class Segments:
-    """Segments of clips, drawn from the feature store.
+    """Segments of clips, cut from the feature store.
 
     Parameters
     ----------
-    copies : list of (clips, n_bands, frames) arrays: the clips and their augmented copies
-    rows : (n,) int, which clips
+    copies : list of np.ndarray, shape (clips, n_bands, frames), float16
+        Log energies of the clips and of their augmented copies.
+    rows : np.ndarray, shape (n,), int
+        Which clips.
     features : FeatureConfig
-    device : where segments are wanted. A CPU cuts them from the store, which stays on disk and in
-        its cache; a CUDA device takes all copies into its own memory, float16, since cutting a
-        batch on the CPU would take as long as a step
+    device : torch.device or str
+        Device of the segments. On a CPU they are cut from the memory-mapped store; a CUDA device
+        keeps all copies in its own memory, float16, as cutting a batch on the CPU would take as
+        long as a training step.
 
     Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, copies, rows, features, device="cpu"):
+    def __init__(self, copies: list[np.ndarray], rows: np.ndarray, features: FeatureConfig,
+                 device: torch.device | str = "cpu"):
         self.copies, self.rows, self.config = copies, np.asarray(rows), features
         self.device = torch.device(device)
         self.n_frames = copies[0].shape[-1]
@@ -118,8 +188,8 @@ class Segments:
             for copy in range(len(copies))
         ]
 
-    def moved(self):
-        """All copies of the chosen clips on the device: float16 (copies, n, n_bands, frames)."""
+    def moved(self) -> torch.Tensor:
+        """Chosen clips of all copies on the device, (copies, n, n_bands, frames), float16."""
         bank = torch.empty((len(self.copies), len(self.rows), *self.copies[0].shape[1:]),
                            dtype=torch.float16, device=self.device)
         for place, copy in zip(bank, self.copies, strict=True):
@@ -127,16 +197,24 @@ class Segments:
         return bank
 
     def _clips(self, copy, block=32):
-        """The chosen clips of a copy, some at a time, so that memory does not grow with them."""
+        """Yield the chosen clips of a copy in blocks, so that memory does not grow with them."""
         for start in range(0, len(self.rows), block):
             yield (torch.from_numpy(self.copies[copy][self.rows[start : start + block]])
                    if self.bank is None else self.bank[copy, start : start + block])
 
-    def draw(self, per_clip, rng):
-        """One epoch: one copy of each clip, its segments in random order, int64 (S, 3).
+    def draw(self, per_clip: int, rng: np.random.Generator) -> np.ndarray:
+        """Segments of one epoch: one random copy of each clip, in random order.
 
-        A row is (clip, copy, first frame). ``per_clip`` 0 takes the segments at their fixed
-        places, any other number that many random places; silent ones never.
+        Parameters
+        ----------
+        per_clip : int
+            Number of random audible positions per clip; 0 for the fixed ones.
+        rng : np.random.Generator
+
+        Returns
+        -------
+        np.ndarray, shape (S, 3), int64
+            Rows of (clip, copy, first frame).
         """
         rows = []
         for clip in range(len(self.rows)):
@@ -149,21 +227,28 @@ class Segments:
             rows += [(clip, copy, start) for start in starts]
         return rng.permutation(np.array(rows))
 
-    def all(self):
-        """Every audible segment of every clip at its fixed place, int64 (S, 3), copy 0."""
+    def all(self) -> np.ndarray:
+        """Audible segments of all clips at their fixed positions, rows as of `draw`, copy 0."""
         return np.array([(clip, 0, start) for clip in range(len(self.rows))
                          for start in self.fixed_starts(clip)])
 
-    def fixed_starts(self, clip, copy=0):
-        """First frames of a clip's audible segments, without a random draw: int64 (S,)."""
+    def fixed_starts(self, clip: int, copy: int = 0) -> np.ndarray:
+        """First frames of a clip's audible segments at their fixed positions, shape (S,), int64."""
         starts = segment_starts(self.n_frames, self.config)
         return starts[self.audible[copy][clip][starts]]
 
-    def static_of(self, rows):
-        """Log energies float32 (B, n_bands, segment_frames + 2 context) of drawn rows.
+    def static_of(self, rows: np.ndarray) -> torch.Tensor:
+        """Log energies of segments and of the context frames that their channels need.
 
-        The delta at a segment's ends needs a few frames more, as it had within the clip; beyond
-        the clip its first and last frames are repeated.
+        Parameters
+        ----------
+        rows : np.ndarray, shape (B, 3), int64
+            As of `draw`.
+
+        Returns
+        -------
+        torch.Tensor, shape (B, n_bands, segment_frames + 2 context), float32
+            Beyond the clip its edge frames are repeated.
         """
         rows = np.asarray(rows)
         first, length = rows[:, 2] - self.context, self.config.segment_frames + 2 * self.context
@@ -178,14 +263,14 @@ class Segments:
         return torch.from_numpy(np.stack(parts)).to(self.device).float()
 
     def _cut(self, chosen, first, length):
-        """``static_of`` from the device's own memory, in one step for the whole batch."""
+        """`static_of` from the device's memory, for the whole batch at once."""
         frames = first[:, None] + torch.arange(length, device=self.device)
         frames = frames.clamp(0, self.n_frames - 1)[:, None]
         clips = self.bank[chosen[:, 1], chosen[:, 0]]
         return clips.gather(2, frames.expand(-1, clips.shape[1], -1)).float()
 
-    def with_channels(self, static):
-        """The network's channels, float32 (B, channels, n_bands, segment_frames)."""
+    def with_channels(self, static: torch.Tensor) -> torch.Tensor:
+        """Channels of `static_of`, shape (B, channels, n_bands, segment_frames), float32."""
         return without_context(with_channels(static, self.config), self.context)
 
     def energy(self, static, span, n_steps):
@@ -196,10 +281,17 @@ class Segments:
         power = without_context(static, self.context).exp().sum(dim=1)
         return energy_shares(power, span, n_steps).cpu().numpy()
 
-    def moments(self, per_band=False):
-        """Mean and standard deviation over all frames of the clips themselves, float32.
+    def moments(self, per_band: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of each channel over all frames of the clips (copy 0).
 
-        (channels,), of each channel; or (channels, n_bands), of each channel and band.
+        Parameters
+        ----------
+        per_band : bool
+            Of each channel and band.
+
+        Returns
+        -------
+        mean, std : torch.Tensor, shape (channels,) or (channels, n_bands), float32
         """
         over = (0, 3) if per_band else (0, 2, 3)
         sums = 0

@@ -1,9 +1,9 @@
 """The feature store: every clip's features, computed once, memory-mapped afterwards.
 
 One file per copy of the bank (copy 0 is the clips themselves), named by the hash of all that
-decides its content. A file appears under its name only when it is whole, and its note, the JSON
-beside it, holds its SHA-256; what an interrupted build has finished is kept and built upon. One
-process builds at a time: it uses all cores, and others wait for what it makes.
+decides its content. A file gets its name only when it is complete; the JSON note beside it holds
+its SHA-256. An interrupted build is continued. One process builds at a time, on all cores; others
+wait for the result.
 
 Notebook: 03_augmentation
 """
@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,31 +29,51 @@ from ..progress import bar
 from .augment import augmented_copy
 from .frontend import front_end
 
-GROUP = 4  # clips decoded, then transformed: either work finds its tables in the CPU's cache
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..config import BankConfig, FeatureConfig
+
+GROUP = 4  # clips decoded, then transformed: each kind of work keeps its tables in the CPU's cache
 BLOCK = 32  # clips between two notes of progress on disk
 
 
-def load(table, features, bank, workers=None, progress=True, device="cpu"):
+def load(
+    table: "pd.DataFrame", features: "FeatureConfig", bank: "BankConfig",
+    workers: int | None = None, progress: bool = True, device: torch.device | str = "cpu",
+) -> list[np.ndarray]:
     """Features of all clips of a table and of their augmented copies, built where missing.
+
+    A file whose SHA-256 does not match is reported and built again.
 
     Parameters
     ----------
-    table : clip table of ``datasets.load``
+    table : pd.DataFrame
+        Clip table of ``datasets.load``.
     features : FeatureConfig
-    bank : BankConfig; ``copies`` + 1 arrays come back
-    workers : threads, by default one per core
-    progress : show a bar
-    device : "cuda" stretches, shifts and transforms on the GPU while threads decode; anything
-        else does so on the CPU. What a GPU made is kept under a name of its own, as its sums round
-        otherwise.
+    bank : BankConfig
+    workers : int, optional
+        Threads, by default one per core.
+    progress : bool
+        Show a progress bar.
+    device : torch.device or str
+        "cuda" augments and transforms on the GPU, anything else on the CPU; threads decode. Files
+        made on a GPU have names of their own, as sums round differently there.
 
-    Returns a list of read-only memory maps, float16 (clips, n_bands, frames): log energies of
-    each clip in the table's order; the delta follows from them (``frontend.delta``). Rounding to
-    float16 changes a value by at most 0.4 % of a factor e. A file that changed since it was
-    written is said to have, and built again. Raises AudioError naming the clip that cannot be
-    read; what was built before stays. Notebook: 03_augmentation
+    Returns
+    -------
+    list of np.ndarray, shape (clips, n_bands, frames), float16
+        ``bank.copies`` + 1 read-only memory maps of log energies, clips in the table's order.
+        Rounding to float16 changes a value by at most 0.004 (0.4 % of a factor e).
+
+    Raises
+    ------
+    AudioError
+        A clip that cannot be read; what was built before stays.
+
+    Notebook: 03_augmentation
     """
-    data = [datasets.data_hash(table), *table.clip_id]  # the hash knows no order, the rows have one
+    data = [datasets.data_hash(table), *table.clip_id]  # the hash ignores the clips' order
     device = torch.device(device)
     device = device if device.type == "cuda" else torch.device("cpu")
     wanted = [_path(data, features, bank, copy, device) for copy in range(bank.copies + 1)]
@@ -65,7 +86,7 @@ def load(table, features, bank, workers=None, progress=True, device="cpu"):
 
 
 def _is_whole(path):
-    """Is the file there, and as its note says it was written?"""
+    """Return whether the file exists with the SHA-256 that its note states."""
     if not path.exists():
         return False
     if file_hash(path) == _note(path).get("sha256"):
@@ -76,7 +97,7 @@ def _is_whole(path):
 
 
 def _note(path):
-    """{"done": clips written so far, "sha256": of the file up to there}; empty without one."""
+    """{"done": clips written so far, "sha256": of the file up to there}; empty without a note."""
     try:
         return read_json(path.with_suffix(".json"))
     except ResultsError:  # missing, or damaged: then nothing is known about the file
@@ -151,7 +172,7 @@ def _header(shape):
 def _resumed(partial, note, head, clip):
     """(clips that an interrupted build has finished, SHA-256 object of the file up to there).
 
-    head, clip : their bytes. From the start where the file is not what its note says.
+    head, clip : sizes in bytes. (0, a new object) where the file does not match its note.
     """
     if partial.exists() and isinstance(done := note.get("done"), int):
         data, size = hashlib.sha256(), head + done * clip

@@ -23,20 +23,27 @@ CONVOLUTIONS = (
     ("l7", 256, (3, 3), None),
     ("l8", 256, (3, 3), (2, 2)),
 )
-# With early pooling l1 takes most of l2's pooling as its stride: from l3 on all shapes stay but for
-# one frame, while l2, more than half of the work, sees a sixth of the points.
+# With early pooling most of l2's pooling becomes the stride of l1: from l3 on all shapes differ by
+# at most one frame, while l2, more than half of the multiply-adds, reads a sixth of the points.
 EARLY_STRIDE, EARLY_POOL = (2, 3), (2, 1)
 INPUT_CHANNELS = 2
 INPUT_SHAPE = (128, 128)
 
 
 class ConvLayer(nn.Sequential):
-    """Convolution with 'same' padding, batch norm, ReLU.
+    """Convolution with "same" padding, batch norm, ReLU: (batch, in, h, w) to (batch, out, h', w').
 
-    The convolution has no bias of its own: batch norm would subtract it again.
+    The convolution has no bias, which batch norm would cancel.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel, stride : tuple of int
+        (frequency, time).
     """
 
-    def __init__(self, in_channels, out_channels, kernel, stride=(1, 1)):
+    def __init__(self, in_channels: int, out_channels: int, kernel: tuple[int, int],
+                 stride: tuple[int, int] = (1, 1)):
         padding = tuple(size // 2 for size in kernel)
         super().__init__(
             nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=False),
@@ -46,20 +53,25 @@ class ConvLayer(nn.Sequential):
 
 
 class RecurrentLayer(nn.Module):
-    """One bidirectional GRU or LSTM layer; its directions are summed or concatenated.
+    """Bidirectional GRU or LSTM layer; its two directions are summed or concatenated.
 
-    Maps (batch, frames, features) to (batch, frames, size). Summing keeps l10's input at 256
-    features, the reading that gives the published number of parameters.
+    The sum keeps l10's input at 256 features, which gives the published number of parameters.
+
+    Parameters
+    ----------
+    in_features : int
+    config : ModelConfig
     """
 
-    def __init__(self, in_features, config):
+    def __init__(self, in_features: int, config: ModelConfig):
         super().__init__()
         cell = {"gru": nn.GRU, "lstm": nn.LSTM}[config.rnn]
         self.rnn = cell(in_features, config.rnn_cells, batch_first=True, bidirectional=True)
         self.sum = config.directions == "sum"
         self.size = config.rnn_cells * (1 if self.sum else 2)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, frames, in_features) to states (batch, frames, size)."""
         hidden, _ = self.rnn(x)
         if self.sum:
             forwards, backwards = hidden.chunk(2, dim=-1)
@@ -67,12 +79,20 @@ class RecurrentLayer(nn.Module):
         return hidden
 
 
-def scale_scores(scores, scaling):
-    """Turn scores (batch, frames) into weights that sum to 1 over the frames.
+def scale_scores(scores: torch.Tensor, scaling: str) -> torch.Tensor:
+    """Turn scores into attention weights that sum to 1 over the frames.
 
-    ``softmax`` lets frames compete exponentially; ``sigmoid`` judges each frame by itself and is
-    divided by its sum afterwards, so that both kinds of weights can be compared and drawn alike.
-    Computed in float32 whatever the precision around it. Notebook: 05_attention_from_scratch
+    Parameters
+    ----------
+    scores : torch.Tensor, shape (batch, frames)
+    scaling : {"softmax", "sigmoid"}
+        Sigmoids are computed for each frame alone, then divided by their sum.
+
+    Returns
+    -------
+    torch.Tensor, shape (batch, frames), float32 whatever the autocast
+
+    Notebook: 05_attention_from_scratch
     """
     scores = scores.float()
     if scaling == "softmax":
@@ -82,38 +102,52 @@ def scale_scores(scores, scaling):
 
 
 class FrameAttention(nn.Module):
-    """Attention over recurrent states: score each frame, scale, sum.
+    """Attention over recurrent states: score each frame, scale, take the weighted sum.
 
-    (batch, frames, features) -> (batch, features) and the weights (batch, frames).
+    Parameters
+    ----------
+    features : int
+    scaling : {"softmax", "sigmoid"}
+
     Notebook: 05_attention_from_scratch
     """
 
-    def __init__(self, features, scaling):
+    def __init__(self, features: int, scaling: str):
         super().__init__()
         self.score = nn.Linear(features, 1)
         self.scaling = scaling
 
-    def forward(self, hidden):
+    def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map states (batch, frames, features) to (batch, features) and weights (batch, frames)."""
         weights = scale_scores(self.score(hidden).squeeze(-1), self.scaling)
         return torch.einsum("bt,btf->bf", weights.to(hidden.dtype), hidden), weights
 
 
 class MapAttention(nn.Module):
-    """Attention over the frames of a convolutional map, which keeps its shape.
+    """Attention over the frames of a convolutional feature map, which keeps its shape.
 
-    A convolution scores every point; the scores are averaged over frequency (averaging over
-    channels is a sum of kernels, so one output channel says the same); each frame of the map is
-    multiplied by frames x weight, so that uniform weights leave the map as it was (or, without
-    ``keep_scale``, by the weight alone, which divides the map by its frames on average).
+    A convolution scores every point; scores are averaged over frequency (an average over channels
+    would be a sum of kernels, so one output channel gives the same); each frame of the map is
+    multiplied by its gain.
+
+    Parameters
+    ----------
+    channels : int
+    scaling : {"softmax", "sigmoid"}
+    keep_scale : bool
+        The gain is frames x weight, so that uniform weights leave the map as it was; False: the
+        weight alone, which divides the map by the number of frames on average.
+
     Notebook: 05_attention_from_scratch
     """
 
-    def __init__(self, channels, scaling, keep_scale=True):
+    def __init__(self, channels: int, scaling: str, keep_scale: bool = True):
         super().__init__()
         self.score = nn.Conv2d(channels, 1, (3, 3), padding="same")
         self.scaling, self.keep_scale = scaling, keep_scale
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight (batch, channels, frequency, frames); return it and weights (batch, frames)."""
         weights = scale_scores(self.score(x).mean(dim=(1, 2)), self.scaling)
         scale = x.shape[-1] if self.keep_scale else 1
         gain = (scale * weights).to(x.dtype)
@@ -122,30 +156,29 @@ class MapAttention(nn.Module):
 
 @register_network("acrnn")
 class ACRNN(nn.Module):
-    """The network of the paper, with its open points as options of the config.
+    """The network of the paper; what the paper does not specify is an option of the config.
 
     Parameters
     ----------
     config : ModelConfig, optional
         Attention placement and scaling, kind of cell, how directions are joined, dropout.
     n_classes : int
-        Number of classes C.
     in_channels : int
-        Channels of the input: the log-gammatone and its delta.
-    convolutions : rows like those of ``CONVOLUTIONS``, to try others.
+        Channels of the input, by default the log-gammatone and its delta.
+    convolutions : sequence of (name, filters, kernel, pool), optional
+        In place of ``CONVOLUTIONS``.
 
-    Calling it with x (batch, 2, 128, 128) float32 - channels are the log-gammatone and its delta,
-    then frequency, then time - gives logits (batch, C). Any number of frames from 18 on works.
-    With ``return_attention=True`` the weights (batch, T') come too; they sum to 1 over the frames
-    of the layer they act on. Without attention they are uniform, which is what averaging means.
+    References
+    ----------
+    Paper, table of the network.
 
-    Source: paper, table of the network. Notebook: 04_the_model_layer_by_layer
+    Notebook: 04_the_model_layer_by_layer
     """
 
-    attends = True  # its weights over frames are learnt, or the uniform control of learnt ones
+    attends = True  # its weights over frames are learnt, or uniform as the control
 
-    def __init__(self, config=None, n_classes=10, in_channels=INPUT_CHANNELS,
-                 convolutions=None):
+    def __init__(self, config: ModelConfig | None = None, n_classes: int = 10,
+                 in_channels: int = INPUT_CHANNELS, convolutions: tuple | None = None):
         super().__init__()
         self.config = config = config or ModelConfig()
         self.cnn = nn.ModuleDict()
@@ -178,7 +211,24 @@ class ACRNN(nn.Module):
             elif name.endswith("bias") or "bias_" in name:
                 nn.init.zeros_(parameter)
 
-    def forward(self, x, return_attention=False):
+    def forward(
+        self, x: torch.Tensor, return_attention: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Compute logits and, on request, attention weights.
+
+        Parameters
+        ----------
+        x : torch.Tensor, shape (batch, in_channels, 128, frames), float32
+            Normalised input, at least 18 frames.
+        return_attention : bool
+
+        Returns
+        -------
+        logits : torch.Tensor, shape (batch, n_classes)
+        weights : torch.Tensor, shape (batch, T'), float32
+            Only if asked for. They sum to 1 over the frames of the layer that has attention;
+            uniform without attention.
+        """
         weights = None
         for layer in self.cnn.values():
             x = layer(x)
@@ -197,11 +247,14 @@ class ACRNN(nn.Module):
         return logits, uniform_weights(hidden) if weights is None else weights.float()
 
 
-def uniform_weights(hidden):
-    """What averaging states (batch, frames, features) over their frames means: 1 / frames each."""
+def uniform_weights(hidden: torch.Tensor) -> torch.Tensor:
+    """Weights 1 / frames, shape (batch, frames), for states (batch, frames, features)."""
     return torch.full(hidden.shape[:2], 1 / hidden.shape[1], device=hidden.device)
 
 
-def parameter_count(module):
-    """Number of trainable parameters of a module. Notebook: 04_the_model_layer_by_layer"""
+def parameter_count(module: nn.Module) -> int:
+    """Number of trainable parameters of a module.
+
+    Notebook: 04_the_model_layer_by_layer
+    """
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

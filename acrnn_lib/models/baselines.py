@@ -1,9 +1,8 @@
-"""The other networks of the field's line: four of the six systems, beside the ACRNN itself.
+"""Baseline networks: four of the six systems that the ACRNN is compared with.
 
-All read what the ACRNN reads, (batch, 2, n_bands, frames) of a log spectrogram and its delta, and
-answer alike: logits, on request with weights over frames (uniform where nothing attends). The
-literature names these systems without one fixed design; here each is the plainest network that
-deserves its name, of the ACRNN's order of size.
+All have the ACRNN's interface: (batch, 2, n_bands, frames) of a log spectrogram and its delta to
+logits, on request with weights over frames (uniform without attention). The literature gives these
+systems no fixed design; each one here is a plain network of the ACRNN's order of size.
 
 Notebook: 11_six_systems
 """
@@ -24,7 +23,7 @@ from .acrnn import (
 )
 
 N_MFCC = 20
-RGB_RANGE = 3.0  # standard deviations around the mean that the colours span
+RGB_RANGE = 3.0  # standard deviations on each side of the mean that the colours span
 # filters, kernel, stride, pooling after the layer; a fifth of the ACRNN's multiply-adds
 IMAGE_LAYERS = (
     (32, (5, 5), (2, 2), None),
@@ -35,12 +34,28 @@ IMAGE_LAYERS = (
 )
 
 
-def network(config=None, n_classes=10, in_channels=INPUT_CHANNELS):
+def network(
+    config: ModelConfig | None = None, n_classes: int = 10, in_channels: int = INPUT_CHANNELS
+) -> nn.Module:
     """Build the network that ``config.network`` names, the ACRNN or another.
 
-    Returns a module (batch, in_channels, n_bands, frames) -> logits (batch, n_classes); called with
-    ``return_attention=True`` also weights (batch, T'), each row summing to 1. Raises ValueError
-    for a system that is no network. Notebook: 11_six_systems
+    Parameters
+    ----------
+    config : ModelConfig, optional
+    n_classes : int
+    in_channels : int
+
+    Returns
+    -------
+    nn.Module
+        Called like `ACRNN`.
+
+    Raises
+    ------
+    ValueError
+        A system that is no network.
+
+    Notebook: 11_six_systems
     """
     config = config or ModelConfig()
     known("network", config.network, NETWORKS)
@@ -48,29 +63,41 @@ def network(config=None, n_classes=10, in_channels=INPUT_CHANNELS):
 
 
 class System(nn.Module):
-    """What the four share: a summary of the segment, dropout, a linear classifier.
+    """Base class of the four: features of the segment, dropout, a linear classifier.
 
-    A system's own part is ``summarise``: (batch, 2, n_bands, frames) to features (batch, size)
-    and weights (batch, T').
+    A subclass defines ``summarise``: (batch, 2, n_bands, frames) to features (batch, size) and
+    weights (batch, T').
+
+    Parameters
+    ----------
+    size : int
+    config : ModelConfig
+    n_classes : int
     """
 
-    attends = False  # weights that are always uniform say nothing
+    attends = False  # its weights are always uniform
 
-    def __init__(self, size, config, n_classes):
+    def __init__(self, size: int, config: ModelConfig, n_classes: int):
         super().__init__()
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(size, n_classes)
 
-    def forward(self, x, return_attention=False):
+    def forward(
+        self, x: torch.Tensor, return_attention: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Compute logits (batch, n_classes) and, on request, weights (batch, T'); see `ACRNN`."""
         summary, weights = self.summarise(x)
         logits = self.classifier(self.dropout(summary))
         return (logits, weights.float()) if return_attention else logits
 
 
 class Frames(nn.Sequential):
-    """Two bidirectional recurrent layers, as in the ACRNN, but over the frames of the input."""
+    """Two bidirectional recurrent layers, as in the ACRNN, over the frames of the input.
 
-    def __init__(self, n_features, config):
+    Maps (batch, frames, n_features) to (batch, frames, size).
+    """
+
+    def __init__(self, n_features: int, config: ModelConfig):
         first = RecurrentLayer(n_features, config)
         second = RecurrentLayer(first.size, config)
         super().__init__(first, nn.Dropout(config.dropout), second)
@@ -79,20 +106,21 @@ class Frames(nn.Sequential):
 
 @register_network("mfcc-rnn")
 class MfccRnn(System):
-    """Cepstral coefficients and their deltas, read frame by frame; the mean state decides."""
+    """Two recurrent layers on MFCCs and their deltas; the mean state is classified."""
 
-    def __init__(self, config, n_classes, in_channels=INPUT_CHANNELS):
+    def __init__(self, config: ModelConfig, n_classes: int, in_channels: int = INPUT_CHANNELS):
         recurrent = Frames(in_channels * N_MFCC, config)
         super().__init__(recurrent.size, config, n_classes)
         # the first coefficients are many times as large as the last ones
         self.scale = nn.BatchNorm1d(in_channels * N_MFCC)
         self.recurrent = recurrent
-        # as frontend.mfcc; kept, since a recorded step may not fetch constants from the CPU
-        with torch.device("cpu"):  # also where a checkpoint's network is built without memory
+        # as frontend.mfcc; a buffer, since CUDA graph capture allows no copy from the CPU
+        with torch.device("cpu"):  # also where a checkpoint's network is built on the meta device
             basis = dct_basis(N_MFCC, INPUT_SHAPE[0]).float()
         self.register_buffer("basis", basis, persistent=False)
 
-    def summarise(self, x):
+    def summarise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean state (batch, size) and uniform weights (batch, frames)."""
         coefficients = self.scale((self.basis @ x).flatten(1, 2))  # the DCT of a delta is its delta
         hidden = self.recurrent(coefficients.transpose(1, 2))
         return hidden.mean(dim=1), uniform_weights(hidden)
@@ -100,29 +128,28 @@ class MfccRnn(System):
 
 @register_network("attention-rnn")
 class AttentionRnn(System):
-    """The bands of each frame, read frame by frame; attention sums the states.
+    """Two recurrent layers on the bands of each frame, then attention over frames.
 
-    The ACRNN without its convolutions: 128 frames of 12 ms compete instead of 7 of 0.2 s.
+    The ACRNN without its convolutions: 128 frames of 12 ms instead of 7 of 0.2 s.
     """
 
     attends = True
 
-    def __init__(self, config, n_classes, in_channels=INPUT_CHANNELS):
+    def __init__(self, config: ModelConfig, n_classes: int, in_channels: int = INPUT_CHANNELS):
         recurrent = Frames(in_channels * INPUT_SHAPE[0], config)
         super().__init__(recurrent.size, config, n_classes)
         self.recurrent = recurrent
         self.attention = FrameAttention(recurrent.size, config.scaling)
 
-    def summarise(self, x):
+    def summarise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weighted sum of states (batch, size) and weights (batch, frames)."""
         return self.attention(self.recurrent(x.flatten(1, 2).transpose(1, 2)))
 
 
 class Picture(nn.Sequential):
-    """Five convolutions and the mean over the picture: (batch, channels, height, width) to
-    (batch, size).
-    """
+    """Five convolutions and global average pooling: (batch, channels, h, w) to (batch, size)."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int):
         layers = []
         for filters, kernel, stride, pool in IMAGE_LAYERS:
             layers.append(ConvLayer(channels, filters, kernel, stride))
@@ -134,17 +161,20 @@ class Picture(nn.Sequential):
 
 @register_network("rgb-cnn")
 class RgbCnn(System):
-    """The log-mel spectrogram as a coloured picture, classified as a picture; the delta is unused.
+    """A CNN on the log-mel spectrogram as an RGB image; the delta is unused.
 
-    Source of the idea: Boddapati et al. 2017, who gave such pictures to networks made for photos.
+    References
+    ----------
+    Boddapati et al. 2017, who used such images with networks for photographs.
     """
 
-    def __init__(self, config, n_classes, in_channels=INPUT_CHANNELS):
+    def __init__(self, config: ModelConfig, n_classes: int, in_channels: int = INPUT_CHANNELS):
         picture = Picture(3)
         super().__init__(picture.size, config, n_classes)
         self.picture = picture
 
-    def summarise(self, x):
+    def summarise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features of the image (batch, size) and uniform weights (batch, 1)."""
         level = (x[:, 0] / RGB_RANGE + 1) / 2
         image = 2 * rgb(level).movedim(-1, 1) - 1
         summary = self.picture(image.contiguous())
@@ -153,15 +183,16 @@ class RgbCnn(System):
 
 @register_network("parallel")
 class Parallel(System):
-    """A recurrent network and a convolutional one read the same segment side by side."""
+    """A recurrent network beside a convolutional one; their features are concatenated."""
 
-    def __init__(self, config, n_classes, in_channels=INPUT_CHANNELS):
+    def __init__(self, config: ModelConfig, n_classes: int, in_channels: int = INPUT_CHANNELS):
         recurrent = Frames(in_channels * INPUT_SHAPE[0], config)
         picture = Picture(in_channels)
         super().__init__(recurrent.size + picture.size, config, n_classes)
         self.recurrent, self.picture = recurrent, picture
 
-    def summarise(self, x):
+    def summarise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean state and image features (batch, size), and uniform weights (batch, frames)."""
         hidden = self.recurrent(x.flatten(1, 2).transpose(1, 2))
         both = torch.cat([hidden.mean(dim=1), self.picture(x)], dim=1)
         return both, uniform_weights(hidden)
