@@ -5,17 +5,22 @@ Notebook: 06_training_on_a_gpu
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ..config import Experiment
 from ..data.datasets import class_names
 from ..device import sent
 from ..features import augment
 from ..features.frontend import normalise
 from ..features.segments import Segments
 from ..registry import AUGMENTATIONS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class TrainingError(RuntimeError):
@@ -28,18 +33,30 @@ class TrainingData:
     Parameters
     ----------
     experiment : config.Experiment
-    table : clip table
-    copies : list of (clips, n_bands, frames) float16 arrays
-        Features of the table's clips and of their augmented copies, from ``store.load``.
+    table : pd.DataFrame
+        Clip table of ``datasets.load``.
+    copies : list of np.ndarray, shape (clips, n_bands, frames), float16
+        Features of the clips and then of their augmented copies, from ``store.load``.
     train_folds : list of int
     device : torch.device
 
-    Attributes ``mean`` and ``std``, (channels,) or (channels, n_bands) float32 on the device, are
-    those of the training folds alone. Raises ValueError for folds without clips and TrainingError
-    for features that never vary. Notebook: 06_training_on_a_gpu
+    Attributes
+    ----------
+    mean, std : torch.Tensor, shape (channels,) or (channels, n_bands), float32
+        Of the training folds alone, on the device.
+
+    Raises
+    ------
+    ValueError
+        For folds without clips.
+    TrainingError
+        For a channel or band that never varies.
+
+    Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, experiment, table, copies, train_folds, device):
+    def __init__(self, experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
+                 train_folds: list[int], device: torch.device):
         self.experiment, self.device = experiment, device
         rows = folds_rows(table, train_folds, "train_folds")
         self.files = np.array([Path(path).name for path in table.path])[rows]
@@ -52,18 +69,34 @@ class TrainingData:
             raise TrainingError("some channel or band of the training clips never varies, so it "
                                 "cannot be normalised")
 
-    def draw(self, rng):
-        """The segments of one epoch as batches of equal size: a list of int64 (B, 3)."""
+    def draw(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Draw the segments of one epoch, in batches of nearly equal size.
+
+        Returns
+        -------
+        list of np.ndarray, shape (B, 3), int64
+            A row per segment: clip, copy, first frame.
+        """
         recipe = self.experiment.train
         rows = self.segments.draw(recipe.segments, rng)
         n_steps = math.ceil(len(rows) / recipe.batch_size)
         return [rows[step::n_steps] for step in range(n_steps)]
 
-    def batch(self, rows, rng):
-        """Drawn segments as the network reads them, augmented.
+    def batch(self, rows: np.ndarray,
+              rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Augment and normalise drawn segments, as the network reads them.
 
-        Returns x (B, channels, n_bands, frames) float32 and targets (B, n_classes) float32, on the
-        device.
+        Parameters
+        ----------
+        rows : np.ndarray, shape (B, 3), int64
+            One batch of ``draw``.
+        rng : np.random.Generator
+
+        Returns
+        -------
+        x : torch.Tensor, shape (B, channels, n_bands, frames), float32
+        targets : torch.Tensor, shape (B, n_classes), float32
+            Probabilities of the classes; both tensors are on the device.
         """
         recipe = self.experiment.train
         targets = sent(F.one_hot(self.labels[rows[:, 0]], len(self.classes)).float(), self.device)
@@ -82,13 +115,31 @@ class TrainingData:
             x = augment.mask(x, recipe.freq_mask, recipe.time_mask, rng)
         return x, targets
 
-    def names(self, rows):
-        """The files that drawn segments come from, for people."""
+    def names(self, rows: np.ndarray) -> str:
+        """File names of the clips of drawn segments (B, 3), sorted, for messages."""
         return ", ".join(sorted(set(self.files[rows[:, 0]])))
 
 
-def folds_rows(table, folds, name):
-    """Rows of the table's clips in some folds, int64; ValueError where there is no clip."""
+def folds_rows(table: "pd.DataFrame", folds: list[int], name: str) -> np.ndarray:
+    """Rows of the table's clips in some folds.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Clip table.
+    folds : list of int
+    name : str
+        Name of the argument, for the message.
+
+    Returns
+    -------
+    np.ndarray, shape (clips,), int64
+
+    Raises
+    ------
+    ValueError
+        For folds without clips.
+    """
     if not table.fold.isin(folds).any():
         raise ValueError(f"{name}: found {folds}, expected folds with clips: "
                          f"{sorted({int(f) for f in table.fold})}")

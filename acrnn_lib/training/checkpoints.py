@@ -1,7 +1,7 @@
-"""Checkpoints: a fold's training written after its epochs, and taken up again exactly.
+"""Checkpoints: a fold's training written after its epochs, and resumed exactly.
 
-The tensors lie in a safetensors file, the rest in a JSON beside it that is written last and names
-them by digest: what a kill has left half done is never read.
+The tensors lie in a safetensors file. A JSON beside it is written last and names them by SHA-256:
+half-written files of an interrupted process are never read.
 
 Notebook: 00_start_here, 06_training_on_a_gpu
 """
@@ -21,33 +21,53 @@ from ..files import read_json, write_bytes
 
 
 class Keeper:
-    """Takes a training up where its folder ends, and writes its checkpoints from then on.
+    """Resumes a training from its folder and writes its checkpoints from then on.
 
-    state : loop.Trainer; same : what a run that resumes it must agree in; started : time.time() at
-    its start; pause : s, at least, from one checkpoint to the next; ``before`` is what was spent
-    before it, in s. Raises what ``resume`` raises. Notebook: 06_training_on_a_gpu
+    Parameters
+    ----------
+    state : loop.Trainer
+    folder : Path or str
+        Run folder.
+    same : dict
+        Identity of the run, written into each checkpoint.
+    started : float, s
+        ``time.time()`` at the start of the training.
+    pause : float, s
+        Minimum time between two checkpoints.
+
+    Attributes
+    ----------
+    before : float, s
+        Training time spent before this start.
+
+    Raises
+    ------
+    ResultsError
+        As ``resume``.
+
+    Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, state, folder, same, started, pause):
+    def __init__(self, state, folder: Path | str, same: dict, started: float, pause: float):
         self.state, self.folder, self.same, self.pause = state, folder, same, pause
         self.before, self.started = resume(state, folder), started
         self.epoch, self.written = state.epoch, time.monotonic()
 
-    def when_due(self):
-        """After an epoch."""
+    def when_due(self) -> None:
+        """Write a checkpoint after an epoch, if the last one is ``pause`` seconds old."""
         if time.monotonic() - self.written >= self.pause:
             self.now()
 
-    def now(self):
-        """Write the epoch that was finished last, unless it is written already."""
+    def now(self) -> None:
+        """Write the last finished epoch, unless it is written already."""
         if self.state.epoch > self.epoch:
             seconds = self.before + time.time() - self.started
             save(self.state, self.folder, seconds, self.same)
             self.epoch, self.written = self.state.epoch, time.monotonic()
 
 
-def tensors(state):
-    """All state as named tensors; the optimizer's are named by the parameter they belong to."""
+def tensors(state) -> dict[str, torch.Tensor]:
+    """All state of a loop.Trainer by name, on the CPU; the optimizer's by its parameter's name."""
     found = {f"model.{k}": v for k, v in state.model.state_dict().items()}
     if state.average:
         found |= {f"average.{k}": v for k, v in state.average.module.state_dict().items()}
@@ -58,10 +78,18 @@ def tensors(state):
     return {k: v.detach().cpu().contiguous() for k, v in found.items()}
 
 
-def save(state, folder, seconds, same):
+def save(state, folder: Path | str, seconds: float, same: dict) -> None:
     """Write a checkpoint; its JSON, written last, names the tensors and makes it valid.
 
-    seconds : spent so far; same : what a run that resumes it must agree in
+    Parameters
+    ----------
+    state : loop.Trainer
+    folder : Path or str
+        Run folder; older checkpoints in it are removed.
+    seconds : float, s
+        Training time so far.
+    same : dict
+        Identity of the run, in which a run that resumes it must agree.
     """
     folder = Path(folder)
     data = as_bytes(tensors(state))
@@ -80,10 +108,24 @@ def save(state, folder, seconds, same):
             old.unlink()
 
 
-def resume(state, folder):
-    """Load the folder's checkpoint, if it has one; returns the seconds (s) spent before it.
+def resume(state, folder: Path | str) -> float:
+    """Load the folder's checkpoint into a loop.Trainer; without one the history is emptied.
 
-    Raises ResultsError, naming the file, for one that changed since it was written.
+    Parameters
+    ----------
+    state : loop.Trainer
+    folder : Path or str
+        Run folder.
+
+    Returns
+    -------
+    float, s
+        Training time spent before it.
+
+    Raises
+    ------
+    ResultsError
+        For a checkpoint that changed since it was written, or of an earlier version.
     """
     folder = Path(folder)
     if not (folder / CHECKPOINT).exists():
@@ -123,14 +165,14 @@ def resume(state, folder):
     return note["seconds"]
 
 
-def last(folder):
-    """Which epoch a folder's checkpoint is of and where it lies, or none, for people."""
+def last(folder: Path | str) -> str:
+    """Epoch and path of a folder's checkpoint, or "none", for messages."""
     path = Path(folder) / CHECKPOINT
     return f"epoch {read_json(path)['epoch']}, in {path}" if path.exists() else "none"
 
 
-def drop(folder):
-    """Remove the checkpoints and half-written files of a finished run, which a kill may leave."""
+def drop(folder: Path | str) -> None:
+    """Remove the checkpoints and half-written files of a finished run."""
     for pattern in ("checkpoint*", ".*.tmp"):
         for path in Path(folder).glob(pattern):
             path.unlink(missing_ok=True)

@@ -1,13 +1,17 @@
-"""Systems without a network: a mixture per class on MFCC frames, and three classifiers of
-whole-clip statistics. All from scikit-learn; each chooses its one setting by cross-validation
-inside the training folds.
+"""Classical systems: a mixture model of MFCC frames, and three classifiers of clip statistics.
+
+All are from scikit-learn; each chooses its one hyperparameter by cross-validation inside the
+training folds.
 
 Notebook: 11_six_systems
 """
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from ..config import as_dict
+from ..config import Experiment, FeatureConfig, as_dict
 from ..data import audio, datasets
 from ..device import machine
 from ..evaluation import results
@@ -32,18 +36,24 @@ from ..progress import bar
 from .identity import identity
 from .loop import folds_to_learn, stable_seed
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FRAME = 512  # samples, 11.6 ms: frames of the statistics, side by side
 N_MFCC = 20  # of the mixtures; their deltas as many again
-EVERY = 2  # frames; with half of each window shared, every other frame says nearly all
+EVERY = 2  # frames; windows overlap by half, so every other frame holds nearly all
 
 
-def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, device="auto",
-        report=None, extra=None, attention=True, reuse=False):
+def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray], fold: int,
+        seed: int, folder: Path | str, *, train_folds: list[int] | None = None,
+        device: torch.device | str = "auto", report: Callable[[dict], None] | None = None,
+        extra: dict | None = None, attention: bool = True, reuse: bool = False) -> results.Run:
     """Fit one system on the other folds, predict this one, write the run folder.
 
-    Arguments, result and errors as for ``loop.fit``; only the clips themselves are used
-    (``copies[0]``), and training is one step, the only row of the history. ``device`` and
-    ``attention`` are unused: these systems run on the CPU and attend to nothing.
+    Parameters, result and errors as for ``loop.fit``. Only the clips themselves (``copies[0]``)
+    are used; the history has one row. ``device`` and ``attention`` are unused: these systems run
+    on the CPU and have no attention.
+
     Notebook: 11_six_systems
     """
     train_folds = folds_to_learn(table, fold, train_folds)
@@ -85,8 +95,14 @@ def _fit(experiment, table, copies, fold, seed, folder, train_folds, report, ext
     return results.write(folder, results.prediction_table(table[tested], chances), manifest)
 
 
-def searcher(system, seed):
-    """The classifier of a system with the settings it may choose from, tried fold against fold."""
+def searcher(system: str, seed: int) -> GridSearchCV:
+    """Classifier of a system with its hyperparameter grid, for leave-one-fold-out search.
+
+    Parameters
+    ----------
+    system : mfcc-gmm, knn, svm or forest
+    seed : int, 0 to 2**32 - 1
+    """
     scaled = partial(make_pipeline, StandardScaler())
     model, choices = {
         "mfcc-gmm": (ClassMixtures(seed=seed), {"components": [8, 16, 32]}),
@@ -100,8 +116,8 @@ def searcher(system, seed):
     return GridSearchCV(model, choices, cv=LeaveOneGroupOut())
 
 
-def probabilities(model, inputs):
-    """A row of shares per clip; where a model has only scores, their softmax."""
+def probabilities(model: BaseEstimator, inputs: np.ndarray) -> np.ndarray:
+    """Class probabilities (clips, classes); for a model with scores only, their softmax."""
     if hasattr(model, "predict_proba"):
         return model.predict_proba(inputs)
     scores = model.decision_function(inputs)
@@ -111,16 +127,29 @@ def probabilities(model, inputs):
 
 
 class ClassMixtures(ClassifierMixin, BaseEstimator):
-    """A Gaussian mixture per class; a clip goes to the class whose mixture likes its frames best.
+    """A Gaussian mixture per class; a clip gets the class of the highest likelihood.
 
-    Inputs are (clips, frames, dimensions), NaN where a frame is left out; covariances are
-    diagonal. Source: Reynolds and Rose 1995. Notebook: 11_six_systems
+    Clips are (clips, frames, dimensions) with NaN in frames that are left out; covariances are
+    diagonal.
+
+    Parameters
+    ----------
+    components : int
+        Gaussians per class.
+    seed : int
+
+    References
+    ----------
+    Reynolds and Rose 1995.
+
+    Notebook: 11_six_systems
     """
 
-    def __init__(self, components=16, seed=0):
+    def __init__(self, components: int = 16, seed: int = 0):
         self.components, self.seed = components, seed
 
-    def fit(self, clips, targets):
+    def fit(self, clips: np.ndarray, targets: np.ndarray) -> "ClassMixtures":
+        """Fit the mixtures to clips (clips, frames, dimensions) with targets (clips,)."""
         self.classes_ = np.unique(targets)
         heard = _heard(clips)
         self.mean_, self.std_ = heard.mean(axis=0), heard.std(axis=0)
@@ -130,12 +159,13 @@ class ClassMixtures(ClassifierMixin, BaseEstimator):
                           for k in self.classes_]
         return self
 
-    def decision_function(self, clips):
+    def decision_function(self, clips: np.ndarray) -> np.ndarray:
         """Mean log likelihood of a clip's frames under each class (clips, classes)."""
         return np.array([[m.score(self._scaled(clip[None])) for m in self.mixtures_]
                          for clip in clips])
 
-    def predict(self, clips):
+    def predict(self, clips: np.ndarray) -> np.ndarray:
+        """Class with the highest likelihood (clips,)."""
         return self.classes_[self.decision_function(clips).argmax(axis=1)]
 
     def _scaled(self, clips):
@@ -147,11 +177,23 @@ def _heard(clips):
     return rows[~np.isnan(rows[:, 0])]
 
 
-def frames(static, config, every=EVERY):
-    """MFCC and their deltas of stored log-mel energies, float64 (clips, frames, 2 x 20).
+def frames(static: np.ndarray, config: FeatureConfig, every: int = EVERY) -> np.ndarray:
+    """MFCC and their deltas of stored log-mel energies.
 
-    Frames ``config.silence_db`` under the loudest of their clip are NaN: digital silence is alike
-    in all classes. Notebook: 11_six_systems
+    Parameters
+    ----------
+    static : np.ndarray, shape (clips, n_bands, frames)
+    config : config.FeatureConfig
+    every : int, frames
+        Step from one frame that is kept to the next.
+
+    Returns
+    -------
+    np.ndarray, shape (clips, ceil(frames / every), 2 x N_MFCC), float64
+        NaN in frames ``config.silence_db`` below the loudest of their clip, as digital silence is
+        alike in all classes.
+
+    Notebook: 11_six_systems
     """
     found = []
     for clip in static:
@@ -164,11 +206,25 @@ def frames(static, config, every=EVERY):
     return np.stack(found)
 
 
-def statistics(table, config):
+def statistics(table: "pd.DataFrame", config: FeatureConfig) -> np.ndarray:
     """Mean and standard deviation over a clip of 12 MFCC and the zero-crossing rate.
 
-    Returns float64 (clips, 26). Coefficient 0, the level, is left out. The published baselines of
-    the data set are of this kind (Piczak 2015); lengths of frames are an assumption.
+    Coefficient 0, the level, is left out. Frame lengths are an assumption.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Clip table, with the paths of the sounds.
+    config : config.FeatureConfig
+
+    Returns
+    -------
+    np.ndarray, shape (clips, 26), float64
+
+    References
+    ----------
+    The published baselines of the data set are of this kind (Piczak 2015).
+
     Notebook: 11_six_systems
     """
     import librosa

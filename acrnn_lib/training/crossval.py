@@ -6,8 +6,10 @@ Notebook: 07_result_tables
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from tqdm import tqdm
@@ -23,34 +25,71 @@ from ..registry import registered_code
 from . import checkpoints, loop, parallel
 from .identity import identity
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="auto", out="runs",
-        data=None, workers=None, changes=None, inner=False, progress=True, threads=None,
-        away=None, report=None, attention=True, reuse=False):
+
+def run(dataset: str, experiments: list[str], profile: str = "lite",
+        folds: tuple[int, ...] | None = None, seeds: tuple[int, ...] = (0,), device: str = "auto",
+        out: Path | str = "runs", data: Path | str | None = None, workers: int | None = None,
+        changes: dict | None = None, inner: bool = False, progress: bool = True,
+        threads: int | None = None, away: dict | None = None,
+        report: Callable[[dict], None] | None = None, attention: bool = True,
+        reuse: bool = False) -> list[Run]:
     """Train and test experiments on the official folds.
+
+    All arguments are checked before training starts.
 
     Parameters
     ----------
-    dataset : one of config.DATASETS; data : its folder, see ``datasets.load``
-    experiments : names of config.EXPERIMENTS
+    dataset : one of config.DATASETS
+    experiments : list of str
+        Names of config.EXPERIMENTS.
     profile : smoke, lite or paper
-    folds : which to predict, by default those of the profile; seeds : whole numbers
-    device : auto, cpu, cuda or mps; workers : threads that compute features
-    out : root of the run folders; finished ones are kept, unfinished ones resumed
-    changes : dict of settings, e.g. {"train.epochs": 10}
-    inner : compare recipes without the test folds: for each fold f, leave f out altogether, predict
-        the next one and train on the others; the run is filed under the fold predicted
-    threads : of a task's arithmetic; by default torch's own number here, see ``cluster`` for away
-    away : what ``parallel.connect`` is told, such as {"processes": 2}, to train folds side by side;
-        by default {"scheduler": ACRNN_SCHEDULER} where the environment has one
-    report : called, instead of progress, after each epoch that is trained here, with its row of
-        the history and in it what is trained (run), of how many epochs (epochs) and the time left
-        (seconds_left, s)
-    attention : keep the attention of every test segment, most of the bytes of a run
-    reuse : keep finished runs that other code than today's has made; without it they are moved
-        aside and made anew. Committed runs, under ``results``, are always kept.
+    folds : tuple of int, optional
+        Folds to predict, by default those of the profile, else all of the data set's.
+    seeds : tuple of int
+    device : auto, cpu, cuda or mps
+    out : Path or str
+        Root of the run folders; finished ones are kept, unfinished ones resumed.
+    data : Path or str, optional
+        The data set's folder, see ``datasets.load``.
+    workers : int, optional
+        Threads that compute features.
+    changes : dict, optional
+        Settings by key, such as {"train.epochs": 10}.
+    inner : bool
+        Compare recipes without the test folds: for each fold f, leave f out, predict the next
+        one and train on the others; the run is filed under the fold predicted.
+    progress : bool
+        Show a progress bar or lines.
+    threads : int, optional
+        Threads of a task's arithmetic, by default torch's own number; for distributed training
+        see ``parallel.threads_of_a_task``.
+    away : dict, optional
+        Arguments of ``parallel.connect``, such as {"processes": 2}, to train folds in parallel;
+        by default {"scheduler": ACRNN_SCHEDULER} where that environment variable is set.
+    report : callable, optional
+        Called, in place of progress, after each epoch trained in this process, with its row of the
+        history and the label (run), number of epochs (epochs) and time left (seconds_left, s).
+    attention : bool
+        Keep the attention of every test segment, most of the bytes of a run.
+    reuse : bool
+        Keep finished runs of other code than the present; by default they are moved aside and
+        trained again. Committed runs, under ``results``, are always kept.
 
-    Returns a list of results.Run. Every mistake in the arguments is found before training starts.
+    Returns
+    -------
+    list of results.Run
+        In the order experiments, seeds, folds.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, fold or setting, or a network that does not fit its segments.
+    ResultsError
+        For inner validation under ``results``.
+
     Notebook: 07_result_tables
     """
     if not away and os.environ.get("ACRNN_SCHEDULER"):
@@ -86,9 +125,11 @@ def run(dataset, experiments, profile="lite", folds=None, seeds=(0,), device="au
     return runs
 
 
-def plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes, inner,
-         threads, attention, reuse=False):
-    """The Tasks of ``run``, whose arguments these are, in the order of training."""
+def plan(dataset: str, experiments: list[str], profile: str, folds: tuple[int, ...],
+         seeds: tuple[int, ...], device: str, data: Path | str | None, workers: int | None,
+         changes: dict | None, inner: bool, threads: int, attention: bool,
+         reuse: bool = False) -> list["Task"]:
+    """Tasks of ``run``, whose arguments these are, in the order of training."""
     chosen = [experiment(name, profile, changes) for name in experiments]
     data = str(Path(data).expanduser().absolute()) if data else None
     table = subset(datasets.load(dataset, data), PROFILES[profile].clips)
@@ -109,8 +150,9 @@ def plan(dataset, experiments, profile, folds, seeds, device, data, workers, cha
 class Task:
     """One experiment, one seed, one fold to predict: all that a process needs to train it.
 
-    The sounds do not travel: they are known by ``extra["data_hash"]``, ``data`` says where to
-    look. Notebook: 07_result_tables
+    Audio is not part of it: ``extra["data_hash"]`` identifies the clips, ``data`` is their folder.
+
+    Notebook: 07_result_tables
     """
 
     experiment: Experiment
@@ -128,18 +170,24 @@ class Task:
     extra: dict
 
     @property
-    def label(self):
+    def label(self) -> str:
+        """Experiment, seed and fold, for messages."""
         return f"{self.experiment.name} seed {self.seed} fold {self.fold}"
 
-    def folder(self, root):
+    def folder(self, root: Path | str) -> Path:
         """Its run folder under a root."""
         e = self.experiment
         return run_folder(root, self.dataset, e.profile, e.name, self.seed, self.fold)
 
-    def finished(self, root, away=None):
+    def finished(self, root: Path | str, away: dict | None = None) -> bool:
         """Is it done? Where its folder holds another run, see ``results.take_up``.
 
-        away : where it would be trained; then device and precision are another machine's choice
+        Parameters
+        ----------
+        root : Path or str
+            Root of the run folders.
+        away : dict, optional
+            As in ``run``; device and precision are then chosen by another machine and not compared.
         """
         folder, device = self.folder(root), None if away else self.device
         same = identity(self.experiment, self.seed, self.fold, self.train_folds, self.n_classes,
@@ -149,11 +197,25 @@ class Task:
         with locked(folder):
             return take_up(folder, same, self.reuse)
 
-    def run(self, root, progress=False, report=None):
-        """Train it here, or go on where its folder under ``root`` ends; returns results.Run.
+    def run(self, root: Path | str, progress: bool = False,
+            report: Callable[[dict], None] | None = None) -> Run:
+        """Train it in this process, or resume its folder.
 
-        Raises DatasetError for sounds other than those that are meant, and all that
-        ``store.load`` and ``loop.fit`` raise.
+        Parameters
+        ----------
+        root : Path or str
+            Root of the run folders.
+        progress : bool
+            Show the progress of computing features.
+        report : callable, optional
+            Called with the row of the history after each epoch.
+
+        Raises
+        ------
+        DatasetError
+            For clips with another data hash, and for what ``store.load`` refuses.
+        TrainingError, ResultsError, ValueError
+            As ``loop.fit``.
         """
         table = subset(datasets.load(self.dataset, self.data),
                        PROFILES[self.experiment.profile].clips)
@@ -169,8 +231,8 @@ class Task:
             attention=self.attention, reuse=self.reuse)
 
 
-def fit_of(experiment):
-    """What fits an experiment: ``loop.fit``, or ``classical.fit`` where there is no network."""
+def fit_of(experiment: Experiment) -> Callable[..., Run]:
+    """Training function of an experiment: ``loop.fit``, or ``classical.fit`` without a network."""
     if experiment.model.network not in CLASSICAL:
         return loop.fit
     from . import classical  # scikit-learn, which training a network can do without
@@ -178,7 +240,7 @@ def fit_of(experiment):
     return classical.fit
 
 
-def must_fit(experiment, n_classes):
+def must_fit(experiment: Experiment, n_classes: int) -> None:
     """Raise ValueError where the network cannot read segments of the experiment's shape."""
     shape = experiment.features.n_bands, experiment.features.segment_frames
     if experiment.model.network in CLASSICAL:
@@ -192,15 +254,18 @@ def must_fit(experiment, n_classes):
                          f"and {shape[1]} frames ({error})") from error
 
 
-def protocol(fold, folds, inner=False):
-    """(fold to predict, folds to learn from), of all folds 1 to N. Notebook: 07_result_tables"""
+def protocol(fold: int, folds: list[int], inner: bool = False) -> tuple[int, list[int]]:
+    """Fold to predict and training folds, for the test or the inner validation of a fold.
+
+    Notebook: 07_result_tables
+    """
     if not inner:
         return fold, [f for f in folds if f != fold]
     validation = fold % len(folds) + 1
     return validation, [f for f in folds if f not in (fold, validation)]
 
 
-def subset(table, clips):
+def subset(table: "pd.DataFrame", clips: int | None) -> "pd.DataFrame":
     """The first ``clips`` clips of each class and fold; the whole table for None."""
     if clips is None:
         return table
@@ -210,10 +275,19 @@ def subset(table, clips):
 class Progress:
     """A bar of epochs on a terminal, a line per epoch elsewhere: loss, accuracy, speed.
 
-    report : told the same, as ``run`` says
+    Parameters
+    ----------
+    label : str
+        Shown before the numbers.
+    epochs : int
+        Epochs of the whole training.
+    show : bool
+    report : callable, optional
+        Called after each epoch, as in ``run``.
     """
 
-    def __init__(self, label, epochs, show=True, report=None):
+    def __init__(self, label: str, epochs: int, show: bool = True,
+                 report: Callable[[dict], None] | None = None):
         self.label, self.show, self.live = label, show, sys.stderr.isatty()
         self.report = report
         self.bar = tqdm(total=epochs, desc=label, unit="epoch", disable=not (show and self.live))
@@ -224,7 +298,8 @@ class Progress:
     def __exit__(self, *_):
         self.bar.close()
 
-    def __call__(self, row):
+    def __call__(self, row: dict) -> None:
+        """Show an epoch's row of the history."""
         left = (self.bar.total - row["epoch"]) * row["seconds"]
         if self.report:
             self.report(row | {"run": self.label, "epochs": self.bar.total, "seconds_left": left})
@@ -242,8 +317,8 @@ class Progress:
                 f"{row['segments_per_second']:.0f} segments/s")
 
 
-def git_state():
-    """Commit of the kit's own checkout and whether it was changed since; empty outside git."""
+def git_state() -> dict[str, str | bool | None]:
+    """Commit of the kit's checkout and whether it has local changes; None outside git."""
     here = Path(__file__).parents[1]
 
     def git(*words):

@@ -1,33 +1,52 @@
-"""Work recorded once on a GPU and replayed: one launch in place of hundreds.
+"""CUDA graph capture of a training step: one launch in place of hundreds.
 
-A small network keeps a GPU busy for less time than the CPU takes to ask for each of its kernels.
-A recording (a CUDA graph) asks for all of them at once.
+A small network keeps a GPU busy for less time than the CPU takes to launch each of its kernels.
+A CUDA graph launches all of them at once.
 
 Notebook: 06_training_on_a_gpu
 """
 
+from collections.abc import Callable
+
 import torch
 
-WARM_UP = 3  # calls before a recording, in which libraries choose their kernels
+WARM_UP = 3  # calls before a capture, in which libraries choose their kernels
 
 
 class Recorded:
-    """Work on a GPU: the first call with tensors of some shapes records it, later ones replay.
+    """CUDA graphs of a gradient computation: captured at its first call, replayed at later ones.
 
-    model : nn.Module whose gradients the work computes
+    Each set of input shapes has its own graph; the graphs share their memory.
 
-    Calling it with ``work`` and CUDA tensors gives what ``work`` gives for them, and ``grad`` of
-    the model's parameters. ``work`` is one and the same function of CUDA tensors each time: it sets
-    the gradients to None, computes them and a tensor, draws from torch's generator at most, waits
-    for nothing and changes nothing else but the model's buffers. Batches of a few sizes make a few
-    recordings, which share their memory. Notebook: 06_training_on_a_gpu
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The network whose gradients are computed.
+
+    Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, model):
+    def __init__(self, model: torch.nn.Module):
         self.model = model
         self.records, self.pool = {}, torch.cuda.graph_pool_handle()
 
-    def __call__(self, work, *given):
+    def __call__(self, work: Callable[..., torch.Tensor], *given: torch.Tensor) -> torch.Tensor:
+        """Call ``work`` for these tensors, by its graph, and set ``grad`` of the parameters.
+
+        Parameters
+        ----------
+        work : callable
+            One and the same function of CUDA tensors at each call. It sets the gradients to None,
+            computes them and a tensor, may draw from torch's generator, does not synchronise with
+            the CPU and changes nothing else but the model's buffers.
+        *given : torch.Tensor
+            On the CUDA device.
+
+        Returns
+        -------
+        torch.Tensor
+            What ``work`` returns.
+        """
         shapes = tuple(value.shape for value in given)
         if shapes not in self.records:
             self.records[shapes] = self._record(work, given)
@@ -48,7 +67,7 @@ class Recorded:
         return graph, inputs, result, [p.grad for p in self.model.parameters()]
 
     def _warm_up(self, work, inputs):
-        """Some calls beside the main stream, as recording wants; they leave no trace."""
+        """Some calls on another stream, as capture requires; they leave no trace."""
         buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
         state, stream = torch.cuda.get_rng_state(), torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

@@ -1,7 +1,7 @@
 """What a run is: experiment, seed, fold, settings, data, device and the code that computes it.
 
 All of it stands in the manifest and in the checkpoint, and is compared before a run is resumed or
-used again, so that a folder never answers for a run that it does not hold.
+reused, so that no folder is taken for another run.
 
 Notebook: 06_training_on_a_gpu
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from ..config import CLASSICAL, config_hash
+from ..config import CLASSICAL, Experiment, ModelConfig, config_hash
 from ..device import pick_device
 from ..models.baselines import network
 from ..registry import registered_code
@@ -29,7 +29,8 @@ NETWORK = (*_INPUT, "models/acrnn.py", "models/baselines.py",
 WITHOUT_NETWORK = (*_INPUT, "training/classical.py")
 
 
-def identity(experiment, seed, fold, train_folds, n_classes, device="auto", extra=None):
+def identity(experiment: Experiment, seed: int, fold: int, train_folds: list[int], n_classes: int,
+             device: torch.device | str | None = "auto", extra: dict | None = None) -> dict:
     """All that two runs must have in common to be the same run.
 
     Parameters
@@ -38,14 +39,15 @@ def identity(experiment, seed, fold, train_folds, n_classes, device="auto", extr
     seed, fold : int
     train_folds : list of int
     n_classes : int
-    device : auto, cpu, cuda or mps; None leaves device and precision out, where another machine
-        will choose them
+    device : auto, cpu, cuda, mps or None
+        None leaves out device and precision, which another machine will choose.
     extra : dict, optional
-        ``data_hash`` and ``protocol`` of the run, where they are known.
+        May hold ``data_hash`` and ``protocol`` of the run.
 
     Returns
     -------
-    dict, ready for JSON. ``code_hash`` and ``model_hash`` tell what would be computed today.
+    dict
+        Ready for JSON. ``code_hash`` and ``model_hash`` are those of the present code.
     """
     system, extra = experiment.model.network, extra or {}
     found = {"experiment": experiment.name, "profile": experiment.profile, "seed": seed,
@@ -64,11 +66,19 @@ def identity(experiment, seed, fold, train_folds, n_classes, device="auto", extr
     return found
 
 
-def model_hash(config, n_classes, channels=("static", "delta")):
+def model_hash(config: ModelConfig, n_classes: int,
+               channels: tuple[str, ...] = ("static", "delta")) -> str:
     """Twelve hex digits over the names and shapes of a network's weights.
 
-    They change with the network as it is built now, also where a notebook replaced a layer or a
-    constant in memory, which no source file shows.
+    They also change where a notebook replaced a layer or a constant in memory, which no source file
+    shows.
+
+    Parameters
+    ----------
+    config : config.ModelConfig
+    n_classes : int
+    channels : tuple of str
+        Names of the input channels.
     """
     with torch.device("meta"):
         state = network(config, n_classes, len(channels)).state_dict()
@@ -76,11 +86,13 @@ def model_hash(config, n_classes, channels=("static", "delta")):
 
 
 @cache
-def code_hash(patterns):
-    """Twelve hex digits over the code of some of the kit's files.
+def code_hash(patterns: tuple[str, ...]) -> str:
+    """Twelve hex digits over the code of some of the kit's files, not over comments and docstrings.
 
-    patterns : of files under acrnn_lib, such as ``features/*.py``. Comments, docstrings and layout
-    do not count, so explaining better leaves runs valid.
+    Parameters
+    ----------
+    patterns : tuple of str
+        Glob patterns under acrnn_lib, such as ``features/*.py``.
     """
     folder = Path(__file__).parents[1]
     paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
@@ -89,8 +101,9 @@ def code_hash(patterns):
 
 
 def _code(node):
-    """A syntax tree as nested lists, without docstrings and without what is empty: Python's own
-    dumps differ from version to version.
+    """A syntax tree as nested lists, without docstrings and empty fields.
+
+    Python's own dumps differ from version to version.
     """
     if isinstance(node, list):
         return [_code(part) for part in node if not _is_text(part)]

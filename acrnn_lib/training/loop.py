@@ -1,7 +1,7 @@
 """Train one fold: a visible loop of epochs and batches, with a checkpoint after each epoch.
 
-All randomness of an epoch comes from (seed, fold, epoch), so a run that was killed goes on from
-its last checkpoint as if nothing had happened.
+All randomness of an epoch comes from (seed, fold, epoch), so a run that was interrupted continues
+from its last checkpoint with the same result.
 
 Notebook: 06_training_on_a_gpu
 """
@@ -9,14 +9,16 @@ Notebook: 06_training_on_a_gpu
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from safetensors.torch import save
 from torch.nn import functional as F
 
-from ..config import as_dict
+from ..config import Experiment, as_dict
 from ..data.datasets import class_names
 from ..device import LAYOUTS, forget_peak, keep_freed_memory, machine, pick_device, pick_layout
 from ..evaluation import results
@@ -31,29 +33,56 @@ from .optim import MovingAverage, learning_rate, make_optimizer, set_learning_ra
 from .probe import pick_precision
 from .testing import FoldTest
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PAUSE = {"cuda": 10.0}  # s between checkpoints: there an epoch may take less time than to write one
 
 
-def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, device="auto",
-        report=None, extra=None, attention=True, reuse=False):
+def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray], fold: int,
+        seed: int, folder: Path | str, *, train_folds: list[int] | None = None,
+        device: torch.device | str = "auto", report: Callable[[dict], None] | None = None,
+        extra: dict | None = None, attention: bool = True, reuse: bool = False) -> results.Run:
     """Train one experiment on the other folds, predict this one, write the run folder.
 
     Parameters
     ----------
     experiment : config.Experiment
-    table : clip table; copies : its features, from ``store.load``
-    fold : int, the fold that is predicted; seed : int
-    folder : run folder; a checkpoint in it is resumed, a finished run is loaded as it is
-    train_folds : folds to learn from, by default all but ``fold``
+    table : pd.DataFrame
+        Clip table of ``datasets.load``.
+    copies : list of np.ndarray, shape (clips, n_bands, frames), float16
+        Features of the clips and then of their augmented copies, from ``store.load``.
+    fold : int
+        The fold that is predicted.
+    seed : int
+    folder : Path or str
+        Run folder; a checkpoint in it is resumed, a finished run is loaded as it is.
+    train_folds : list of int, optional
+        Training folds, by default all but ``fold``.
     device : auto, cpu, cuda or mps
-    report : called with a dict after each epoch (progress), optional
-    extra : dict, more for the manifest
-    attention : keep attention.npz, which takes more room than all else of a run
-    reuse : keep a finished run that other code made, instead of making it anew
+    report : callable, optional
+        Called with the row of the history after each epoch.
+    extra : dict, optional
+        More entries of the manifest.
+    attention : bool
+        Write attention.npz, most of the bytes of a run.
+    reuse : bool
+        Keep a finished run of other code than the present.
 
-    Returns results.Run. Raises TrainingError for features that never vary and for a loss or
-    weights that are not finite, ValueError for folds without clips, ResultsError for a folder made
-    with other settings. Notebook: 06_training_on_a_gpu
+    Returns
+    -------
+    results.Run
+
+    Raises
+    ------
+    TrainingError
+        For features that never vary and for a loss or weights that are not finite.
+    ValueError
+        For folds without clips.
+    ResultsError
+        For a folder of a run with other settings.
+
+    Notebook: 06_training_on_a_gpu
     """
     train_folds, device = folds_to_learn(table, fold, train_folds), pick_device(device)
     same = identity(experiment, seed, fold, train_folds, len(class_names(table)), device.type,
@@ -93,22 +122,26 @@ def fit(experiment, table, copies, fold, seed, folder, *, train_folds=None, devi
         return run
 
 
-def run_epoch(trainer, data, epoch):
+def run_epoch(trainer: "Trainer", data: TrainingData, epoch: int) -> dict:
     """Train for one epoch.
 
     Parameters
     ----------
-    trainer : Trainer, whose network changes
+    trainer : Trainer
+        Its network is changed.
     data : batches.TrainingData
-    epoch : int, counted from 1
+    epoch : int
+        Counted from 1.
 
     Returns
     -------
-    dict, the epoch's row of the history.
+    dict
+        The epoch's row of the history; ``seconds`` in s.
 
     Raises
     ------
-    TrainingError for a loss, a gradient or weights that are not finite; it names the clips.
+    TrainingError
+        For a loss, a gradient or weights that are not finite; names the clips.
     """
     recipe, started = trainer.recipe, time.time()
     rng = np.random.default_rng([trainer.seed, trainer.fold, epoch])
@@ -131,7 +164,7 @@ def run_epoch(trainer, data, epoch):
 
 
 class Trainer:
-    """A network in training: its weights, its optimizer, and one step of it.
+    """A network in training with its optimizer.
 
     Parameters
     ----------
@@ -139,10 +172,17 @@ class Trainer:
     n_classes, seed, fold : int
     device : torch.device
 
-    ``epoch`` counts the epochs that are done. Notebook: 06_training_on_a_gpu
+    Attributes
+    ----------
+    epoch : int
+        Number of finished epochs.
+    model : torch.nn.Module
+
+    Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, experiment, n_classes, seed, fold, device):
+    def __init__(self, experiment: Experiment, n_classes: int, seed: int, fold: int,
+                 device: torch.device):
         self.experiment, self.recipe = experiment, experiment.train
         self.seed, self.fold, self.epoch, self.device = seed, fold, 0, device
         self.precision = pick_precision(device)
@@ -155,25 +195,33 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, self.recipe, fused=device.type == "cuda")
         self.recorded = Recorded(self.model) if device.type == "cuda" else None
 
-    def use_layout(self, name):
-        """Keep kernels in memory as maps are: one of device.LAYOUTS."""
+    def use_layout(self, name: str) -> None:
+        """Store the kernels in a memory layout, one of device.LAYOUTS."""
         self.layout = name
         for model in {self.model, self.final_model()}:
             model.to(memory_format=LAYOUTS[name])
 
-    def final_model(self):
+    def final_model(self) -> torch.nn.Module:
         """The network to test: the averaged weights, or the last ones."""
         return self.average.module if self.average else self.model
 
-    def autocast(self):
+    def autocast(self) -> torch.autocast:
         """A context in which matrix products are computed in this run's precision."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def step(self, x, targets):
+    def step(self, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """One step of the optimizer: predict, loss, backward, step.
 
-        x : (B, channels, n_bands, frames); targets : (B, C). Returns (loss, norm of the gradient,
-        hits) as one tensor, which stays on the device, so that no step waits for a GPU.
+        Parameters
+        ----------
+        x : torch.Tensor, shape (B, channels, n_bands, frames), float32
+        targets : torch.Tensor, shape (B, C), float32
+
+        Returns
+        -------
+        torch.Tensor, shape (3,), float32
+            Loss, norm of the gradient, number of correct segments. It stays on the device, so that
+            no step waits for a GPU.
         """
         x = x.contiguous(memory_format=LAYOUTS[self.layout])
         numbers = self.gradients(x, targets)
@@ -182,14 +230,14 @@ class Trainer:
             self.average.update()
         return numbers
 
-    def gradients(self, x, targets):
-        """``compute_gradients``, on a CUDA device replayed as one launch from a recording."""
+    def gradients(self, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """``compute_gradients``, on a CUDA device replayed as one launch of a CUDA graph."""
         if self.recorded:
             return self.recorded(self.compute_gradients, x, targets)
         return self.compute_gradients(x, targets)
 
-    def compute_gradients(self, x, targets):
-        """Forward and backward pass; the gradients are then those of the parameters."""
+    def compute_gradients(self, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Forward and backward pass, which sets the gradients; tensors as for ``step``."""
         self.optimizer.zero_grad(set_to_none=True)
         with self.autocast():
             logits = self.model(x)
@@ -201,16 +249,31 @@ class Trainer:
         hits = (logits.argmax(1) == targets.argmax(1)).sum()
         return torch.stack([loss.detach(), norm, hits.float()])
 
-    def predict(self, test, attention=True):
-        """``FoldTest.predict`` with the final weights in this run's precision and layout."""
+    def predict(self, test: FoldTest, attention: bool = True
+                ) -> tuple["pd.DataFrame", dict[str, np.ndarray] | None]:
+        """``FoldTest.predict`` with the final weights, in this run's precision."""
         return test.predict(self.final_model(), self.autocast, LAYOUTS[self.layout], attention)
 
 
-def must_be_finite(numbers, trainer, data, batches, epoch):
-    """Mean loss and accuracy of an epoch from what its steps gave, read from the device at once.
+def must_be_finite(numbers: list[torch.Tensor], trainer: Trainer, data: TrainingData,
+                   batches: list[np.ndarray], epoch: int) -> tuple[float, float]:
+    """Mean loss and accuracy of an epoch, read from the device at once.
 
-    Raises TrainingError, with the files of the batch, for the first loss or gradient that is no
-    number, and for weights that the last step broke.
+    Parameters
+    ----------
+    numbers : list of torch.Tensor, shape (3,)
+        What each ``Trainer.step`` returned.
+    trainer : Trainer
+    data : batches.TrainingData
+    batches : list of np.ndarray, shape (B, 3), int64
+        The drawn segments of each step.
+    epoch : int
+
+    Raises
+    ------
+    TrainingError
+        For the first loss or gradient that is not finite, and for weights that are not finite
+        after the last step; names the files of the batch.
     """
     values = torch.stack(numbers).cpu().double().numpy()
     for step, (row, rows) in enumerate(zip(values, batches, strict=True), 1):
@@ -230,8 +293,8 @@ def must_be_finite(numbers, trainer, data, batches, epoch):
     return np.average(values[:, 0], weights=sizes), values[:, 2].sum() / sum(sizes)
 
 
-def manifest_of(trainer, data, folder):
-    """What a manifest says beside the run's identity: settings, classes, machine and speed."""
+def manifest_of(trainer: Trainer, data: TrainingData, folder: Path | str) -> dict:
+    """Entries of the manifest beside the identity: settings, classes, machine and speed."""
     speeds = results.read_history(folder)["segments_per_second"]
     return {"config": as_dict(trainer.experiment), "classes": data.classes,
             "parameters": parameter_count(trainer.model),
@@ -240,8 +303,19 @@ def manifest_of(trainer, data, folder):
             "segments_per_second": round(float(speeds.median()), 1)}
 
 
-def save_model(trainer, data, folder, same=None):
-    """Write model.safetensors: the final weights and all that ``predict`` needs."""
+def save_model(trainer: Trainer, data: TrainingData, folder: Path | str,
+               same: dict | None = None) -> None:
+    """Write model.safetensors: the final weights and all that ``predict`` needs.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    data : batches.TrainingData
+    folder : Path or str
+        Run folder.
+    same : dict, optional
+        Identity of the run.
+    """
     tensors = {k: v.detach().cpu().contiguous()
                for k, v in trainer.final_model().state_dict().items()}
     tensors |= {"feature_mean": data.mean.cpu(), "feature_std": data.std.cpu()}
@@ -251,14 +325,15 @@ def save_model(trainer, data, folder, same=None):
     write_bytes(Path(folder) / "model.safetensors", save(tensors, metadata))
 
 
-def folds_to_learn(table, fold, train_folds=None):
-    """The folds to learn from, by default all others; ValueError for the fold to predict."""
+def folds_to_learn(table: "pd.DataFrame", fold: int,
+                   train_folds: list[int] | None = None) -> list[int]:
+    """Training folds, by default all but ``fold``; ValueError if ``fold`` is among them."""
     train_folds = train_folds or sorted({int(f) for f in table.fold} - {fold})
     if fold in train_folds:
         raise ValueError(f"train_folds: found {train_folds}, expected folds other than {fold}")
     return train_folds
 
 
-def stable_seed(*parts):
-    """One 63-bit seed from several whole numbers."""
+def stable_seed(*parts: int) -> int:
+    """One 63-bit seed from several non-negative integers."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,4 +1,4 @@
-"""The optimizer of a recipe, its learning rate, and the running average of the weights.
+"""The optimizer of a recipe, its learning rate, and the moving average of the weights.
 
 Notebook: 06_training_on_a_gpu
 """
@@ -9,11 +9,20 @@ from functools import partial
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..config import TrainConfig
 
-def make_optimizer(model, recipe, fused=False):
+
+def make_optimizer(model: torch.nn.Module, recipe: TrainConfig,
+                   fused: bool = False) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum or AdamW; weight decay acts on weights, not on biases and norms.
 
-    model : nn.Module; recipe : TrainConfig; fused : one kernel for all parameters, on a GPU.
+    Parameters
+    ----------
+    model : torch.nn.Module
+    recipe : config.TrainConfig
+    fused : bool
+        One kernel for all parameters, on a GPU.
+
     Notebook: 06_training_on_a_gpu
     """
     weights = [p for p in model.parameters() if p.dim() > 1]
@@ -26,11 +35,19 @@ def make_optimizer(model, recipe, fused=False):
     return torch.optim.AdamW(groups, recipe.learning_rate, fused=fused)
 
 
-def learning_rate(recipe, progress):
-    """The learning rate at a point of training, progress from 0 to 1.
+def learning_rate(recipe: TrainConfig, progress: float) -> float:
+    """The learning rate at a point of training.
 
-    step: a tenth after each third. onecycle: linear warm-up over the first quarter, then a cosine
-    to 0. Notebook: 06_training_on_a_gpu
+    Schedule ``step``: a tenth after each third. ``onecycle``: linear warm-up over the first
+    quarter, then a cosine to 0.
+
+    Parameters
+    ----------
+    recipe : config.TrainConfig
+    progress : float, 0 to 1
+        Share of the training that is done.
+
+    Notebook: 06_training_on_a_gpu
     """
     if recipe.schedule == "step":
         return recipe.learning_rate * 0.1 ** min(int(progress * 3), 2)
@@ -40,49 +57,76 @@ def learning_rate(recipe, progress):
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
 
 
-def set_learning_rate(optimizer, rate):
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Use a learning rate from the next step on."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 class MovingAverage(AveragedModel):
-    """A copy of a network, ``module``, whose weights and statistics follow those in training.
+    """Exponential moving average (EMA) of a network's weights and statistics.
 
-    model : nn.Module, the one in training; decay : see ``share``. ``update()`` belongs after each
-    step of the optimizer: the weights after the first one are taken as they are.
-    Source: Polyak and Juditsky 1992. Notebook: 06_training_on_a_gpu
+    ``module`` is the averaged copy. ``update()`` belongs after each step of the optimizer; the
+    first one copies the weights as they are.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The network in training.
+    decay : float, 0 to 1
+        Upper limit of ``share``.
+
+    References
+    ----------
+    Polyak and Juditsky 1992.
+
+    Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, model, decay):
+    def __init__(self, model: torch.nn.Module, decay: float):
         super().__init__(model, multi_avg_fn=self._follow, use_buffers=True)
         self.decay, self.update = decay, partial(self.update_parameters, model)
 
     @property
-    def steps(self):
-        """Updates so far."""
+    def steps(self) -> int:
+        """Number of updates so far."""
         return int(self.n_averaged)  # kept on the CPU, so that no GPU is waited for
 
     @steps.setter
-    def steps(self, count):
+    def steps(self, count: int) -> None:
         self.n_averaged.fill_(count)
 
     def _follow(self, averaged, current, _):
         follow(averaged, current, share(self.steps, self.decay))
 
 
-def share(steps, decay):
-    """EMA decay after so many steps: (1 + steps) / (10 + steps), at most ``decay``.
+def share(steps: int, decay: float) -> float:
+    """EMA decay at step n: (1 + n) / (10 + n), at most ``decay``.
 
-    It forgets the first weights: with a fixed decay a short run would end with a good part of its
-    random start in the average. Notebook: 06_training_on_a_gpu
+    A fixed decay would leave a large part of the initial weights in the average of a short run.
+
+    Parameters
+    ----------
+    steps : int
+        Updates so far, n.
+    decay : float, 0 to 1
+
+    Notebook: 06_training_on_a_gpu
     """
     return min(decay, (1 + steps) / (10 + steps))
 
 
-def follow(averaged, current, kept):
-    """Move tensors of one kind towards others, in place: ``kept`` of what they were, the rest of
-    the others; counts are copied. Notebook: 06_training_on_a_gpu
+def follow(averaged: list[torch.Tensor], current: list[torch.Tensor], kept: float) -> None:
+    """Update averaged tensors of one dtype in place: EMA of float tensors, copies of counts.
+
+    Parameters
+    ----------
+    averaged, current : list of torch.Tensor
+        Of the average, and of the network in training.
+    kept : float, 0 to 1
+        EMA decay.
+
+    Notebook: 06_training_on_a_gpu
     """
     if averaged[0].is_floating_point():
         get_ema_multi_avg_fn(kept)(averaged, current, None)

@@ -1,9 +1,10 @@
-"""Folds side by side: the tasks of a cross-validation on Dask, on this machine or on others.
+"""Distributed training: the tasks of a cross-validation on Dask, on this machine or on others.
 
-A worker trains in its own cache and sends the finished files; only the client writes run folders.
-A task whose worker dies is given to another one, which goes on from the last checkpoint where both
-share a cache. Dask sends pickled objects, which can run any program: whoever reaches the scheduler
-owns the machines. Hence loopback, TLS, or a word that the network is trusted.
+A worker trains in its own cache and returns the finished files; only the client writes run
+folders. A task whose worker dies is given to another one, which resumes the last checkpoint where
+both share a cache. Dask transfers pickled objects, which can run any program: whoever reaches the
+scheduler controls the machines. Hence loopback, TLS, or the explicit statement that the network is
+trusted.
 
 Notebook: 00_start_here, 06_training_on_a_gpu
 """
@@ -16,12 +17,17 @@ import shutil
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..evaluation import results
 from ..files import cache_dir, locked, write_bytes
 from ..progress import bar
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 FILES = (results.PREDICTIONS, results.HISTORY, results.ATTENTION, "model.safetensors",
          results.MANIFEST)  # in the order of writing: the manifest makes a run complete
@@ -33,22 +39,47 @@ class ClusterError(RuntimeError):
     """The scheduler, its workers or tasks on them; the message says which and what to do."""
 
 
-def threads_of_a_task(away, here):
-    """Threads for a task's arithmetic: `here` shared among local processes, elsewhere one."""
+def threads_of_a_task(away: dict, here: int) -> int:
+    """Threads for a task's arithmetic: ``here`` shared among local processes, elsewhere one.
+
+    Parameters
+    ----------
+    away : dict
+        Arguments of ``connect``.
+    here : int
+        Threads of this process.
+    """
     return max(1, here // away["processes"]) if away.get("processes") else 1
 
 
 @contextmanager
-def connect(scheduler=None, processes=None, tls=None, insecure=False):
-    """Yield a distributed.Client of a scheduler, or of so many new processes on this machine.
+def connect(scheduler: str | None = None, processes: int | None = None,
+            tls: tuple[str, str, str] | None = None, insecure: bool = False
+            ) -> Iterator["Client"]:
+    """Connect to a scheduler, or to new worker processes on this machine.
 
-    scheduler : tcp://host:port or tls://host:port
-    tls : paths of the CA's certificate, our certificate and its key; by default those of Dask's
-        own configuration
-    insecure : take a scheduler beyond this machine without TLS
+    Parameters
+    ----------
+    scheduler : str, optional
+        tcp://host:port or tls://host:port
+    processes : int, optional
+        Number of worker processes to start.
+    tls : tuple of str, optional
+        Paths of the CA's certificate, of the client's certificate and of its key; by default those
+        of Dask's own configuration.
+    insecure : bool
+        Accept a scheduler on another machine without TLS.
 
-    Raises ClusterError where Dask is not installed, the address is not allowed, or nothing
-    answers. Notebook: 06_training_on_a_gpu
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    ClusterError
+        Where Dask is not installed, the address is not allowed, or nothing answers.
+
+    Notebook: 06_training_on_a_gpu
     """
     try:
         from distributed import Client, LocalCluster, Security
@@ -77,8 +108,21 @@ def connect(scheduler=None, processes=None, tls=None, insecure=False):
         yield client
 
 
-def needs_tls(address, insecure=False):
-    """True for TLS, False for plain TCP; ClusterError where plain TCP would leave the machine."""
+def needs_tls(address: str, insecure: bool = False) -> bool:
+    """True for TLS, False for plain TCP.
+
+    Parameters
+    ----------
+    address : str
+        tcp://host:port or tls://host:port
+    insecure : bool
+        Accept plain TCP to another machine.
+
+    Raises
+    ------
+    ClusterError
+        For another address, an unknown host, and plain TCP to another machine.
+    """
     parts = re.fullmatch(r"(tcp|tls)://(?:\[([^]]+)\]|([^:/]+)):(\d+)", address)
     if not parts:
         raise ClusterError(f"scheduler: found {address!r}, expected tcp://host:port or tls://...")
@@ -102,11 +146,24 @@ def _file(path):
     return str(path)
 
 
-def run(client, tasks, out, progress=True):
-    """Train crossval.Tasks on the workers and write their run folders under ``out``.
+def run(client: "Client", tasks: list, out: Path | str, progress: bool = True) -> None:
+    """Train tasks on the workers and write their run folders, each as soon as it is finished.
 
-    What is finished is written at once. Raises ClusterError at the end, naming the tasks that
-    failed; all others are then done. Notebook: 06_training_on_a_gpu
+    Parameters
+    ----------
+    client : distributed.Client
+    tasks : list of crossval.Task
+    out : Path or str
+        Root of the run folders.
+    progress : bool
+        Show a progress bar, and a line per task.
+
+    Raises
+    ------
+    ClusterError
+        After all other tasks are done; names the tasks that failed.
+
+    Notebook: 06_training_on_a_gpu
     """
     from distributed import as_completed
 
@@ -135,10 +192,26 @@ def run(client, tasks, out, progress=True):
         raise ClusterError("; ".join(failed))
 
 
-def train_task(task, given, code):
-    """On a worker: train; returns ({file name: bytes}, the worker's address, what went wrong).
+def train_task(task, given: dict[str, bytes],
+               code: str) -> tuple[dict[str, bytes], str, str | None]:
+    """On a worker: train a task.
 
-    given : files of a run that the client had begun; code : ``code_hash`` of the client
+    Parameters
+    ----------
+    task : crossval.Task
+    given : dict of bytes
+        Files of an unfinished run of the client, by name.
+    code : str
+        ``code_hash`` of the client.
+
+    Returns
+    -------
+    files : dict of bytes
+        The finished run by file name, empty after an error.
+    worker : str
+        Its address.
+    wrong : str or None
+        What went wrong.
     """
     from distributed import get_worker
 
@@ -156,12 +229,12 @@ def train_task(task, given, code):
             return {}, worker, f"{type(error).__name__} on {socket.gethostname()}: {error}"
 
 
-def forget(task):
-    """On a worker: drop what ``train_task`` kept until the client had it."""
+def forget(task) -> None:
+    """On a worker: remove the files of a crossval.Task, once the client has them."""
     shutil.rmtree(_scratch(task), ignore_errors=True)
 
 
-def code_hash():
+def code_hash() -> str:
     """SHA-256 (hex) over the library's sources, which client and workers must share."""
     sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()

@@ -1,9 +1,9 @@
-"""Does this machine train faster in bf16? A GPU does. Of a CPU one has to ask.
+"""Does this machine train faster in bf16? A GPU does; a CPU has to be measured.
 
-Some CPUs multiply bf16 two or three times as fast as float32, others only imitate it and lose many
-times; their names do not tell. So a convolution like the network's largest is timed once in both,
-and the times are kept in the cache. Where they are close, it stays at float32: a clock may not
-decide between two runs that should be the same.
+Some CPUs multiply bf16 two or three times as fast as float32, others emulate it many times slower;
+their names do not tell. One convolution of the size of the network's largest is timed in both
+precisions, and the times are kept in the cache. Where they are close, float32 is used, so that
+noise in the timing does not decide between two runs that should be the same.
 
 Notebook: 06_training_on_a_gpu
 """
@@ -26,8 +26,8 @@ BATCH = 8  # maps like those of l2
 REPEATS = 3
 
 
-def pick_precision(device):
-    """bf16 where it makes training on a torch device faster, else float32; or the wanted one.
+def pick_precision(device: torch.device) -> str:
+    """The wanted precision, else bf16 where it makes training on a device faster, else float32.
 
     Notebook: 06_training_on_a_gpu
     """
@@ -41,12 +41,19 @@ def pick_precision(device):
     return "bf16" if seconds["bf16"] * AHEAD < seconds["float32"] else "float32"
 
 
-def measured():
-    """{"float32": seconds, "bf16": seconds} of a convolution's step on this CPU.
+def measured() -> dict[str, float]:
+    """Time of a convolution's training step on this CPU in each precision, in s.
 
-    Timed at the first call on a kind of CPU with a version of torch, read from the cache
-    afterwards; processes that start together wait for one clock. A note that changed since it was
-    written is said to have, and made anew. Notebook: 06_training_on_a_gpu
+    Measured at the first call on a CPU model with a version of torch, read from the cache
+    afterwards; processes that start together wait for one measurement. A changed note is reported
+    and measured again.
+
+    Returns
+    -------
+    dict
+        {"float32": s, "bf16": s}
+
+    Notebook: 06_training_on_a_gpu
     """
     machine = f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}, {torch.__version__}"
     path = cache_dir() / "probe" / f"{_digest(machine)[:12]}.json"
@@ -77,7 +84,7 @@ def _digest(*content):
 
 
 def _clock():
-    """Shortest of some steps in each precision, in turn: what disturbs a clock makes it longer."""
+    """Shortest of some steps in each precision, in turn: disturbances only make a step longer."""
     with torch.random.fork_rng(devices=[]):
         steps = {precision: _step(precision) for precision in PRECISIONS}
     times = {precision: [] for precision in PRECISIONS}

@@ -1,58 +1,81 @@
-"""Predicting a fold with a trained network, and keeping its attention.
+"""Predicting a fold with a trained network, with its attention.
 
 Notebook: 06_training_on_a_gpu, 09_seeing_attention
 """
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..attention.maps import frame_energy
+from ..config import Experiment
 from ..evaluation import metrics, results
 from ..features.frontend import normalise
 from ..features.segments import Segments, segment_starts
 from .batches import folds_rows
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 BATCH = 64  # segments
 
 
 class FoldTest:
-    """The clips of one fold, and what a network says of them.
+    """The clips of one fold and their prediction by a network.
 
     Parameters
     ----------
     experiment : config.Experiment
-    table, copies : clip table and its features, as for ``loop.fit``; only ``copies[0]``, the
-        clips themselves, is read
+    table : pd.DataFrame
+        Clip table.
+    copies : list of np.ndarray, shape (clips, n_bands, frames), float16
+        Features of the table's clips; only ``copies[0]``, the clips themselves, is read.
     fold : int
-    mean, std : of the training data, see ``batches.TrainingData``
+    mean, std : torch.Tensor, shape (channels,) or (channels, n_bands), float32
+        Of the training data, see ``batches.TrainingData``.
     device : torch.device
 
-    Raises ValueError for a fold without clips. Notebook: 06_training_on_a_gpu
+    Raises
+    ------
+    ValueError
+        For a fold without clips.
+
+    Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, experiment, table, copies, fold, mean, std, device):
+    def __init__(self, experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
+                 fold: int, mean: torch.Tensor, std: torch.Tensor, device: torch.device):
         rows = folds_rows(table, [fold], "fold")
         self.experiment, self.fold, self.mean, self.std = experiment, fold, mean, std
         self.clips = table.iloc[rows].reset_index(drop=True)
         self.segments = Segments(copies[:1], rows, experiment.features, device)
 
-    def predict(self, model, autocast=nullcontext, layout=torch.contiguous_format, attention=True):
+    def predict(self, model: torch.nn.Module, autocast: Callable = nullcontext,
+                layout: torch.memory_format = torch.contiguous_format,
+                attention: bool = True) -> tuple["pd.DataFrame", dict[str, np.ndarray] | None]:
         """Probabilities of the clips after the vote, and attention of their segments.
 
         Parameters
         ----------
-        model : nn.Module; autocast : function that gives a context for its arithmetic
-        layout : torch.memory_format of its input
-        attention : keep the attention, too
+        model : torch.nn.Module
+        autocast : callable
+            Returns a context for the network's arithmetic.
+        layout : torch.memory_format
+            Of the network's input.
+        attention : bool
+            Return the attention, too.
 
         Returns
         -------
-        DataFrame as predictions.csv has it, and a dict of arrays as ``results.Run.attention``
-        describes it; None without ``attention`` and for a network that does not learn its weights
-        over frames.
+        predictions : pd.DataFrame
+            As in predictions.csv.
+        attention : dict of np.ndarray, or None
+            As in ``results.Run.attention``; None without ``attention`` and for a network that does
+            not learn weights over frames.
         """
         def answer(rows):
             return segment_answers(self, rows, model, autocast, layout)
@@ -99,10 +122,24 @@ class FoldTest:
         }
 
 
-def segment_answers(test, rows, model, autocast=nullcontext, layout=torch.contiguous_format):
-    """Probabilities (S, C) and attention (S, T') of drawn segments, float64.
+def segment_answers(test: FoldTest, rows: np.ndarray, model: torch.nn.Module,
+                    autocast: Callable = nullcontext,
+                    layout: torch.memory_format = torch.contiguous_format
+                    ) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and attention of drawn segments.
 
-    test : FoldTest; rows : int64 (S, 3); the others as for ``FoldTest.predict``
+    Parameters
+    ----------
+    test : FoldTest
+    rows : np.ndarray, shape (S, 3), int64
+        A row per segment: clip, copy, first frame.
+    model, autocast, layout
+        As for ``FoldTest.predict``.
+
+    Returns
+    -------
+    probabilities : np.ndarray, shape (S, C), float64
+    attention : np.ndarray, shape (S, T'), float64
     """
     model.eval()
     probabilities, weights = [], []
