@@ -200,11 +200,12 @@ def _setting(text):
 
 def data(options):
     """Check a data set, or fetch it where it is missing."""
-    from .data import datasets
+    from .data import datasets, download
 
     root = options.data
-    if options.name != "synth" and not root and not datasets.dataset_dir(options.name).exists():
-        root = datasets.download(options.name)
+    if options.name in download.ARCHIVES and not root and not datasets.dataset_dir(
+            options.name).exists():
+        root = download.download(options.name)
     print(datasets.describe(datasets.load(options.name, root)))
 
 

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -48,6 +49,15 @@ def dataset_dir(name, data=None):
     # both 16 kHz copies lie in one folder
     names = (name, "esc50-16k") if name == "esc10-16k" else (name,)
     return next((folder / found for found in names if (folder / found).is_dir()), folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left of a folder on its way, see ``arriving``.
+
+    The caller holds the folder's lock.
+    """
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(left)
 
 
 @contextmanager

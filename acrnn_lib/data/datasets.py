@@ -1,7 +1,7 @@
 """The clip table: which sounds there are, in which fold, of which class, and by whom.
 
 `synth` is generated, `esc10` and `esc50` (Piczak 2015, doi 10.1145/2733373.2806390) come from a
-folder of yours or from `download`, their 16 kHz, 8-bit copies `esc10-16k` and `esc50-16k` from a
+folder of yours or from ``download``, their 16 kHz, 8-bit copies `esc10-16k` and `esc50-16k` from a
 folder of yours, and `folder` is any folder of sounds. Nothing is used unchecked.
 
 Notebook: 01_listen_and_look
@@ -13,27 +13,18 @@ import json
 import os
 import re
 import shutil
-import stat
-import sys
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
 from ..config import DATASETS
-from ..files import DatasetError, arriving, cache_dir, dataset_dir, file_hash, locked
+from ..files import DatasetError, arriving, cache_dir, dataset_dir, file_hash, locked, sweep
 
 ASSETS = Path(__file__).parents[1] / "assets"
 RECORD = "download.json"  # beside sounds that were fetched
 COLUMNS = "clip_id path fold target category source licence author url".split()
-ARCHIVES = {
-    "esc10": "https://github.com/karoldvl/ESC-10/archive/553c8f1743b9dba6b282e1323c3ca8fa76923448.zip",
-    "esc50": "https://github.com/karolpiczak/ESC-50/archive/master.zip",
-}
-LARGEST = 2 * 10**9  # bytes; ESC-50 unpacks to half of it
 SUMS = "sha256.json"  # of generated clips, by file name
 ESC50_CLIPS, ESC50_FORMAT = 2000, (44100, 1, 220500)  # Hz, channels, samples per channel
 COPY_FORMAT = (16000, 1, 80000)
@@ -75,8 +66,9 @@ def load(name, root=None):
 
 
 def _record(folder):
-    """What a download left beside the sounds: the archive's sha256 (hex), and of ESC-50 files,
-    {name: sha256}; empty where there was none.
+    """What a download left beside the sounds; empty where there was none.
+
+    The archive's sha256 (hex), and of ESC-50 files, {name: sha256}.
     """
     path = folder / RECORD
     if not path.is_file():
@@ -130,53 +122,6 @@ def esc10_clips():
     """Return ESC-10's clips without paths, but with title, file and sha256; needs no data."""
     table = ASSETS / "esc10.csv"
     return pd.read_csv(table, dtype={"source": str}, keep_default_na=False)
-
-
-def download(name):
-    """Fetch a data set into the cache unless it is there, and return its folder.
-
-    The archive's address and SHA-256 are kept in `download.json` beside the sounds. Raises
-    DatasetError when it cannot be fetched or `load` refuses it; the cache then stays as it was.
-
-    Notebook: 01_listen_and_look
-    """
-    if name not in ARCHIVES:
-        raise DatasetError(f"{name!r} is not fetched; expected one of {', '.join(ARCHIVES)}")
-    folder = cache_dir() / name
-    if folder.is_dir():
-        return folder
-    with locked(folder):
-        if not folder.is_dir():  # nor has another process fetched it meanwhile
-            _fetch(name, folder)
-    return folder
-
-
-def _fetch(name, folder):
-    import pooch
-
-    _sweep(folder)
-    url, bar = ARCHIVES[name], sys.stderr.isatty()
-    with arriving(folder) as new:
-        try:
-            archive = pooch.retrieve(url, None, "archive.zip", new.parent, progressbar=bar)
-            _extract(archive, new)
-        except (OSError, ValueError, RuntimeError, EOFError, zlib.error,
-                zipfile.BadZipFile) as error:
-            raise DatasetError(f"{url}: cannot be fetched ({error}); see --data DIR") from error
-        sounds = sorted((new / "audio").glob("*.wav"))  # of ESC-50; ESC-10's are known by heart
-        record = {"url": url, "sha256": pooch.file_hash(archive),
-                  "files": {path.name: digest for path, digest in
-                            zip(sounds, _digests(sounds), strict=True)}}
-        (new / RECORD).write_text(json.dumps(record), encoding="utf-8")
-        load(name, new)
-
-
-def _sweep(folder):
-    """Remove what processes that were killed left of a folder on its way, as ``arriving`` names
-    it; the caller holds the folder above.
-    """
-    for left in folder.parent.glob(f".{folder.name}-*"):
-        shutil.rmtree(left)
 
 
 def _esc10(folder, find=None):
@@ -299,7 +244,7 @@ def _generated():
 def _generate(folder):
     from . import synth
 
-    _sweep(folder)
+    sweep(folder)
     with arriving(folder) as new:
         synth.write(new)
         sums = {path.name: file_hash(path) for path in new.glob("*.wav")}
@@ -364,20 +309,3 @@ def _digests(paths):
         return list(pool.map(file_hash, paths))
 
 
-def _extract(archive, folder):
-    """Unpack a GitHub archive without its top folder; refuse it whole if a member leaves it."""
-    with zipfile.ZipFile(archive) as zipped:
-        size = sum(member.file_size for member in zipped.infolist())
-        if size > LARGEST:
-            raise ValueError(f"the archive unpacks to {size} bytes, expected at most {LARGEST}")
-        for member in zipped.infolist():
-            parts = PurePosixPath(member.filename).parts
-            odd = ".." in parts or re.search(r"^/|\\|:", member.filename)
-            if odd or stat.S_ISLNK(member.external_attr >> 16):
-                raise ValueError(f"unsafe name in the archive: {member.filename!r}")
-        zipped.extractall(unpacked := folder.parent / "unpacked")
-    top, *others = unpacked.iterdir()
-    if others:
-        raise ValueError(f"the archive holds {top.name!r} and more, expected one folder")
-    folder.rmdir()
-    top.rename(folder)

@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from acrnn_lib import files
-from acrnn_lib.data import datasets
+from acrnn_lib.data import datasets, download
 from acrnn_lib.files import DatasetError
 from tests import tools
 
@@ -393,7 +393,7 @@ def serve(tmp_path, monkeypatch):
             for name, content in members:
                 zipped.writestr(name, content)
         url = f"http://127.0.0.1:{server.server_port}/a.zip"
-        monkeypatch.setitem(datasets.ARCHIVES, "esc10", url)
+        monkeypatch.setitem(download.ARCHIVES, "esc10", url)
         return folder / "a.zip"
 
     yield publish
@@ -410,10 +410,10 @@ def members(root):
 
 def test_download_checks_records_and_is_done_once(mini_esc10, serve, own_cache):
     archive = serve(members(mini_esc10))
-    assert datasets.download("esc10") == own_cache / "esc10"
+    assert download.download("esc10") == own_cache / "esc10"
     record = json.loads((own_cache / "esc10" / "download.json").read_text())
     assert record == {
-        "url": datasets.ARCHIVES["esc10"],
+        "url": download.ARCHIVES["esc10"],
         "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
         "files": {},
     }
@@ -423,16 +423,16 @@ def test_download_checks_records_and_is_done_once(mini_esc10, serve, own_cache):
     assert table.attrs["archive"] == record["sha256"]
     assert tools.found_in(own_cache) == {"esc10"}
     archive.unlink()
-    assert datasets.download("esc10") == own_cache / "esc10"  # the second time from the cache
+    assert download.download("esc10") == own_cache / "esc10"  # the second time from the cache
     with pytest.raises(DatasetError, match="'synth' is not fetched"):
-        datasets.download("synth")
+        download.download("synth")
 
 
 @pytest.mark.slow
 def test_a_fetched_sound_of_esc50_that_changed_is_named(esc50, serve, own_cache, monkeypatch):
     serve(members(esc50))
-    monkeypatch.setitem(datasets.ARCHIVES, "esc50", datasets.ARCHIVES["esc10"])
-    folder = datasets.download("esc50")
+    monkeypatch.setitem(download.ARCHIVES, "esc50", download.ARCHIVES["esc10"])
+    folder = download.download("esc50")
     assert len(datasets.load("esc50")) == 2000
     path = folder / "audio" / "1-100032-A-0.wav"
     data = bytearray(path.read_bytes())
@@ -446,7 +446,7 @@ def test_what_a_killed_download_left_goes_with_the_next_one(mini_esc10, serve, o
     serve(members(mini_esc10))
     (own_cache / ".esc10-left" / "unpacked").mkdir(parents=True)
     (own_cache / ".esc50-other").mkdir()
-    datasets.download("esc10")
+    download.download("esc10")
     assert tools.found_in(own_cache) == {"esc10", ".esc50-other"}
 
 
@@ -463,7 +463,7 @@ def link(name):
 def test_download_refuses_an_archive_that_leaves_its_folder(mini_esc10, serve, own_cache, member):
     serve([*members(mini_esc10), member])
     with pytest.raises(DatasetError, match="unsafe name"):
-        datasets.download("esc10")
+        download.download("esc10")
     assert not tools.found_in(own_cache)
     assert not list(own_cache.parent.glob("**/evil*"))
 
@@ -471,13 +471,13 @@ def test_download_refuses_an_archive_that_leaves_its_folder(mini_esc10, serve, o
 def test_download_that_is_not_the_data_set_leaves_the_cache_as_it_was(mini_esc10, serve, own_cache):
     archive = serve(list(members(mini_esc10))[1:])
     with pytest.raises(DatasetError, match="1 missing"):
-        datasets.download("esc10")
+        download.download("esc10")
     archive.write_bytes(b"not a zip")
-    with pytest.raises(DatasetError, match="cannot be fetched"):
-        datasets.download("esc10")
+    with pytest.raises(DatasetError, match="cannot be unpacked"):
+        download.download("esc10")
     archive.unlink()
     with pytest.raises(DatasetError, match=r"cannot be fetched .*404"):
-        datasets.download("esc10")
+        download.download("esc10")
     assert not tools.found_in(own_cache)
 
 

@@ -2,7 +2,9 @@
 
 import http.server
 import io
+import itertools
 import random
+import shutil
 import stat
 import threading
 import zipfile
@@ -10,7 +12,7 @@ import zipfile
 import pytest
 
 from acrnn_lib import files
-from acrnn_lib.data import datasets
+from acrnn_lib.data import datasets, download
 from tests.tools import found_in
 
 GOOD = {"ESC-10-1/001 - Dog bark/1-1-A.ogg": b"sound" * 1000, "ESC-10-1/README": b"text"}
@@ -28,13 +30,18 @@ def archive(files, kind=zipfile.ZIP_DEFLATED):
 def served(tmp_path, monkeypatch):
     """Set served.body (and served.sent, fewer bytes than declared); download() fetches it."""
     class Handler(http.server.BaseHTTPRequestHandler):
-        body, sent = b"", None
+        body, sent, ranges, asked = b"", None, True, []
 
         def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(self.body)))
+            start = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if self.ranges else 0
+            Handler.asked.append(self.headers.get("Range"))
+            if start >= len(self.body):
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(self.body) - start))
             self.end_headers()
-            self.wfile.write(self.body[: Handler.sent])
+            self.wfile.write(self.body[start : start + Handler.sent if Handler.sent else None])
 
         def log_message(self, *_):
             pass
@@ -42,9 +49,11 @@ def served(tmp_path, monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("ACRNN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(datasets.ARCHIVES, "esc10",
+    monkeypatch.setitem(download.ARCHIVES, "esc10",
                         f"http://127.0.0.1:{server.server_port}/esc10.zip")
     monkeypatch.setattr(datasets, "load", lambda name, root=None: None)
+    monkeypatch.setattr(download, "PATIENCE", 5)
+    monkeypatch.setattr(download, "CHUNK", 100)  # what has not filled one is lost
     yield Handler
     server.shutdown()
     server.server_close()
@@ -53,20 +62,44 @@ def served(tmp_path, monkeypatch):
 def refused(tmp_path, words):
     """The download fails with one line; afterwards cache and neighbourhood are as before."""
     with pytest.raises(datasets.DatasetError, match=words) as error:
-        datasets.download("esc10")
+        download.download("esc10")
     assert "\n" not in str(error.value)
     assert not found_in(tmp_path / "cache")
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
 
 
-def test_an_interrupted_download_is_refused_and_the_next_one_works(served, tmp_path):
-    served.body = archive(GOOD)
-    served.sent = len(served.body) // 2
-    refused(tmp_path, "cannot be fetched")
-    served.sent = None
-    folder = datasets.download("esc10")
+def test_a_download_that_breaks_off_goes_on_where_it_was(served, tmp_path):
+    """By itself while something arrives, else with the next call; nothing is fetched twice."""
+    served.body, served.asked = archive(GOOD, zipfile.ZIP_STORED), []
+    size = len(served.body)
+    served.sent = size // 3
+    folder = download.download("esc10")
     assert (folder / "001 - Dog bark" / "1-1-A.ogg").read_bytes() == b"sound" * 1000
-    assert folder == files.cache_dir() / "esc10"
+    assert folder == files.cache_dir() / "esc10" and found_in(tmp_path / "cache") == {"esc10"}
+    starts = [0, *(int(range_[6:-1]) for range_ in served.asked[1:])]
+    assert served.asked[0] is None and len(starts) >= 3
+    assert all(later - start > size // 3 - 100 for start, later in itertools.pairwise(starts))
+
+
+def test_what_arrived_is_kept_for_the_next_call(served, tmp_path, monkeypatch):
+    served.body, served.asked, served.sent = archive(GOOD, zipfile.ZIP_STORED), [], 1000
+    monkeypatch.setattr(download, "TRIES", 1)
+    with pytest.raises(datasets.DatasetError, match=r"cannot be fetched .*; 1000 bytes are kept"):
+        download.download("esc10")
+    assert found_in(tmp_path / "cache") == {".esc10.zip.partial"}
+    served.sent = None
+    download.download("esc10")
+    assert served.asked == [None, "bytes=1000-"] and found_in(tmp_path / "cache") == {"esc10"}
+
+
+def test_a_server_that_knows_no_ranges_sends_all_again(served, tmp_path, monkeypatch):
+    served.body, served.sent, served.ranges = archive(GOOD, zipfile.ZIP_STORED), 1000, False
+    monkeypatch.setattr(download, "TRIES", 1)
+    with pytest.raises(datasets.DatasetError, match="1000 bytes are kept"):
+        download.download("esc10")
+    served.sent = None
+    folder = download.download("esc10")
+    assert (folder / "001 - Dog bark" / "1-1-A.ogg").read_bytes() == b"sound" * 1000
 
 
 @pytest.mark.parametrize("name", ["ESC-10-1/../../../evil", "/tmp/evil-of-the-archive", "C:/evil",
@@ -84,7 +117,7 @@ def test_a_link(served, tmp_path):
 
 
 def test_a_bomb_is_not_unpacked(served, tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "LARGEST", 10**6)
+    monkeypatch.setattr(download, "LARGEST", 10**6)
     served.body = archive({**GOOD, "ESC-10-1/bomb": bytes(2 * 10**6)})
     refused(tmp_path, "unpacks to 2005004 bytes, expected at most 1000000")
 
@@ -94,7 +127,7 @@ def test_a_bomb_that_lies_about_its_size(served, tmp_path):
     real = (3 * 10**6).to_bytes(4, "little")
     served.body = bytes(data.replace(real, (1000).to_bytes(4, "little")))
     assert served.body != data
-    refused(tmp_path, "cannot be fetched")
+    refused(tmp_path, "cannot be unpacked")
 
 
 def test_two_folders(served, tmp_path):
@@ -112,13 +145,13 @@ def test_wrong_bytes_anywhere(served, tmp_path, times):
         data[place] ^= 1 << rng.randrange(8)
         served.body = bytes(data)
         try:
-            folder = datasets.download("esc10")
+            folder = download.download("esc10")
         except datasets.DatasetError:
             noticed += 1
         else:
             found = [path.read_bytes() for path in folder.rglob("*.ogg")]
             # a flip in a name makes another name, which `load` would refuse
             assert found in ([], [b"sound" * 1000]), f"seed {seed}, byte {place}"
-            datasets.shutil.rmtree(folder)
+            shutil.rmtree(folder)
         assert not found_in(tmp_path / "cache"), f"seed {seed}, byte {place}"
     print(f"\narchives: {number} flipped bytes, {noticed} refused, seed {seed}")
