@@ -120,7 +120,7 @@ def _perform(category, stream, r, length, snr):
     track, events = np.zeros(N), []
     for start, duration in zip(starts, seconds, strict=True):
         first, n = round(start * SAMPLE_RATE), int(duration * SAMPLE_RATE)
-        sound, level = voice(stream("voice"), r, n), r.uniform(-5, 0)  # dB; seeded the same for each event
+        sound, level = voice(stream("voice"), r, n), r.uniform(-5, 0)  # dB
         power = np.add.reduceat(sound**2, range(0, n - n % FRAME, FRAME)) / FRAME
         power = np.convolve(power, [1 / 3, 1 / 3, 1 / 3], "same")
         audible = power > power.max() * 10 ** (-min(snr + level, 30) / 10)
