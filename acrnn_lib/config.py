@@ -1,7 +1,7 @@
-"""What an experiment is: frozen settings, named experiments, profiles, and a stable hash.
+"""Settings of an experiment: frozen dataclasses, named experiments, profiles, a stable hash.
 
 An experiment is the base below plus a few named differences; a profile adds what the machine can
-afford. Nothing else may change a run, so the hash of all settings names it.
+afford. Nothing else may change a run, so the hash of all settings identifies it.
 
 Notebook: 06_training_on_a_gpu
 """
@@ -12,8 +12,9 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .registry import AUGMENTATIONS, CHANNELS
 from .registry import NETWORKS as REGISTERED
@@ -23,7 +24,10 @@ NAMES = tuple[str, ...]  # the type of a setting that lists names
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """The front end. Values without a note are the paper's. Notebook: 02_gammatone_features"""
+    """Settings of the front end. Values without a note are the paper's.
+
+    Notebook: 02_gammatone_features
+    """
 
     sample_rate: int = 44100  # Hz
     clip_seconds: float = 5.0  # s; shorter clips are zero-padded, longer ones cut
@@ -31,9 +35,9 @@ class FeatureConfig:
     hop_length: int = 512  # samples, 50 % overlap
     n_bands: int = 128
     f_min: float = 50.0  # Hz; not in the paper: below lies mostly wind and handling noise
-    f_max: float = 22050.0  # Hz; not in the paper: up to the Nyquist frequency, nothing left out
+    f_max: float = 22050.0  # Hz; not in the paper: the Nyquist frequency
     log_floor: float = 1e-6  # not in the paper: about the rounding noise of 16-bit audio in the
-    # highest bands, over it in the others, so that neither it nor digital silence rules the log
+    # highest bands, above it in the others, so that neither it nor silence dominates the log
     delta_width: int = 9  # frames; not in the paper: librosa's default, 0.1 s of context
     segment_frames: int = 128  # frames, 1.49 s
     segment_hop: int = 64  # frames, 50 % overlap
@@ -69,14 +73,17 @@ class FeatureConfig:
 
 @dataclass(frozen=True)
 class BankConfig:
-    """Augmented copies of each training clip. Notebook: 03_augmentation"""
+    """Settings of the augmented copies of each training clip.
+
+    Notebook: 03_augmentation
+    """
 
     copies: int = 4  # beside the original; the paper gives no number
     stretch: tuple[float, float] = (0.8, 1.3)  # rate, uniform; over 1 is faster
     shift: tuple[float, float] = (-3.5, 3.5)  # semitones, uniform
     seed: int = 0
-    vocoder: int = 2  # counts the changes of augment.py that can be heard
-    combine: str = "both"  # on each copy; or either, by the toss of a coin; the paper does not say
+    vocoder: int = 2  # version of augment.py's vocoder, raised with each audible change
+    combine: str = "both"  # on each copy; or either, each with probability 1/2; not in the paper
 
     FIRST: ClassVar = "copies stretch shift seed vocoder".split()
 
@@ -88,11 +95,11 @@ class BankConfig:
 
 
 DATASETS = ("synth", "esc10", "esc50", "esc10-16k", "esc50-16k", "folder")
-PRECISIONS = ("float32", "bf16")  # of the arithmetic; not a setting: the machine decides
+PRECISIONS = ("float32", "bf16")  # of the arithmetic; chosen by the machine, not a setting
 
-# what can stand in the network's place, and in which notebook's terms: 11_six_systems
+# baseline and classical systems: notebook 11_six_systems
 NETWORKS = ("acrnn", "mfcc-rnn", "rgb-cnn", "parallel", "attention-rnn")
-# what each but the ACRNN, which reads all, reads of the ModelConfig
+# settings of the ModelConfig that each system uses; the ACRNN uses all
 _RECURRENT = ("rnn", "rnn_cells", "directions", "dropout")
 CLASSICAL = ("mfcc-gmm", "knn", "svm", "forest")
 READS = {"mfcc-rnn": _RECURRENT, "parallel": _RECURRENT, "rgb-cnn": ("dropout",),
@@ -102,7 +109,10 @@ SYSTEMS = NETWORKS + CLASSICAL
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network's open points. Notebook: 04_the_model_layer_by_layer"""
+    """Settings of the network, for what the paper does not specify.
+
+    Notebook: 04_the_model_layer_by_layer
+    """
 
     attention: str = "l10"  # none, l2, l4, l6, l8 or l10
     scaling: str = "softmax"  # or sigmoid
@@ -110,7 +120,7 @@ class ModelConfig:
     directions: str = "sum"  # or concat; the sum matches the published 3.81 M parameters
     rnn_cells: int = 256
     dropout: float = 0.5
-    early_pooling: bool = False  # not the paper's: see acrnn.EARLY_STRIDE
+    early_pooling: bool = False  # not in the paper: see acrnn.EARLY_STRIDE
     init_std: float = 0.05  # weights from N(0, std), an assumption; 0 keeps PyTorch's defaults
     network: str = "acrnn"  # one of SYSTEMS, or registered: see registry.register_network
     keep_scale: bool = True  # attention in the CNN multiplies by frames x weight, so that uniform
@@ -130,25 +140,25 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The recipe. The defaults are the paper's, as far as they are known: an assumption.
+    """Settings of the training. The defaults are the paper's where it states them, else assumed.
 
     Notebook: 06_training_on_a_gpu
     """
 
     epochs: int = 300
     batch_size: int = 200  # segments
-    segments: int = 0  # drawn at random per clip and epoch; 0: all of them, at fixed places
+    segments: int = 0  # random positions per clip and epoch; 0: all fixed positions
     optimizer: str = "sgd"  # Nesterov momentum; or adamw
     learning_rate: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 2e-4  # on weights only; for SGD equal to an L2 penalty of 1e-4
-    schedule: str = "step"  # divided by 10 after each third; or onecycle
-    mix_alpha: float = 0.0  # Beta(alpha, alpha) shares of mixed sounds; 0: off
+    schedule: str = "step"  # learning rate divided by 10 after each third; or onecycle
+    mix_alpha: float = 0.0  # mixup with shares from Beta(alpha, alpha); 0: off
     freq_mask: int = 0  # bands, widest
     time_mask: int = 0  # frames, widest
     gain_db: float = 0.0  # dB, widest random change of level
     label_smoothing: float = 0.0
-    average: float = 0.0  # decay per step of the averaged weights; 0: the last weights
+    average: float = 0.0  # EMA decay of the weights per step; 0: the last weights
     normalise: str = "channel"  # mean and deviation per channel; or band: per channel and band
     colour_db: float = 0.0  # dB, widest gain of random filters
     vote: str = "mean"  # of the segments' probabilities; or majority
@@ -173,7 +183,17 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that decides a run, but for its data, fold and seed."""
+    """All settings that decide a run, except its data, fold and seed.
+
+    Parameters
+    ----------
+    name, profile, about : str
+        Not part of the hash.
+    features : FeatureConfig
+    bank : BankConfig
+    model : ModelConfig
+    train : TrainConfig
+    """
 
     name: str
     profile: str
@@ -193,7 +213,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a machine can afford: which folds, how much of the data, how long."""
+    """Amount of work for a machine: which folds, how much of the data, how long."""
 
     about: str
     folds: tuple[int, ...] | None = None  # None: all of the data set's
@@ -215,7 +235,7 @@ PROFILES = {
     "paper": Profile("a GPU: long schedules; for acrnn the paper's recipe, as assumed"),
 }
 
-# what has become usual since the paper
+# a recipe that has become usual since the paper
 MODERN = {
     "model.init_std": 0.0,
     "train.optimizer": "adamw",
@@ -223,7 +243,7 @@ MODERN = {
     "train.weight_decay": 0.05,
     "train.schedule": "onecycle",
 }
-# systems without a network learn in one step, from the clips alone
+# classical systems are fitted in one step, on the clips without augmented copies
 ONE_STEP = {"features.scale": "mel", "bank.copies": 0, "train.epochs": 1}
 
 # name: what it is, its differences from the base, further differences by profile
@@ -254,7 +274,7 @@ EXPERIMENTS = {
                       "train.mix_alpha": 1.0},
         },
     ),
-    # the field's line: what came before
+    # baseline networks and classical systems
     "mfcc-gmm": ("a Gaussian mixture per class on cepstral frames",
                  {**ONE_STEP, "model.network": "mfcc-gmm"}, {}),
     "mfcc-rnn": ("two recurrent layers on cepstral frames",
@@ -271,12 +291,12 @@ EXPERIMENTS = {
             {**ONE_STEP, "model.network": "svm"}, {}),
     "forest": ("500 trees on statistics of cepstra",
                {**ONE_STEP, "model.network": "forest"}, {}),
-    # where attention acts, how it is scaled, which cells
+    # attention placement and scaling, kind of cell
     **{f"att-{layer}": (f"attention after the pool of {layer}", {"model.attention": layer}, {})
        for layer in ("l2", "l4", "l6", "l8")},
     "sigmoid": ("attention at l10, scaled by sigmoids", {"model.scaling": "sigmoid"}, {}),
     "lstm": ("LSTM cells in place of GRU", {"model.rnn": "lstm"}, {}),
-    # one open detail of the paper each, for the ambiguity register
+    # ambiguity register: one detail each that the paper does not specify
     "open-concat": ("directions concatenated", {"model.directions": "concat"}, {}),
     "open-range": ("filters up to 16 kHz only", {"features.f_max": 16000.0}, {}),
     "open-floor": ("a log floor of 1e-10", {"features.log_floor": 1e-10}, {}),
@@ -296,16 +316,29 @@ EXPERIMENTS = {
 }
 
 
-def experiment(name, profile="lite", changes=None):
+def experiment(
+    name: str, profile: str = "lite", changes: dict[str, Any] | None = None
+) -> Experiment:
     """Build a named experiment for a profile.
 
     Parameters
     ----------
-    name : one of EXPERIMENTS
-    profile : one of PROFILES
-    changes : dict, e.g. {"train.epochs": 10}; values may be text. The name then says so.
+    name : str
+        One of EXPERIMENTS.
+    profile : str
+        One of PROFILES.
+    changes : dict, optional
+        E.g. {"train.epochs": 10}; values may be text. They become part of the name.
 
-    Raises ValueError for an unknown name, setting or value, naming the nearest valid one.
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    ValueError
+        An unknown name, setting or value; the message suggests the nearest valid one.
+
     Notebook: 06_training_on_a_gpu
     """
     about, differences, by_profile = EXPERIMENTS[known("experiment", name, EXPERIMENTS)]
@@ -316,7 +349,7 @@ def experiment(name, profile="lite", changes=None):
     for key, value in settings.items():
         room, name, value = _converted(result, key, value)
         parts.setdefault(room, {})[name] = value
-    # all at once: a setting may be sound only beside another one
+    # all at once: a setting may be valid only together with another one
     result = dataclasses.replace(result, **{
         room: dataclasses.replace(getattr(result, room), **values)
         for room, values in parts.items()})
@@ -354,27 +387,42 @@ def _converted(result, key, value):
     return room, name, value
 
 
-def wanted_precision():
-    """What ACRNN_PRECISION in the environment asks for: auto, float32 or bf16.
+def wanted_precision() -> str:
+    """Precision that ACRNN_PRECISION asks for: auto (default), float32 or bf16.
 
-    To repeat a run that was made with it elsewhere. Raises ValueError for another word.
+    It serves to repeat a run of another machine.
+
+    Raises
+    ------
+    ValueError
+        Another value.
+
     Notebook: 06_training_on_a_gpu
     """
     wanted = os.environ.get("ACRNN_PRECISION") or "auto"
     return known("ACRNN_PRECISION", wanted, ("auto", *PRECISIONS))
 
 
-def as_dict(config):
-    """A config as plain nested dicts and lists, ready for JSON."""
+def as_dict(config: Any) -> dict:
+    """Convert a config to plain nested dicts and lists, ready for JSON."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def hashed(config):
-    """The settings that count in a hash, as nested dicts: those of the first published runs
-    (``FIRST`` of each part), and any later one that is not at its default.
+def hashed(config: Any) -> dict:
+    """Settings that count in a hash: those of the first published runs, and later non-defaults.
 
-    So a new setting leaves the hashes of earlier runs as they are, as long as its default does what
-    was done before. A default, once published, is never changed.
+    A new setting thus keeps the hashes of earlier runs, if its default does what was done before. A
+    default, once published, is never changed.
+
+    Parameters
+    ----------
+    config : dataclass
+        Its ``FIRST`` lists the settings of the first published runs.
+
+    Returns
+    -------
+    dict
+        Nested for nested configs.
     """
     kept = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)
             if f.name in getattr(config, "FIRST", (f.name,))
@@ -382,15 +430,28 @@ def hashed(config):
     return {k: hashed(v) if dataclasses.is_dataclass(v) else v for k, v in kept.items()}
 
 
-def config_hash(config):
+def config_hash(config: Any) -> str:
     """Twelve hex digits that change with any setting; an experiment's name does not count."""
     settings = {k: v for k, v in hashed(config).items() if k not in ("name", "profile", "about")}
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def known(kind, name, choices):
-    """Return name if it is among the choices; else raise ValueError with the nearest one."""
+def known(kind: str, name: Any, choices: Collection) -> Any:
+    """Return ``name`` if it is among the choices.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for, for the message.
+    name
+    choices : Collection
+
+    Raises
+    ------
+    ValueError
+        Unknown name; the message suggests the nearest choice.
+    """
     if name in choices:
         return name
     near = difflib.get_close_matches(str(name), [str(c) for c in choices], 1, 0.4)
@@ -399,7 +460,7 @@ def known(kind, name, choices):
 
 
 def _in_range(config, at_least_1=(), below_1=()):
-    """Refuse numbers that nothing could be computed with; none of them may be negative."""
+    """Raise ValueError for numbers out of range; none may be negative."""
     names = {f.name for f in dataclasses.fields(config) if f.type == NAMES}
     for name, value in vars(config).items():
         if isinstance(value, tuple) and name not in names:

@@ -1,4 +1,4 @@
-"""The machine at hand: which device, how memory is kept, what a manifest says.
+"""The machine: choice of the device, memory, threads, and its description for a manifest.
 
 Notebook: 06_training_on_a_gpu
 """
@@ -6,6 +6,7 @@ Notebook: 06_training_on_a_gpu
 import ctypes
 import platform
 import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,10 +16,22 @@ import torch
 LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
-def pick_device(name="auto"):
-    """The torch device to train on: CUDA, else an Apple GPU, else the CPU; or the one named.
+def pick_device(name: torch.device | str = "auto") -> torch.device:
+    """Choose the torch device to train on.
 
-    Raises ValueError where the one named is not at hand.
+    Parameters
+    ----------
+    name : torch.device or str
+        A device, or "auto": CUDA, else an Apple GPU, else the CPU.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        A device that is not available.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(),
              "cpu": True}
@@ -31,20 +44,29 @@ def pick_device(name="auto"):
     return torch.device(name)
 
 
-def pick_layout(precision, early_pooling=False):
-    """How maps lie in memory: channels_last in bf16, which matrix units want, else contiguous.
+def pick_layout(precision: str, early_pooling: bool = False) -> str:
+    """Memory layout of feature maps: channels_last in bf16 or with early pooling, else contiguous.
 
-    In float32 either was up to a quarter faster on one CPU or another, and a rule gives the same
-    run everywhere. With early pooling no map is big, and channels_last was never behind.
+    Matrix units need channels_last. In float32 either was up to a quarter faster, depending on the
+    CPU, and a fixed rule makes runs repeatable; with early pooling channels_last was never slower.
+
+    Parameters
+    ----------
+    precision : {"float32", "bf16"}
+    early_pooling : bool
+
+    Returns
+    -------
+    str
+        A key of LAYOUTS.
     """
     return "channels_last" if precision == "bf16" or early_pooling else "contiguous"
 
 
-def sent(values, device):
-    """Copy an array or tensor to a device; the program does not wait for a GPU, nor the other way.
+def sent(values: np.ndarray | torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """Copy an array or tensor to a device, asynchronously to a GPU.
 
-    A plain copy to a GPU waits until it has done all that it was asked for before. From pinned
-    memory it is one more thing asked; torch keeps that memory until it is done.
+    From pinned memory, as a plain copy waits until the GPU has finished all earlier work.
     """
     values = torch.as_tensor(values)
     if torch.device(device).type == "cuda":
@@ -52,19 +74,28 @@ def sent(values, device):
     return values.to(device)
 
 
-def keep_freed_memory():
-    """Ask glibc to keep freed memory: big maps are otherwise faulted in anew at every step."""
+def keep_freed_memory() -> None:
+    """Make glibc keep freed memory; else big arrays cause page faults at every training step."""
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL("libc.so.6")
         for option, value in ((-3, 1 << 30), (-1, 2**31 - 1), (-2, 1 << 28)):
             libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
 
 
-def side_by_side(function, items):
-    """[function(item), ...], in as many threads as torch has here, with one of its own each.
+def side_by_side(function: Callable, items: Sequence) -> list:
+    """Compute [function(item), ...] in as many threads as torch has here, each single-threaded.
 
-    What is small enough for one core runs there from start to end, instead of every step waiting
-    for all cores.
+    Small items run faster on one core each than one after another on all cores.
+
+    Parameters
+    ----------
+    function : Callable
+    items : Sequence
+
+    Returns
+    -------
+    list
+        Results in the order of ``items``.
     """
     threads = torch.get_num_threads()
     if min(len(items), threads) <= 1:
@@ -76,16 +107,24 @@ def side_by_side(function, items):
         torch.set_num_threads(threads)
 
 
-def one_threaded_pool(workers):
-    """A pool of threads in each of which torch computes with that thread alone.
+def one_threaded_pool(workers: int) -> ThreadPoolExecutor:
+    """Create a pool of threads, in each of which torch computes single-threaded.
 
-    torch hands the number on to threads that start later: whoever is done sets its own again.
+    torch passes that number on to threads that start later: restore it with torch.set_num_threads.
+
+    Parameters
+    ----------
+    workers : int
+
+    Returns
+    -------
+    ThreadPoolExecutor
     """
     return ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
 
 
-def processor_name():
-    """The processor as the system names it; Python itself knows it on few systems only."""
+def processor_name() -> str:
+    """Name of the processor from the system; Python itself knows it on few systems only."""
     if sys.platform == "linux":
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
@@ -94,13 +133,13 @@ def processor_name():
     return platform.processor() or platform.machine()
 
 
-def forget_peak(device):
-    """Let ``machine`` count a GPU's memory anew: a process may train many folds in turn."""
+def forget_peak(device: torch.device) -> None:
+    """Reset a GPU's peak memory, as a process may train several folds (see `machine`)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
 
 
-def peak_memory():
+def peak_memory() -> int:
     """Highest resident memory of this process so far, in bytes."""
     if sys.platform == "win32":
         import psutil
@@ -114,9 +153,19 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
 
 
-def machine(device, precision, layout):
-    """What the run was made on, for its manifest; peak_memory_mib on a CPU is the highest that the
-    process has had so far, runs before this one included.
+def machine(device: torch.device, precision: str, layout: str) -> dict:
+    """Describe the machine of a run for its manifest.
+
+    Parameters
+    ----------
+    device : torch.device
+    precision : str
+    layout : str
+
+    Returns
+    -------
+    dict
+        On a CPU peak_memory_mib is the process's highest so far, earlier runs included.
     """
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_memory()
     name = torch.cuda.get_device_name() if device.type == "cuda" else processor_name()

@@ -1,4 +1,4 @@
-"""Where data and cache live; atomic writes, JSON, hashes and locks.
+"""Locations of data and cache; atomic writes, JSON, hashes and locks.
 
 Notebook: 00_start_here
 """
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,20 +24,32 @@ WINDOWS_TRIES = 20  # a second
 
 
 class DatasetError(ValueError):
-    """A data set that cannot be used: the message names the folder or file, and what is wrong."""
+    """A data set that cannot be used; the message names the folder or file and the reason."""
 
 
-def cache_dir():
-    """Return the folder for downloads and built files: ACRNN_CACHE, else the user's cache."""
+def cache_dir() -> Path:
+    """Folder for downloads and built files: ACRNN_CACHE, else the user's cache."""
     return Path(os.environ.get("ACRNN_CACHE") or platformdirs.user_cache_dir("acrnn_lib"))
 
 
-def dataset_dir(name, data=None):
-    """Return the folder of a data set.
+def dataset_dir(name: str, data: Path | str | None = None) -> Path:
+    """Folder of a data set.
 
-    `data`, or else the environment's ACRNN_DATA, is the data set's own folder or one that holds
-    it by name (``data/esc10``). Without either it is the cache's, which may not exist yet.
-    Raises DatasetError for a given folder that is not there: the cache never stands in for it.
+    Parameters
+    ----------
+    name : str
+    data : Path or str, optional
+        The data set's own folder, or one that contains it by name (``data/esc10``); by default the
+        environment's ACRNN_DATA, else the folder in the cache, which may not exist yet.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DatasetError
+        A given folder that does not exist.
     """
     given = data or os.environ.get("ACRNN_DATA")
     if not given:
@@ -61,23 +74,38 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def arriving(folder):
-    """Yield a temporary folder that becomes `folder` when all went well: never half of it."""
+def arriving(folder: Path) -> Iterator[Path]:
+    """Create a folder atomically: it appears only when the block ends without an error.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing one is kept: another process has written the same content.
+
+    Yields
+    ------
+    Path
+        Temporary folder to write to.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         new = Path(temporary) / folder.name
         new.mkdir()
         yield new
-        if not folder.is_dir():  # else another process was faster, with the same content
+        if not folder.is_dir():  # else another process has written the same content
             replace(new, folder)
 
 
 @contextmanager
-def locked(path):
-    """Hold a file or folder against other processes and threads: they wait, and say so once.
+def locked(path: Path | str) -> Iterator[None]:
+    """Lock a file or folder against other processes and threads, which wait and report it once.
 
-    The system releases the lock when the process ends, however it ends. The lock is an empty file
-    ``.<name>.lock`` beside `path`, which stays; `path` itself need not exist.
+    The system releases the lock when the process ends, however it ends.
+
+    Parameters
+    ----------
+    path : Path or str
+        Need not exist; the lock is an empty file ``.<name>.lock`` beside it, which stays.
     """
     path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,14 +122,24 @@ def locked(path):
 
 
 class ResultsError(ValueError):
-    """A run folder that cannot be trusted; the message names the file and the reason."""
+    """A run folder that is not valid; the message names the file and the reason."""
 
 
-def write_bytes(path, data) -> None:
-    """Write a file so that a reader, or a crash, finds the old or the new one, never half of it.
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file atomically: after a crash it has its old or its new content.
 
-    Whoever writes holds the folder (``files.locked``) or works there alone: what a killed process
-    left of the same file is removed. Raises OSError, which names the file.
+    The caller holds the lock of the folder (`locked`) or works there alone: temporary files that a
+    killed process left of the same file are removed.
+
+    Parameters
+    ----------
+    path : Path or str
+    data : bytes
+
+    Raises
+    ------
+    OSError
+        Names the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,8 +157,8 @@ def write_bytes(path, data) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def replace(source, target):
-    """``os.replace``; Windows refuses it while somebody reads the target, which is soon over."""
+def replace(source: Path | str, target: Path | str) -> None:
+    """``os.replace``, repeated for a second on Windows, which refuses while the target is read."""
     for left in reversed(range(WINDOWS_TRIES)):
         try:
             return os.replace(source, target)
@@ -131,7 +169,7 @@ def replace(source, target):
 
 
 @contextmanager
-def whole_errors(path):
+def whole_errors(path: Path | str) -> Iterator[None]:
     """Make an OSError name the file, which the system leaves out when a disk is full."""
     try:
         yield
@@ -141,19 +179,33 @@ def whole_errors(path):
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def read_json(path) -> dict:
-    """A JSON object from a file, empty for other JSON; ResultsError where there is none."""
+def read_json(path: Path) -> dict:
+    """Read a JSON object from a file; other JSON gives an empty dict.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ResultsError
+        A file that cannot be read or is no JSON.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # the last of 200,000 brackets
+    except (OSError, ValueError, RecursionError) as error:  # the last: nested too deeply
         raise ResultsError(f"{path}: {error}") from error
     return content if isinstance(content, dict) else {}
 
 
-def file_hash(path):
-    """SHA-256 (hex) of a file, computed once as long as its size and time stay the same."""
+def file_hash(path: Path | str) -> str:
+    """SHA-256 (hex) of a file, cached as long as its size and modification time stay the same."""
     now = os.stat(path)
-    return _sha256_of(str(path), now.st_size, now.st_mtime_ns)  # so a changed file is hashed again
+    return _sha256_of(str(path), now.st_size, now.st_mtime_ns)
 
 
 @functools.cache

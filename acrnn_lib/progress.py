@@ -4,16 +4,34 @@ Notebook: 06_training_on_a_gpu
 """
 
 import sys
+from collections.abc import Iterable
 
 from tqdm import tqdm
 
 PLAIN = "{desc}: {n_fmt} of {total_fmt} {unit}s, {remaining} left"
 
 
-def bar(parts=None, *, label, total, unit, done=0, show=True):
-    """A tqdm bar over parts (or for ``update``) that stays readable in a file.
+def bar(
+    parts: Iterable | None = None, *, label: str, total: int, unit: str, done: int = 0,
+    show: bool = True,
+) -> tqdm:
+    """A tqdm progress bar, in a form that stays readable in a log file.
 
-    total, done : in units, e.g. of ``unit="clip"``; show : False for silence.
+    Parameters
+    ----------
+    parts : Iterable, optional
+        What to iterate over; by default the caller calls ``update``.
+    label : str
+    total, done : int
+        Number of units, and of those done before.
+    unit : str
+        Singular, e.g. "clip".
+    show : bool
+
+    Returns
+    -------
+    tqdm
+
     Notebook: 06_training_on_a_gpu
     """
     plain = {} if sys.stderr.isatty() else {
@@ -22,7 +40,7 @@ def bar(parts=None, *, label, total, unit, done=0, show=True):
 
 
 class _Lines:
-    """tqdm rewrites one line; here each state becomes a line of its own."""
+    """A stream for tqdm that prints each state as a line of its own."""
 
     def write(self, text):
         if text := text.strip("\r\n "):

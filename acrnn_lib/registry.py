@@ -1,5 +1,6 @@
-"""Your own networks, input channels and augmentations, known by name to settings, runs, hashes and
-``predict``, without a change in the library.
+"""Registration of one's own networks, input channels and augmentations by name.
+
+Settings, runs, config hashes and ``predict`` then know the name, without a change in the library.
 
 Notebook: 04_the_model_layer_by_layer, 06_training_on_a_gpu
 """
@@ -8,43 +9,71 @@ import ast
 import inspect
 import linecache
 import textwrap
+from collections.abc import Callable
+from typing import Any
 
 NETWORKS, CHANNELS, AUGMENTATIONS = {}, {}, {}
-CONTEXT = {}  # channel: frames that it reads to both sides, a number or a function of the config
+CONTEXT = {}  # channel: frames that it reads on each side, a number or a function of the config
 
 
-def register_network(name):
+def register_network(name: str) -> Callable[[type], type]:
     """Class decorator: make a network known as ``model.network=name``.
 
     The class is called with (ModelConfig, n_classes, in_channels) and is a torch module that maps
-    (batch, in_channels, n_bands, frames) float32 to logits (batch, n_classes); called with
-    ``return_attention=True`` it gives (logits, weights (batch, T')), weights summing to 1 over T'.
-    A subclass of ``ACRNN`` has all that. Notebook: 04_the_model_layer_by_layer
-    """
-    return _registering(NETWORKS, "network", name)
-
-
-def register_channel(name, context=0):
-    """Decorator: make an input channel known to ``features.channels``.
-
-    The function maps (static, FeatureConfig) to a tensor of static's shape; static: (..., n_bands,
-    frames) float32 log energies.
+    (batch, in_channels, n_bands, frames), float32, to logits (batch, n_classes); with
+    ``return_attention=True`` to (logits, weights (batch, T')), weights summing to 1 over T'.
+    Subclasses of ``ACRNN`` fulfil this.
 
     Parameters
     ----------
     name : str
-    context : int, or function of a FeatureConfig that returns it
-        Frames that the channel reads to both sides of a frame.
+
+    Returns
+    -------
+    Callable
+        The decorator. It raises ValueError for the name of one of the kit's own networks.
+
+    Notebook: 04_the_model_layer_by_layer
+    """
+    return _registering(NETWORKS, "network", name)
+
+
+def register_channel(name: str, context: int | Callable = 0) -> Callable[[Callable], Callable]:
+    """Decorator: make an input channel known to ``features.channels``.
+
+    The function maps (static, FeatureConfig) to a tensor of static's shape; static is
+    (..., n_bands, frames), float32 log energies.
+
+    Parameters
+    ----------
+    name : str
+    context : int, or function of a FeatureConfig that returns it, frames
+        How far the channel reads to each side of a frame.
+
+    Returns
+    -------
+    Callable
+        The decorator. It raises ValueError for the name of one of the kit's own channels.
     """
     CONTEXT[name] = context
     return _registering(CHANNELS, "channel", name)
 
 
-def register_augmentation(name):
+def register_augmentation(name: str) -> Callable[[Callable], Callable]:
     """Decorator: make an augmentation known to ``train.augmentations``.
 
     The function maps (static, rng) to a tensor of static's shape, for a batch of training segments;
-    static: (batch, n_bands, frames) float32 log energies, rng: numpy Generator.
+    static is (batch, n_bands, frames), float32 log energies, rng a np.random.Generator.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Callable
+        The decorator; ValueError as for `register_channel`.
+
     Notebook: 03_augmentation
     """
     return _registering(AUGMENTATIONS, "augmentation", name)
@@ -54,7 +83,7 @@ def _registering(known, kind, name):
     def register(made):
         if name in known and _is_ours(known[name]) and not _is_ours(made):
             raise ValueError(f"{kind} {name!r}: is the kit's own, expected another name")
-        known[name] = made  # again, where a cell is run again
+        known[name] = made  # replaced when a notebook's cell is run again
         return made
 
     return register
@@ -64,8 +93,23 @@ def _is_ours(made):
     return made.__module__.startswith("acrnn_lib.")
 
 
-def registered_code(experiment):
-    """Syntax trees of all that an experiment uses and that is not the kit's own: name -> list."""
+def registered_code(experiment: Any) -> dict[str, list[ast.AST]]:
+    """Syntax trees of all registered code that an experiment uses and that is not the kit's own.
+
+    Parameters
+    ----------
+    experiment : config.Experiment
+
+    Returns
+    -------
+    dict
+        "kind name", e.g. "network mine", to the definition and those that it uses.
+
+    Raises
+    ------
+    ValueError
+        Code whose source cannot be read.
+    """
     used = {("network", experiment.model.network): NETWORKS.get(experiment.model.network)}
     used |= {("channel", name): CHANNELS[name] for name in experiment.features.channels}
     used |= {("augmentation", name): AUGMENTATIONS[name] for name in experiment.train.augmentations}
@@ -74,7 +118,7 @@ def registered_code(experiment):
 
 
 def _definitions(made, seen):
-    """A function's or class's syntax tree, and those of its own module that it mentions."""
+    """Syntax tree of a function or class, and of what it uses from its own module."""
     seen.add(made)
     tree = _tree(made)
     functions = [made] if inspect.isfunction(made) else list(filter(
@@ -93,11 +137,11 @@ def _definitions(made, seen):
 
 
 def _tree(made):
-    """The definition of a function or class, also where a notebook's cell holds it."""
+    """Syntax tree of a function or class, also if it was defined in a notebook's cell."""
     try:
         if inspect.isfunction(made):
             source = inspect.getsource(made)
-        else:  # Python finds no class of a notebook by itself, but its functions
+        else:  # inspect finds no class of a notebook, but its functions
             code = next(value.__code__ for value in vars(made).values()
                         if inspect.isfunction(value))
             tree = ast.parse("".join(linecache.getlines(code.co_filename)))
