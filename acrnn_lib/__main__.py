@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import sys
+from collections.abc import Sequence
 
 from .config import DATASETS, EXPERIMENTS, PROFILES, known, wanted_precision
 
@@ -17,15 +18,17 @@ MOST = 1024  # threads, processes: more than a machine has is a typing error, an
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that names the nearest command or option, and takes no shortened ones."""
+    """A parser that suggests the nearest command or option, and accepts no abbreviations."""
 
     commands = None  # what add_subparsers gave; a command's own parser has none
 
     def __init__(self, **given):
         super().__init__(allow_abbrev=False, **given)
 
-    def parse_known_args(self, args=None, namespace=None):
-        """As argparse, which would blame what is missing before what is misspelt."""
+    def parse_known_args(self, args: Sequence[str] | None = None,
+                         namespace: argparse.Namespace | None = None
+                         ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse, but misspelt names are reported before missing ones."""
         args = sys.argv[1:] if args is None else list(args)
         options = [name for name in self._option_string_actions if name.startswith("--")]
         try:
@@ -39,8 +42,19 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
-def main(arguments=None):
-    """Run one command; returns its exit status: 0 done, 1 the work failed, 2 wrong usage."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the command line.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 the work failed, 2 wrong usage.
+    """
     # Before torch is loaded: threads of OpenMP that wait turn round and round, and keep others from
     # working as soon as anything else runs here. A short while of it is worth it (benchmarks/).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
@@ -57,7 +71,7 @@ def main(arguments=None):
         return 1
 
 
-def build_parser():
+def build_parser() -> Parser:
     """The command line, as argparse sees it."""
     parser = Parser(prog="python -m acrnn_lib", description=ABOUT)
     parser.commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -198,7 +212,7 @@ def _setting(text):
     return key, value
 
 
-def data(options):
+def data(options: argparse.Namespace) -> None:
     """Check a data set, or fetch it where it is missing."""
     from .data import datasets, download
 
@@ -209,7 +223,7 @@ def data(options):
     print(datasets.describe(datasets.load(options.name, root)))
 
 
-def features(options):
+def features(options: argparse.Namespace) -> None:
     """Build the feature store of a data set."""
     from . import config, device
     from .data import datasets
@@ -225,13 +239,13 @@ def features(options):
           f"{copies[0].shape[2]} frames, {sum(c.nbytes for c in copies) / 2**20:.0f} MiB")
 
 
-def experiments(options):
+def experiments(options: argparse.Namespace) -> None:
     """List the named experiments."""
     for name, (about, *_) in EXPERIMENTS.items():
         print(f"{name:14} {about}")
 
 
-def crossval(options):
+def crossval(options: argparse.Namespace) -> None:
     """Train and test experiments on the official folds."""
     _check(options)
     from .evaluation import tables
@@ -268,7 +282,7 @@ def _check_precision(options):
         options.refuse(str(error))
 
 
-def report(options):
+def report(options: argparse.Namespace) -> None:
     """Recompute all tables from predictions."""
     from .evaluation import results, tables
 
@@ -276,14 +290,14 @@ def report(options):
     print(tables.as_json(runs) if options.json else tables.as_text(runs))
 
 
-def predict(options):
+def predict(options: argparse.Namespace) -> int:
     """Classify audio files."""
     from . import inference
 
     return inference.command(options.files, options.checkpoint, options.json)
 
 
-def reproduce(options):
+def reproduce(options: argparse.Namespace) -> int:
     """Run the notebooks, rebuild the tables, make the book."""
     _check_precision(options)
     from . import files

@@ -1,6 +1,6 @@
-"""The app: the box of notebook 13 for own sounds without the code around it, served by Voila.
+"""The app: the widget of notebook 13 for own sounds without the code around it, served by Voila.
 
-Only the cells tagged "app" run, so it is there within seconds.
+Only the cells tagged "app" run, so it starts within seconds.
 
 Notebook: 13_your_own_sounds
 """
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
@@ -32,8 +33,9 @@ TEMPLATE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
 """
 
 
-def notebook(source=ROOT / "notebooks" / "13_your_own_sounds.ipynb"):
-    """Notebook 13 (nbformat) reduced to its parameters and the cells tagged "app".
+def notebook(source: Path | str = ROOT / "notebooks" / "13_your_own_sounds.ipynb"
+             ) -> nbformat.NotebookNode:
+    """Notebook 13 reduced to its parameters and the cells tagged "app".
 
     Notebook: 13_your_own_sounds
     """
@@ -44,11 +46,26 @@ def notebook(source=ROOT / "notebooks" / "13_your_own_sounds.ipynb"):
     return made
 
 
-def command(options=(), root=ROOT):
-    """Write what the app needs to ``build/``; return (command, environment) that serve it.
+def command(options: Sequence[str] = (), root: Path = ROOT) -> tuple[list[str], dict[str, str]]:
+    """Write what the app needs to ``build/``.
 
-    options : more words for Voila. Only this computer can reach it, and on this computer only who
-        has the token of the address that it prints. Notebook: 13_your_own_sounds
+    The server listens on this computer only, and asks for the token of the address that it prints.
+
+    Parameters
+    ----------
+    options : sequence of str
+        More command-line options of Voila.
+    root : Path
+        Folder of ``build/``.
+
+    Returns
+    -------
+    words : list of str
+        The command that serves the app.
+    environment : dict of str
+        Its environment variables.
+
+    Notebook: 13_your_own_sounds
     """
     path = root / "build" / "your_own_sounds.ipynb"  # in a folder beside results/, as notebooks/
     template = root / "build" / "app" / "voila" / "templates" / "acrnn" / "index.html.j2"
@@ -62,11 +79,27 @@ def command(options=(), root=ROOT):
             os.environ | {"JUPYTER_PATH": os.pathsep.join(searched)})
 
 
-def serve(words, environment, browse=None, root=ROOT):
-    """Run such a command, pass on what it says, and browse the address that it tells.
+def serve(words: list[str], environment: dict[str, str],
+          browse: Callable[[str], object] | None = None, root: Path = ROOT) -> int:
+    """Run the server, pass on its messages, and open the address that it prints.
 
-    browse : function of an address; None opens nothing. Returns the server's exit status. Voila
-    itself opens a browser without the token. Notebook: 13_your_own_sounds
+    Voila itself would open a browser without the token.
+
+    Parameters
+    ----------
+    words, environment
+        Of ``command``.
+    browse : callable, optional
+        Opens an address; None opens nothing.
+    root : Path
+        Folder of ``build/``.
+
+    Returns
+    -------
+    int
+        Exit status of the server.
+
+    Notebook: 13_your_own_sounds
     """
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE,
                           encoding="utf-8", errors="replace") as server:
@@ -79,7 +112,7 @@ def serve(words, environment, browse=None, root=ROOT):
 
 
 def _page(address, root):
-    """A page that goes on to the address: others on this computer see what a browser is given."""
+    """A page that forwards to the address: other users can read a browser's command line."""
     page = root / "build" / "app" / "open.html"
     page.unlink(missing_ok=True)
     page.touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""Exercises of the notebooks: how a check says no, and where the answers are.
+"""Exercises of the notebooks: how a check rejects an answer, and where the solutions are.
 
 Notebook: 00_start_here
 """
@@ -11,8 +11,9 @@ from pathlib import Path
 class NotRight(AssertionError):
     """A wrong answer to an exercise; the message says what is wrong with it.
 
-    An untouched exercise prints a hint and passes; a wrong answer must stop the notebook, or it
-    would look as if it had been right. Notebook: 00_start_here
+    An untouched exercise prints a hint and passes; a wrong answer stops the notebook.
+
+    Notebook: 00_start_here
     """
 
     def _render_traceback_(self):  # what a notebook shows: the message, not the way to it
@@ -21,7 +22,16 @@ class NotRight(AssertionError):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer to an exercise: the id of its cell, the code that goes there, whether it is wrong.
+    """One answer to an exercise.
+
+    Attributes
+    ----------
+    cell : str
+        Id of the exercise's cell.
+    code : str
+        Content of that cell.
+    wrong : bool
+        Whether the check must reject it.
 
     Notebook: 00_start_here
     """
@@ -31,11 +41,24 @@ class Answer:
     wrong: bool
 
 
-def answers(path) -> list[Answer]:
+def answers(path: Path | str) -> list[Answer]:
     """Read the answers to a notebook's exercises from its file in ``notebooks/solutions``.
 
-    path : Python file in cells, each headed by ``# %% <cell id>``, right, or ``# %% <cell id>
-    wrong``. Raises ValueError for a file that starts otherwise. Notebook: 00_start_here
+    Parameters
+    ----------
+    path : Path or str
+        Python file in cells, each headed by ``# %% <cell id>`` or ``# %% <cell id> wrong``.
+
+    Returns
+    -------
+    list of Answer
+
+    Raises
+    ------
+    ValueError
+        For a file of another form.
+
+    Notebook: 00_start_here
     """
     head, *parts = re.split(r"^# %% ", Path(path).read_text(encoding="utf-8"), flags=re.M)
     if head.strip():

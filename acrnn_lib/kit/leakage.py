@@ -1,17 +1,19 @@
 """Data leakage: five leaky protocols, each beside the right one, so that the gain can be measured.
 
-Both protocols of a pair use the same models, the same settings and as many clips to learn from;
-they differ in what a model may see of the test fold. The models are cheap ones on statistics of
+Both protocols of a pair use the same models, the same settings and as many training clips; they
+differ in what a model may see of the test fold. The models are inexpensive ones on statistics of
 log-gammatone energies. Nothing of this module is used to train the networks.
 
 Notebook: 12_leakage_laboratory
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectKBest, f_classif
@@ -20,6 +22,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..config import FeatureConfig
 from ..evaluation import metrics
 from ..features.segments import Segments
 from ..training.loop import stable_seed
@@ -33,10 +36,20 @@ COLUMNS = ["leak", "model", "protocol", "clip_id", "source", "tests", "correct"]
 
 @dataclass(frozen=True)
 class ClipStatistics:
-    """Clips as statistics. Notebook: 12_leakage_laboratory
+    """Clips as statistics.
 
-    table : clip table; clips : list of (n, d) float32, the clips themselves and then each of their
-    augmented copies; segments : (S, d) of the clips themselves; owner : (S,) int, row of its clip.
+    Attributes
+    ----------
+    table : pd.DataFrame
+        Clip table.
+    clips : list of np.ndarray, shape (n, d), float32
+        The clips themselves and then each of their augmented copies.
+    segments : np.ndarray, shape (S, d), float32
+        Audible segments of the clips themselves.
+    owner : np.ndarray, shape (S,), int
+        Row of each segment's clip.
+
+    Notebook: 12_leakage_laboratory
     """
 
     table: pd.DataFrame
@@ -45,18 +58,28 @@ class ClipStatistics:
     owner: np.ndarray
 
     @property
-    def targets(self):
+    def targets(self) -> np.ndarray:
+        """Class of each clip (n,), int."""
         return self.table["target"].to_numpy()
 
     @property
-    def sources(self):
+    def sources(self) -> np.ndarray:
+        """Recording of each clip (n,), str."""
         return self.table["source"].to_numpy()
 
 
-def describe(static):
+def describe(static: np.ndarray) -> np.ndarray:
     """Mean, deviation and 10th, 50th and 90th percentile over frames, in groups of GROUP bands.
 
-    static : (..., n_bands, frames) log energies. Returns float32 (..., 5 n_bands / GROUP).
+    Parameters
+    ----------
+    static : np.ndarray, shape (..., n_bands, frames)
+        Log energies.
+
+    Returns
+    -------
+    np.ndarray, shape (..., 5 n_bands / GROUP), float32
+
     Notebook: 12_leakage_laboratory
     """
     static = np.asarray(static, np.float32)
@@ -65,11 +88,29 @@ def describe(static):
     return np.concatenate(over, axis=-1).astype(np.float32)
 
 
-def prepare(table, copies, config, block=64):
+def prepare(table: pd.DataFrame, copies: list[np.ndarray], config: FeatureConfig,
+            block: int = 64) -> ClipStatistics:
     """Describe all clips, their copies, and the audible segments of the clips themselves.
 
-    table : clip table; copies : what ``store.load`` returns for it; config : FeatureConfig
-    Returns ClipStatistics. Raises ValueError when table and copies do not fit.
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Clip table.
+    copies : list of np.ndarray, shape (clips, n_bands, frames)
+        Features of the table's clips, from ``store.load``.
+    config : config.FeatureConfig
+    block : int
+        Clips or segments described at once.
+
+    Returns
+    -------
+    ClipStatistics
+
+    Raises
+    ------
+    ValueError
+        For tables and copies of different length.
+
     Notebook: 12_leakage_laboratory
     """
     if len(table) != len(copies[0]):
@@ -84,14 +125,30 @@ def prepare(table, copies, config, block=64):
     return ClipStatistics(table.reset_index(drop=True), clips, np.concatenate(parts), drawn[:, 0])
 
 
-def stratified_group_kfold(groups, targets, seed):
-    """Split rows into FOLDS random folds of about equal size and class shares, groups unbroken.
+def stratified_group_kfold(groups: np.ndarray, targets: np.ndarray, seed: int) -> np.ndarray:
+    """Split rows at random into FOLDS folds of about equal size and class shares, groups unbroken.
 
-    groups : (n,), such as recordings, or row numbers to split rows singly; targets : (n,) int
-    Returns (n,) int, 0 ... FOLDS - 1. Within a class the largest groups go first, each into the
-    fold with the fewest rows of the class. A group with rows of several classes counts for the
-    class of its first row. Raises ValueError for fewer groups than folds. The committed counts
-    were made with these folds; scikit-learn's StratifiedGroupKFold would draw others.
+    Within a class the largest groups go first, each into the fold with the fewest rows of the
+    class. A group with rows of several classes counts for the class of its first row. The
+    committed counts were made with these folds; scikit-learn's StratifiedGroupKFold would draw
+    others.
+
+    Parameters
+    ----------
+    groups : np.ndarray, shape (n,)
+        Such as recordings, or row numbers to split rows singly.
+    targets : np.ndarray, shape (n,), int
+    seed : int
+
+    Returns
+    -------
+    np.ndarray, shape (n,), int, 0 to FOLDS - 1
+
+    Raises
+    ------
+    ValueError
+        For fewer groups than folds.
+
     Notebook: 12_leakage_laboratory
     """
     rng, targets = np.random.default_rng(seed), np.asarray(targets)
@@ -110,24 +167,53 @@ def stratified_group_kfold(groups, targets, seed):
 
 
 class SmallNetwork:
-    """A multilayer perceptron: one hidden layer, ReLU, Adam, batches of 64.
+    """A multilayer perceptron: one hidden layer, ReLU, Adam, batches of 64, standardised inputs.
 
-    Standardises its inputs by the training examples. ``fit`` and ``predict_proba`` as in
-    scikit-learn; ``epochs`` trains and yields itself after each epoch. Written out in NumPy: at
-    this size a library spends its time on calls, and hundreds of these are trained.
-    Source: Kingma and Ba 2015 (Adam). Notebook: 12_leakage_laboratory
+    Written in NumPy: at this size most of a library's time is call overhead, and hundreds of these
+    are trained.
+
+    Parameters
+    ----------
+    seed : int
+    hidden : int
+        Hidden units.
+    n_epochs : int
+        Epochs of ``fit``.
+    learning_rate : float
+
+    References
+    ----------
+    Kingma and Ba 2015 (Adam).
+
+    Notebook: 12_leakage_laboratory
     """
 
-    def __init__(self, seed=0, hidden=64, n_epochs=40, learning_rate=3e-3):
+    def __init__(self, seed: int = 0, hidden: int = 64, n_epochs: int = 40,
+                 learning_rate: float = 3e-3):
         self.seed, self.hidden, self.n_epochs = seed, hidden, n_epochs
         self.learning_rate = learning_rate
 
-    def fit(self, inputs, targets):
+    def fit(self, inputs: np.ndarray, targets: np.ndarray) -> "SmallNetwork":
+        """Train anew on inputs (n, d) and targets (n,) for ``n_epochs`` epochs."""
         for _ in self.epochs(inputs, targets, self.n_epochs):
             pass
         return self
 
-    def epochs(self, inputs, targets, n_epochs):
+    def epochs(self, inputs: np.ndarray, targets: np.ndarray,
+               n_epochs: int) -> Iterator["SmallNetwork"]:
+        """Train anew, one epoch per step of the iterator.
+
+        Parameters
+        ----------
+        inputs : np.ndarray, shape (n, d)
+        targets : np.ndarray, shape (n,)
+        n_epochs : int
+
+        Yields
+        ------
+        SmallNetwork
+            Itself, after each epoch.
+        """
         self.scaler = StandardScaler().fit(inputs)
         self.classes_, index = np.unique(targets, return_inverse=True)
         x, one_hot = self._scaled(inputs), np.eye(len(self.classes_), dtype=np.float32)[index]
@@ -165,15 +251,17 @@ class SmallNetwork:
         hidden = np.maximum(x @ self.weights[0] + self.biases[0], 0)
         return hidden, softmax(hidden @ self.weights[1] + self.biases[1], axis=1)
 
-    def predict_proba(self, inputs):
+    def predict_proba(self, inputs: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, C), float32, of inputs (n, d)."""
         return self._forward(self._scaled(inputs))[1]
 
-    def predict(self, inputs):
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Most probable class (n,) of inputs (n, d)."""
         return self.classes_[self.predict_proba(inputs).argmax(axis=1)]
 
 
-def models(seed=0):
-    """{name: a new model}, from one that memorises every example to one that cannot.
+def models(seed: int = 0) -> dict[str, BaseEstimator | SmallNetwork]:
+    """New models by name, from one that memorises every example to one that cannot.
 
     Notebook: 12_leakage_laboratory
     """
@@ -182,10 +270,23 @@ def models(seed=0):
             LINEAR: LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1)}
 
 
-def out_of_fold(name, inputs, targets, folds, tested, seed=0):
-    """Probabilities (n, C) float64 of the tested rows, by a model fitted to the other folds.
+def out_of_fold(name: str, inputs: np.ndarray, targets: np.ndarray, folds: np.ndarray,
+                tested: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Probabilities of the tested rows, by a model fitted to the other folds.
 
-    name : one of ``models``; tested : (n,) bool; the other rows stay zero
+    Parameters
+    ----------
+    name : one of ``models``
+    inputs : np.ndarray, shape (n, d)
+    targets, folds : np.ndarray, shape (n,), int
+    tested : np.ndarray, shape (n,), bool
+    seed : int
+
+    Returns
+    -------
+    np.ndarray, shape (n, C), float64
+        Zero in rows that are not tested.
+
     Notebook: 12_leakage_laboratory
     """
     probabilities = np.zeros((len(targets), targets.max() + 1))
@@ -215,30 +316,50 @@ def _row_split(data, inputs, owner, repeats, tested=True):
     return pd.concat(parts, ignore_index=True)
 
 
-def segment_split(data, repeats=REPEATS):
+def segment_split(data: ClipStatistics, repeats: int = REPEATS) -> pd.DataFrame:
     """Leak 1: segments split into folds singly (leaky), or with their whole recording (clean).
 
-    data : ClipStatistics. The segments of a clip vote, each judged by the model that was not
-    trained on it. Returns a row per model, protocol, repeat and clip: model, protocol, repeat,
-    clip_id, source, correct (bool). Notebook: 12_leakage_laboratory
+    The segments of a clip vote, each predicted by the model that was not trained on it.
+
+    Parameters
+    ----------
+    data : ClipStatistics
+    repeats : int
+        Number of random splits.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per model, protocol, repeat and clip: model, protocol, repeat, clip_id, source,
+        correct (bool).
+
+    Notebook: 12_leakage_laboratory
     """
     return _row_split(data, data.segments, data.owner, repeats)
 
 
-def clip_split(data, repeats=REPEATS):
+def clip_split(data: ClipStatistics, repeats: int = REPEATS) -> pd.DataFrame:
     """Leak 2: clips split singly (leaky), or with all clips of their recording (clean).
 
-    Arguments and result as for ``segment_split``. Notebook: 12_leakage_laboratory
+    Parameters and result as for ``segment_split``.
+
+    Notebook: 12_leakage_laboratory
     """
     return _row_split(data, data.clips[0], np.arange(len(data.table)), repeats)
 
 
-def copy_split(data, repeats=REPEATS):
+def copy_split(data: ClipStatistics, repeats: int = REPEATS) -> pd.DataFrame:
     """Leak 5: clips and their augmented copies split singly (leaky), or with their recording.
 
-    Models are fitted to clips and copies of four folds; tested are the clips themselves, so that
-    both protocols are asked the same. Raises ValueError where there are no copies.
-    Arguments and result as for ``segment_split``. Notebook: 12_leakage_laboratory
+    Models are fitted to clips and copies of four folds; both protocols are tested on the clips
+    themselves. Parameters and result as for ``segment_split``.
+
+    Raises
+    ------
+    ValueError
+        For data without augmented copies.
+
+    Notebook: 12_leakage_laboratory
     """
     n, versions = len(data.table), len(data.clips)
     if versions < 2:
@@ -247,10 +368,26 @@ def copy_split(data, repeats=REPEATS):
                       np.arange(n * versions) < n)
 
 
-def learning_curve(data, folds, fold, left_out=(), seed=0, n_epochs=EPOCHS):
-    """Right or wrong on one fold after each epoch of the small network: bool (n_epochs, clips).
+def learning_curve(data: ClipStatistics, folds: np.ndarray, fold: int,
+                   left_out: Sequence[int] = (), seed: int = 0,
+                   n_epochs: int = EPOCHS) -> np.ndarray:
+    """Correctness on one fold after each epoch of the small network.
 
-    folds : (n,) int; left_out : further folds that it is not trained on
+    Parameters
+    ----------
+    data : ClipStatistics
+    folds : np.ndarray, shape (n,), int
+    fold : int
+        The fold that is tested.
+    left_out : sequence of int
+        Further folds that are not trained on.
+    seed : int
+    n_epochs : int
+
+    Returns
+    -------
+    np.ndarray, shape (n_epochs, clips of the fold), bool
+
     Notebook: 12_leakage_laboratory
     """
     tested, training = folds == fold, ~np.isin(folds, [fold, *left_out])
@@ -260,13 +397,16 @@ def learning_curve(data, folds, fold, left_out=(), seed=0, n_epochs=EPOCHS):
                      network.epochs(clips[training], data.targets[training], n_epochs)])
 
 
-def epoch_selection(data, repeats=REPEATS, n_epochs=EPOCHS):
+def epoch_selection(data: ClipStatistics, repeats: int = REPEATS,
+                    n_epochs: int = EPOCHS) -> pd.DataFrame:
     """Leak 3: the epoch with the best accuracy on the test fold (leaky), or on an inner fold.
 
-    For "clean" the next fold is left out of training, the epoch chosen there, and the network
-    trained anew on all four folds up to that epoch; so it learns from as many clips as the leaky
-    one. "last" chooses nothing. The first of equal epochs counts. Recordings stay in one fold.
-    Arguments and result as for ``segment_split``. Notebook: 12_leakage_laboratory
+    For "clean" the next fold is left out of training, the epoch is chosen on it, and the network is
+    trained anew on all four folds up to that epoch, so both protocols have as many training clips.
+    "last" chooses nothing. Of equal epochs the first is taken. Recordings stay in one fold.
+    Parameters and result as for ``segment_split``.
+
+    Notebook: 12_leakage_laboratory
     """
     parts = []
     for repeat in range(repeats):
@@ -284,8 +424,8 @@ def epoch_selection(data, repeats=REPEATS, n_epochs=EPOCHS):
     return pd.concat(parts, ignore_index=True)
 
 
-def preprocessors():
-    """{name: a new preprocessor}: two that use no targets, one that does.
+def preprocessors() -> dict[str, BaseEstimator]:
+    """New preprocessors by name: two that use no targets, one that does.
 
     Notebook: 12_leakage_laboratory
     """
@@ -294,13 +434,14 @@ def preprocessors():
             "10 best numbers": make_pipeline(StandardScaler(), SelectKBest(f_classif, k=10))}
 
 
-def preprocessing_on_all(data, repeats=REPEATS):
+def preprocessing_on_all(data: ClipStatistics, repeats: int = REPEATS) -> pd.DataFrame:
     """Leak 4: a preprocessor fitted to all folds (leaky), or without the test fold (clean).
 
-    A nearest neighbour classifies; the name of the preprocessor stands in its place as ``model``.
-    Both protocols share the folds, which keep recordings whole; "10 best numbers" uses the targets
-    (analysis of variance), the other two do not.
-    Arguments and result as for ``segment_split``. Notebook: 12_leakage_laboratory
+    The classifier is the nearest neighbour; column ``model`` holds the name of the preprocessor.
+    Both protocols share the folds, which keep recordings whole. "10 best numbers" uses the targets
+    (analysis of variance), the other two do not. Parameters and result as for ``segment_split``.
+
+    Notebook: 12_leakage_laboratory
     """
     parts, clips, targets = [], data.clips[0], data.targets
     for repeat in range(repeats):
@@ -325,11 +466,23 @@ LEAKS = {"segments": segment_split, "clips": clip_split, "epoch": epoch_selectio
          "preparation": preprocessing_on_all, "copies": copy_split}
 
 
-def run(data, repeats=REPEATS, leaks=tuple(LEAKS)):
-    """All leaks, counted per clip: the table that is kept as evidence.
+def run(data: ClipStatistics, repeats: int = REPEATS,
+        leaks: Sequence[str] = tuple(LEAKS)) -> pd.DataFrame:
+    """Run leaks and count per clip: the table that is committed as evidence.
 
-    data : ClipStatistics; repeats : random splits, seeds 0 ... repeats - 1; leaks : names of LEAKS
-    Returns COLUMNS; ``tests`` says how often the clip was tested, ``correct`` how often rightly.
+    Parameters
+    ----------
+    data : ClipStatistics
+    repeats : int
+        Number of random splits, with seeds 0 to repeats - 1.
+    leaks : sequence of str
+        Names of LEAKS.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns COLUMNS; ``tests`` counts the tests of a clip, ``correct`` its correct predictions.
+
     Notebook: 12_leakage_laboratory
     """
     long = pd.concat([LEAKS[name](data, repeats).assign(leak=name) for name in leaks])
@@ -337,13 +490,25 @@ def run(data, repeats=REPEATS, leaks=tuple(LEAKS)):
     return counts.set_axis(COLUMNS, axis=1)
 
 
-def inflation(counts, against="clean"):
-    """What each leak buys: a row per leak and model of ``run``'s table.
+def inflation(counts: pd.DataFrame, against: str = "clean") -> pd.DataFrame:
+    """Gain in accuracy of each leak, with a 95 % interval bootstrapped over recordings.
 
-    leaky, right : accuracies, shares; difference, lo, hi : leaky minus right, paired by clip, with
-    its 95 % interval bootstrapped over recordings; p : two-sided. Repeats are averaged per clip, so
-    the interval is about other recordings, not about other splits. For the epoch it is conditional
-    on the epochs chosen. Leaks without the protocol ``against`` are left out.
+    Repeats are averaged per clip, so the interval is about other recordings, not about other
+    splits. For the epoch it is conditional on the epochs chosen.
+
+    Parameters
+    ----------
+    counts : pd.DataFrame
+        Of ``run``.
+    against : str
+        Protocol to compare with; leaks without it are left out.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per leak and model: leaky and right (accuracies, 0 to 1); difference, lo, hi (leaky
+        minus right, paired by clip); p (two-sided).
+
     Notebook: 12_leakage_laboratory
     """
     rows, share = [], counts.assign(share=counts["correct"] / counts["tests"])
@@ -359,12 +524,26 @@ def inflation(counts, against="clean"):
     return pd.DataFrame(rows)
 
 
-def shared_sources(table, side="fold"):
-    """The audit: recordings with clips on more than one side of a split.
+def shared_sources(table: pd.DataFrame, side: str = "fold") -> pd.DataFrame:
+    """Audit a split: recordings with clips on more than one side of it.
 
-    table : any DataFrame with columns ``source`` and ``side``: folds, or train and test
-    Returns a row per such recording: source, clips, sides; none for a sound split.
-    Raises ValueError for a missing column or an empty source, which would hide a leak.
+    Parameters
+    ----------
+    table : pd.DataFrame
+        With a column ``source``.
+    side : str
+        Column of folds, or of train and test.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per such recording: source, clips, sides; empty for a clean split.
+
+    Raises
+    ------
+    ValueError
+        For a missing column or an empty cell in it, which would hide a leak.
+
     Notebook: 12_leakage_laboratory
     """
     for column in ("source", side):

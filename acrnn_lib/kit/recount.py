@@ -1,4 +1,4 @@
-"""The committed evidence, counted anew from predictions and held against what was accepted.
+"""The committed evidence, recounted from predictions and compared with the accepted counts.
 
 Notebook: 00_start_here, 07_result_tables
 """
@@ -23,11 +23,21 @@ from ..files import ResultsError, read_json, write_bytes
 from ..models.summary import layer_table
 
 
-def rebuild(results_dir="results", out_dir="build/tables") -> list[str]:
-    """Recount the committed runs, write every table as CSV and Markdown, and hold the counts
-    against `summary.json`, which says what was accepted.
+def rebuild(results_dir: Path | str = "results",
+            out_dir: Path | str = "build/tables") -> list[str]:
+    """Recount the committed runs, write every table as CSV and Markdown, and check the counts.
 
-    Returns the problems, one line each: damaged, missing and unknown runs and changed numbers.
+    Parameters
+    ----------
+    results_dir : Path or str
+        Root of the committed runs; its `summary.json` holds the accepted counts.
+    out_dir : Path or str
+        Folder of the tables.
+
+    Returns
+    -------
+    list of str
+        Problems, one line each: damaged, missing and unknown runs and changed numbers.
     """
     root, out, problems, counts, runs = Path(results_dir), Path(out_dir), [], {}, []
     path = root / "summary.json"
@@ -51,8 +61,8 @@ def rebuild(results_dir="results", out_dir="build/tables") -> list[str]:
                        if counts.get(name) != accepted.get(name)]
 
 
-def accept(results_dir="results") -> None:
-    """Write `summary.json`: the counts of every committed run, as they are now."""
+def accept(results_dir: Path | str = "results") -> None:
+    """Write the counts of every committed run to `summary.json`, as they are now."""
     counts = {_name(run): _count(run) for run in results.load(results_dir)}
     text = json.dumps(counts, indent=1) + "\n"
     write_bytes(Path(results_dir) / "summary.json", text.encode())

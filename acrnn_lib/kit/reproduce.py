@@ -1,7 +1,7 @@
-"""Everything again: the notebooks in order, the committed tables recounted, then the book.
+"""Reproduce all results: execute the notebooks, recount the committed tables, build the book.
 
 A notebook whose cells, parameters, library and committed results are unchanged is not executed
-twice. An executed copy gets its final name only when its last cell has run.
+again. An executed copy gets its final name only when its last cell has run.
 
 Notebook: 00_start_here
 """
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import DATASETS, PROFILES, known
@@ -29,17 +30,39 @@ class ReproduceError(RuntimeError):
     """A step failed; the message says which one, why, and where to look."""
 
 
-def run(dataset="synth", profile="smoke", data=None, only=None, force=False, scheduler=None,
-        root=ROOT):
-    """Execute the notebooks, recount the committed results, build the book; return exit status.
+def run(dataset: str = "synth", profile: str = "smoke", data: Path | str | None = None,
+        only: Sequence[str] | None = None, force: bool = False, scheduler: str | None = None,
+        root: Path = ROOT) -> int:
+    """Execute the notebooks, recount the committed results, build the book.
 
-    `data` is the data set's folder (else ACRNN_DATA, then the cache). `only` names steps by how
-    they begin, such as ``["02", "08", "book"]``. `force` executes unchanged notebooks too.
-    `scheduler` is a Dask scheduler's address, on whose workers cross-validation then trains.
     Executed copies go to ``build/notebooks/<dataset>-<profile>/``.
 
-    Returns 0 (done), 1 (a step failed, its reason is printed) or 2 (`only` names no step). Raises
-    ValueError for an unknown data set or profile. Notebook: 00_start_here
+    Parameters
+    ----------
+    dataset : one of config.DATASETS
+    profile : smoke, lite or paper
+    data : Path or str, optional
+        The data set's folder (else ACRNN_DATA, then the cache).
+    only : sequence of str, optional
+        First characters of the steps to run, such as ``["02", "08", "book"]``.
+    force : bool
+        Execute unchanged notebooks too.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers run the cross-validation.
+    root : Path
+        Checkout of the kit.
+
+    Returns
+    -------
+    int
+        Exit status: 0 (done), 1 (a step failed, its reason is printed) or 2 (`only` names no step).
+
+    Raises
+    ------
+    ValueError
+        For an unknown data set or profile.
+
+    Notebook: 00_start_here
     """
     known("data set", dataset, DATASETS)
     known("profile", profile, PROFILES)
@@ -75,13 +98,30 @@ def run(dataset="synth", profile="smoke", data=None, only=None, force=False, sch
     return 0
 
 
-def notebooks(root=ROOT):
-    """Return the paths of the notebooks in the order in which they are read and executed."""
+def notebooks(root: Path = ROOT) -> list[Path]:
+    """Paths of the notebooks in the order in which they are read and executed."""
     return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
-def fingerprints(root, parameters):
-    """Return {notebook path: SHA-256 of all it depends on}, in the order of execution."""
+def fingerprints(root: Path, parameters: dict) -> dict[Path, str]:
+    """SHA-256 (hex) of all that a notebook depends on, by its path, in the order of execution.
+
+    Parameters
+    ----------
+    root : Path
+        Checkout of the kit.
+    parameters : dict
+        Parameters of the notebooks by name.
+
+    Returns
+    -------
+    dict of str
+
+    Raises
+    ------
+    ReproduceError
+        For a folder without notebooks, a damaged one, and one without a parameter.
+    """
     library = folder_hash(root / "acrnn_lib", root / "results")
     marks = {}
     for path in notebooks(root):
@@ -98,8 +138,8 @@ def fingerprints(root, parameters):
     return marks
 
 
-def folder_hash(*folders):
-    """Return one SHA-256 (hex) over the names and bytes of all files in `folders`."""
+def folder_hash(*folders: Path) -> str:
+    """One SHA-256 (hex) over the names and bytes of all files in `folders`."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -109,10 +149,23 @@ def folder_hash(*folders):
     return digest.hexdigest()
 
 
-def check_parameters(path, cells, parameters):
-    """Raise ReproduceError unless the one cell tagged "parameters" sets every parameter.
+def check_parameters(path: Path, cells: list[dict], parameters: dict) -> None:
+    """Check that the one cell tagged "parameters" sets every parameter.
 
     papermill only warns about a name that the notebook does not know; it would have no effect.
+
+    Parameters
+    ----------
+    path : Path
+        Of the notebook, for the message.
+    cells : list of dict
+        Its cells.
+    parameters : dict
+
+    Raises
+    ------
+    ReproduceError
+        For no or several such cells, and for an unknown parameter.
     """
     tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
     if len(tagged) != 1:
@@ -124,8 +177,20 @@ def check_parameters(path, cells, parameters):
         raise ReproduceError(f"{path}: unknown parameter {', '.join(unknown)} (it has {has})")
 
 
-def finished(target, mark):
-    """Return the record of an executed copy if it was made from exactly `mark`, else None."""
+def finished(target: Path, mark: str) -> dict | None:
+    """Record of an executed copy, if it was made from exactly this state.
+
+    Parameters
+    ----------
+    target : Path
+        The executed copy.
+    mark : str
+        The notebook's fingerprint.
+
+    Returns
+    -------
+    dict or None
+    """
     stamp = target.with_suffix(".json")
     try:
         record = json.loads(stamp.read_text(encoding="utf-8")) if target.is_file() else {}
@@ -134,10 +199,23 @@ def finished(target, mark):
     return record if record.get("fingerprint") == mark else None
 
 
-def execute(marks, folder, parameters, force=False):
-    """Execute notebooks in order into `folder`, a line each; skip the unchanged ones.
+def execute(marks: dict[Path, str], folder: Path, parameters: dict, force: bool = False) -> None:
+    """Execute notebooks in order and print a line for each; skip the unchanged ones.
 
-    Raises ReproduceError at the first failing cell, with its traceback.
+    Parameters
+    ----------
+    marks : dict of str
+        Fingerprints by path.
+    folder : Path
+        Of the executed copies.
+    parameters : dict
+    force : bool
+        Execute unchanged notebooks too.
+
+    Raises
+    ------
+    ReproduceError
+        At the first failing cell, with its traceback.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number, (path, mark) in enumerate(marks.items(), 1):
@@ -159,8 +237,20 @@ def execute(marks, folder, parameters, force=False):
         print(f"{seconds:.0f} s", flush=True)
 
 
-def execute_one(path, target, parameters):
-    """Execute one notebook in its own folder; `target` appears when all of it has run."""
+def execute_one(path: Path, target: Path, parameters: dict) -> None:
+    """Execute one notebook in its own folder; `target` appears when all of it has run.
+
+    Parameters
+    ----------
+    path, target : Path
+        The notebook and its executed copy.
+    parameters : dict
+
+    Raises
+    ------
+    ReproduceError
+        For a failing cell or a dead kernel.
+    """
     import papermill
     from nbclient.exceptions import DeadKernelError
 
@@ -181,8 +271,8 @@ def execute_one(path, target, parameters):
         partial.unlink(missing_ok=True)
 
 
-def recount(root):
-    """Rebuild the ESC-10 tables from the committed predictions; raise if a number differs."""
+def recount(root: Path) -> None:
+    """Rebuild the tables from the committed predictions; ReproduceError if a number differs."""
     from . import recount
 
     out = root / "build" / "tables"
@@ -191,8 +281,18 @@ def recount(root):
     print(f"tables recounted from results/: {out}", flush=True)
 
 
-def include_parts(marks, folder, root):
-    """Lay out what pages of the book include: tables, the reference, the card of this run."""
+def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
+    """Write what pages of the book include: tables, the reference, the card of this run.
+
+    Parameters
+    ----------
+    marks : dict of str
+        Fingerprints by path of the notebook.
+    folder : Path
+        Of the executed copies.
+    root : Path
+        Checkout of the kit.
+    """
     parts = root / "book" / "tables"
     shutil.rmtree(parts, ignore_errors=True)
     shutil.copytree(root / "build" / "tables", parts)
@@ -202,8 +302,20 @@ def include_parts(marks, folder, root):
     (parts / "card.md").write_text(book.card(records), encoding="utf-8")
 
 
-def with_solutions(executed, notebooks):
-    """An executed notebook as JSON text, a folded solution behind the check of each exercise."""
+def with_solutions(executed: Path, notebooks: Path) -> str:
+    """An executed notebook as JSON text, with a folded solution after the check of each exercise.
+
+    Parameters
+    ----------
+    executed : Path
+        The executed copy.
+    notebooks : Path
+        Folder of the notebooks, which holds ``solutions``.
+
+    Returns
+    -------
+    str
+    """
     import nbformat
 
     notebook = nbformat.read(executed, 4)
@@ -221,10 +333,27 @@ def with_solutions(executed, notebooks):
     return nbformat.writes(notebook)
 
 
-def build_book(marks, folder, root):
-    """Build the book from the executed copies in `folder`; return its first page's path.
+def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:
+    """Build the book from the executed copies.
 
-    Raises ReproduceError if a copy is missing or older than its source, and on any warning.
+    Parameters
+    ----------
+    marks : dict of str
+        Fingerprints by path of the notebook.
+    folder : Path
+        Of the executed copies.
+    root : Path
+        Checkout of the kit.
+
+    Returns
+    -------
+    Path
+        The book's first page.
+
+    Raises
+    ------
+    ReproduceError
+        For a copy that is missing or older than its notebook, and on any warning.
     """
     copies = root / "book" / "notebooks"
     shutil.rmtree(copies, ignore_errors=True)

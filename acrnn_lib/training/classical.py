@@ -102,6 +102,10 @@ def searcher(system: str, seed: int) -> GridSearchCV:
     ----------
     system : mfcc-gmm, knn, svm or forest
     seed : int, 0 to 2**32 - 1
+
+    Returns
+    -------
+    sklearn.model_selection.GridSearchCV
     """
     scaled = partial(make_pipeline, StandardScaler())
     model, choices = {

@@ -180,7 +180,7 @@ class Task:
         return run_folder(root, self.dataset, e.profile, e.name, self.seed, self.fold)
 
     def finished(self, root: Path | str, away: dict | None = None) -> bool:
-        """Is it done? Where its folder holds another run, see ``results.take_up``.
+        """Whether it is done; a folder of another run is handled by ``results.take_up``.
 
         Parameters
         ----------
@@ -188,6 +188,10 @@ class Task:
             Root of the run folders.
         away : dict, optional
             As in ``run``; device and precision are then chosen by another machine and not compared.
+
+        Returns
+        -------
+        bool
         """
         folder, device = self.folder(root), None if away else self.device
         same = identity(self.experiment, self.seed, self.fold, self.train_folds, self.n_classes,
@@ -209,6 +213,10 @@ class Task:
             Show the progress of computing features.
         report : callable, optional
             Called with the row of the history after each epoch.
+
+        Returns
+        -------
+        results.Run
 
         Raises
         ------

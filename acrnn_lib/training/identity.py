@@ -79,6 +79,10 @@ def model_hash(config: ModelConfig, n_classes: int,
     n_classes : int
     channels : tuple of str
         Names of the input channels.
+
+    Returns
+    -------
+    str
     """
     with torch.device("meta"):
         state = network(config, n_classes, len(channels)).state_dict()
@@ -93,6 +97,10 @@ def code_hash(patterns: tuple[str, ...]) -> str:
     ----------
     patterns : tuple of str
         Glob patterns under acrnn_lib, such as ``features/*.py``.
+
+    Returns
+    -------
+    str
     """
     folder = Path(__file__).parents[1]
     paths = sorted(path for pattern in patterns for path in folder.glob(pattern))

@@ -257,7 +257,7 @@ class Trainer:
 
 def must_be_finite(numbers: list[torch.Tensor], trainer: Trainer, data: TrainingData,
                    batches: list[np.ndarray], epoch: int) -> tuple[float, float]:
-    """Mean loss and accuracy of an epoch, read from the device at once.
+    """Loss and accuracy of an epoch, read from the device at once.
 
     Parameters
     ----------
@@ -268,6 +268,11 @@ def must_be_finite(numbers: list[torch.Tensor], trainer: Trainer, data: Training
     batches : list of np.ndarray, shape (B, 3), int64
         The drawn segments of each step.
     epoch : int
+
+    Returns
+    -------
+    loss, accuracy : float
+        Means over the segments.
 
     Raises
     ------

@@ -23,6 +23,10 @@ def make_optimizer(model: torch.nn.Module, recipe: TrainConfig,
     fused : bool
         One kernel for all parameters, on a GPU.
 
+    Returns
+    -------
+    torch.optim.Optimizer
+
     Notebook: 06_training_on_a_gpu
     """
     weights = [p for p in model.parameters() if p.dim() > 1]
@@ -46,6 +50,10 @@ def learning_rate(recipe: TrainConfig, progress: float) -> float:
     recipe : config.TrainConfig
     progress : float, 0 to 1
         Share of the training that is done.
+
+    Returns
+    -------
+    float
 
     Notebook: 06_training_on_a_gpu
     """
@@ -110,6 +118,10 @@ def share(steps: int, decay: float) -> float:
     steps : int
         Updates so far, n.
     decay : float, 0 to 1
+
+    Returns
+    -------
+    float, 0 to 1
 
     Notebook: 06_training_on_a_gpu
     """

@@ -48,6 +48,10 @@ def threads_of_a_task(away: dict, here: int) -> int:
         Arguments of ``connect``.
     here : int
         Threads of this process.
+
+    Returns
+    -------
+    int
     """
     return max(1, here // away["processes"]) if away.get("processes") else 1
 
@@ -109,7 +113,7 @@ def connect(scheduler: str | None = None, processes: int | None = None,
 
 
 def needs_tls(address: str, insecure: bool = False) -> bool:
-    """True for TLS, False for plain TCP.
+    """Whether a scheduler is reached by TLS, or by plain TCP.
 
     Parameters
     ----------
@@ -117,6 +121,10 @@ def needs_tls(address: str, insecure: bool = False) -> bool:
         tcp://host:port or tls://host:port
     insecure : bool
         Accept plain TCP to another machine.
+
+    Returns
+    -------
+    bool
 
     Raises
     ------

@@ -1,26 +1,46 @@
 """Figures of results: accuracies with intervals, differences, confusions, recalls, folds.
 
-Every function takes ``ax`` and returns (fig, ax), like those of ``viz``.
+Every figure takes ``ax`` (a new figure without it) and returns (fig, ax).
 
 Notebook: 07_result_tables, 08_confusion_matrices
 """
 
+from typing import TYPE_CHECKING
 
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from ..evaluation import results
 from .sounds import PALETTE, axes
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MARKERS = "osD^vP*X<>"
-MOST_MARKERS = 8  # beyond, nobody finds a column in the legend again
+MOST_MARKERS = 8  # more cannot be told apart in a legend
 
 
-def accuracies(summary, ax=None, published=None, title=None):
-    """Accuracy of each experiment with its 95 % interval, in percent.
+def accuracies(summary: "pd.DataFrame", ax: Axes | None = None,
+               published: dict[str, float] | None = None,
+               title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw the accuracy of each experiment with its 95 % interval, in percent.
 
-    summary : DataFrame of ``tables.summary``; published : {label: share}, drawn as vertical lines.
+    Parameters
+    ----------
+    summary : pd.DataFrame
+        Of ``tables.summary``.
+    ax : Axes, optional
+    published : dict of float, 0 to 1, optional
+        Accuracies by label, drawn as vertical lines.
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
     Notebook: 07_result_tables
     """
     names = [f"{r.experiment} ({r.dataset}, {r.profile}, {r.folds} of {r.all_folds} folds)"
@@ -35,10 +55,21 @@ def accuracies(summary, ax=None, published=None, title=None):
     return fig, ax
 
 
-def differences(table, ax=None, title=None):
-    """Differences of ``tables.comparisons`` in percentage points, with 95 % intervals and zero.
+def differences(table: "pd.DataFrame", ax: Axes | None = None,
+                title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw paired differences in accuracy in percentage points, with 95 % intervals.
 
-    A pair that several tables ask for is drawn once.
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Of ``tables.comparisons``; a pair that occurs several times is drawn once.
+    ax : Axes, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
     Notebook: 07_result_tables
     """
     table = table.drop_duplicates(["dataset", "profile", "a", "b"])
@@ -61,10 +92,21 @@ def _intervals(columns, names, ax, marker, colour):
     return fig, ax
 
 
-def confusion(frame, ax=None, title=None):
-    """Counts of ``tables.confusion`` as a heat map: rows truth, columns prediction.
+def confusion(frame: "pd.DataFrame", ax: Axes | None = None,
+              title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw a confusion matrix as a heat map of counts: rows truth, columns prediction.
 
-    Up to 20 classes the counts are written in the cells, beyond that a colour bar tells them.
+    Parameters
+    ----------
+    frame : pd.DataFrame, shape (C, C), int
+        Of ``tables.confusion``; counts are written in the cells of up to 20 classes.
+    ax : Axes, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
     Notebook: 08_confusion_matrices
     """
     fig, ax = axes(ax, (0.62 * len(frame) + 2, 0.55 * len(frame) + 1.4))
@@ -78,10 +120,24 @@ def confusion(frame, ax=None, title=None):
     return fig, ax
 
 
-def recalls(frame, ax=None, title=None):
-    """Recall by class in percent, a marker per column of ``tables.recall``; over eight, a heat map.
+def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
+            title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw the recall of each class in percent, a marker per system.
 
-    Equal recalls lie side by side, so that none hides another. Notebook: 08_confusion_matrices
+    Equal recalls are drawn side by side; more than eight systems are drawn as a heat map.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame, shape (C, systems), 0 to 1
+        Of ``tables.recall``.
+    ax : Axes, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 08_confusion_matrices
     """
     n_systems = frame.shape[1]
     if n_systems > MOST_MARKERS:
@@ -110,8 +166,19 @@ def _recall_map(frame, ax, title):
     return fig, ax
 
 
-def fold_spread(runs, ax=None, title=None):
-    """Accuracy of every fold in percent, a point per fold and seed, a row per experiment.
+def fold_spread(runs: list[results.Run], ax: Axes | None = None,
+                title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw the accuracy of every fold in percent, a point per fold and seed, a row per experiment.
+
+    Parameters
+    ----------
+    runs : list of results.Run
+    ax : Axes, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
 
     Notebook: 07_result_tables
     """
@@ -128,11 +195,24 @@ def fold_spread(runs, ax=None, title=None):
     return fig, ax
 
 
-def siblings(long, ax=None, title=None):
-    """Recordings with several clips, a column each, a mark per clip: right or wrong.
+def siblings(long: "pd.DataFrame", ax: Axes | None = None,
+             title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw clips of the same recording in a column, a mark per clip: right or wrong.
 
-    long : ``results.predictions`` of one experiment and seed. Columns are sorted by the share that
-    was right, so that the mixed ones stand in the middle. Notebook: 07_result_tables
+    Recordings with one clip are left out; columns are sorted by the share of right clips.
+
+    Parameters
+    ----------
+    long : pd.DataFrame
+        ``results.predictions`` of one experiment and seed.
+    ax : Axes, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 07_result_tables
     """
     fig, ax = axes(ax, (9, 2.6))
     families = [group["correct"].to_numpy(bool) for _, group in long.groupby("source")
@@ -149,12 +229,29 @@ def siblings(long, ax=None, title=None):
     return fig, ax
 
 
-def chance_to_notice(clips, difference, disagree, level=0.05):
-    """Chance that the exact McNemar test finds a true difference between two systems.
+def chance_to_notice(clips: int, difference: float, disagree: float,
+                     level: float = 0.05) -> float:
+    """Statistical power of the exact McNemar test for a true difference between two systems.
 
-    clips : how many independent ones; difference : true difference of the accuracies, a share;
-    disagree : share of clips that only one of the two gets right, at least ``difference``.
-    Summed over all counts of such clips. Notebook: 07_result_tables
+    Summed over all possible counts of clips that only one of the two classifies correctly.
+
+    Parameters
+    ----------
+    clips : int
+        Number of independent clips.
+    difference : float, 0 to 1
+        True difference of the accuracies.
+    disagree : float, 0 to 1
+        Share of clips that only one system classifies correctly, at least ``difference``.
+    level : float, 0 to 1
+        Significance level.
+
+    Returns
+    -------
+    float, 0 to 1
+        Probability of a significant test.
+
+    Notebook: 07_result_tables
     """
     counts = np.arange(clips + 1)
     critical = binom.ppf(level / 2, counts, 0.5) - 1  # the most wins of a loser who is noticed
@@ -164,10 +261,25 @@ def chance_to_notice(clips, difference, disagree, level=0.05):
     return float(binom.pmf(counts, clips, disagree) @ found)
 
 
-def resolution(sizes, disagree, ax=None, title=None, largest=0.1):
-    """Which difference a test on so many clips would notice, and how often.
+def resolution(sizes: dict[str, int], disagree: float, ax: Axes | None = None,
+               title: str | None = None, largest: float = 0.1) -> tuple[Figure, Axes]:
+    """Draw the statistical power over the true difference, to show which ones are detectable.
 
-    sizes : {label: number of independent clips}; disagree : as in ``chance_to_notice``.
+    Parameters
+    ----------
+    sizes : dict of int
+        Number of independent clips by label.
+    disagree : float, 0 to 1
+        As in ``chance_to_notice``.
+    ax : Axes, optional
+    title : str, optional
+    largest : float, 0 to 1
+        Largest difference drawn.
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
     Notebook: 07_result_tables
     """
     fig, ax = axes(ax, (8, 3.4))

@@ -1,22 +1,31 @@
 """Figures of sounds, features, the network and its attention; and a player with its credit.
 
 Every figure takes ``ax`` (a new figure without it) and returns (fig, ax); times are in seconds,
-frequencies in Hz; colour maps read well without colour vision and in grey.
+frequencies in Hz; colour maps are readable without colour vision and in grey.
 
 Notebook: 01_listen_and_look, 02_gammatone_features, 09_seeing_attention
 """
 
+from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..config import FeatureConfig
 from ..data.audio import SAMPLE_RATE
 from ..features import gammatone
 from ..features.frontend import frame_times
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython.display import HTML
+
+    from ..evaluation.results import Run
 CLOSED = ("NC", "Sampling+")  # licences whose sounds are credited but stay out of pages
 PALETTE = sns.color_palette("colorblind")
 DYNAMIC_RANGE = 18  # in the natural logarithm of energy
@@ -24,19 +33,33 @@ FINEST = 4000  # pieces of a wave that are drawn, finer than a page's pixels
 HERTZ = (100, 300, 1000, 3000, 10000)
 
 
-def axes(ax=None, size=(8, 3)):
-    """(fig, ax): the one given, or a new figure of this size in inches."""
+def axes(ax: Axes | None = None, size: tuple[float, float] = (8, 3)) -> tuple[Figure, Axes]:
+    """The given axes with their figure, or those of a new figure of a size in inches."""
     if ax is not None:
         return ax.figure, ax
     return plt.subplots(figsize=size, layout="constrained")
 
 
-def player(clip, wave=None, change=None, rate=22050):
+def player(clip: "pd.Series | NamedTuple", wave: np.ndarray | None = None,
+           change: str | None = None, rate: int = 22050) -> "HTML":
     """A sound with its author, licence and link, for display in a notebook.
 
-    clip : row of the clip table; wave : (N,) float32 at 44.1 kHz, all of the clip's file when None;
-    change : what was done to the sound, which licences ask to say; rate : Hz of the copy embedded.
     Sounds under a licence of CLOSED are not embedded, as a notebook may become a public page.
+
+    Parameters
+    ----------
+    clip : row of the clip table
+    wave : np.ndarray, shape (N,), 44.1 kHz, float32, optional
+        By default all of the clip's file.
+    change : str, optional
+        What was done to the sound; licences require it to be stated.
+    rate : int, Hz
+        Sampling rate of the embedded copy.
+
+    Returns
+    -------
+    IPython.display.HTML
+
     Notebook: 01_listen_and_look
     """
     from IPython.display import HTML, Audio
@@ -51,13 +74,26 @@ def player(clip, wave=None, change=None, rate=22050):
     return HTML(text + Audio(resample_poly(wave, rate, SAMPLE_RATE), rate=rate)._repr_html_())
 
 
-def may_embed(clip):
-    """Does a clip's licence allow its sound in a page? Notebook: 01_listen_and_look"""
+def may_embed(clip: "pd.Series | NamedTuple") -> bool:
+    """Whether the licence of a clip (row of the clip table) allows its sound in a page.
+
+    Notebook: 01_listen_and_look
+    """
     return not any(mark in str(clip.licence) for mark in CLOSED)
 
 
-def credit(clip, change=None):
-    """Class, author, licence and link of a clip (a row of the clip table) as HTML.
+def credit(clip: "pd.Series | NamedTuple", change: str | None = None) -> str:
+    """Class, author, licence and link of a clip as HTML.
+
+    Parameters
+    ----------
+    clip : row of the clip table
+    change : str, optional
+        What was done to the sound.
+
+    Returns
+    -------
+    str
 
     Notebook: 01_listen_and_look
     """
@@ -66,8 +102,23 @@ def credit(clip, change=None):
     return f"{escape(text)}{page}{escape(f'; {change}' if change else '')}"
 
 
-def waveform(wave, ax=None, sample_rate=SAMPLE_RATE, events=None, title=None):
-    """A wave (N,) over time; ``events``, (onset, offset) in s, are shaded.
+def waveform(wave: np.ndarray, ax: Axes | None = None, sample_rate: int = SAMPLE_RATE,
+             events: Sequence[tuple[float, float]] | None = None,
+             title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw a waveform over time.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,)
+    ax : Axes, optional
+    sample_rate : int, Hz
+    events : sequence of (onset, offset), s, optional
+        Shaded intervals.
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
 
     Notebook: 01_listen_and_look
     """
@@ -83,8 +134,22 @@ def waveform(wave, ax=None, sample_rate=SAMPLE_RATE, events=None, title=None):
     return fig, ax
 
 
-def stft(wave, ax=None, sample_rate=SAMPLE_RATE, title=None, n_fft=1024, hop_length=512):
-    """Short-time spectrum of a wave (N,) in dB under its peak, on a logarithmic frequency axis.
+def stft(wave: np.ndarray, ax: Axes | None = None, sample_rate: int = SAMPLE_RATE,
+         title: str | None = None, n_fft: int = 1024,
+         hop_length: int = 512) -> tuple[Figure, Axes]:
+    """Draw a spectrogram in dB below its peak, on a logarithmic frequency axis.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), float
+    ax : Axes, optional
+    sample_rate : int, Hz
+    title : str, optional
+    n_fft, hop_length : int, samples
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
 
     Notebook: 01_listen_and_look
     """
@@ -101,12 +166,30 @@ def stft(wave, ax=None, sample_rate=SAMPLE_RATE, title=None, n_fft=1024, hop_len
     return fig, ax
 
 
-def gammatonegram(static, ax=None, config=None, title=None, label="log energy", colorbar=True,
-                  cmap="magma", **limits):
-    """Band values (n_bands, frames) over time, bands marked by their centre frequencies in Hz.
+def gammatonegram(static: np.ndarray, ax: Axes | None = None, config: FeatureConfig | None = None,
+                  title: str | None = None, label: str = "log energy", colorbar: bool = True,
+                  cmap: str = "magma", **limits: float) -> tuple[Figure, Axes]:
+    """Draw band values over time, with the centre frequencies of the bands in Hz.
 
-    ``limits`` are vmin and vmax; without them what lies 78 dB (18 in the log) under the loudest
-    value is as dark as silence, which would else take all contrast. Notebook: 02_gammatone_features
+    Parameters
+    ----------
+    static : np.ndarray, shape (n_bands, frames)
+    ax : Axes, optional
+    config : config.FeatureConfig, optional
+    title : str, optional
+    label : str
+        Of the colour bar.
+    colorbar : bool
+    cmap : str
+    **limits : float
+        ``vmin`` and ``vmax``; by default values 18 (78 dB) below the maximum are as dark as
+        silence, which would otherwise take most of the contrast.
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 02_gammatone_features
     """
     config = config or FeatureConfig()
     fig, ax = axes(ax)
@@ -124,8 +207,23 @@ def gammatonegram(static, ax=None, config=None, title=None, label="log energy", 
     return fig, ax
 
 
-def filter_responses(centres, sample_rate=SAMPLE_RATE, ax=None, title=None, floor_db=-60):
-    """Magnitude responses in dB of gammatone filters with these centres (Hz).
+def filter_responses(centres: np.ndarray, sample_rate: int = SAMPLE_RATE, ax: Axes | None = None,
+                     title: str | None = None, floor_db: float = -60) -> tuple[Figure, Axes]:
+    """Draw the magnitude responses of gammatone filters in dB.
+
+    Parameters
+    ----------
+    centres : np.ndarray, shape (n_bands,), Hz
+        Centre frequencies.
+    sample_rate : int, Hz
+    ax : Axes, optional
+    title : str, optional
+    floor_db : float, dB
+        Lower end of the axis.
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
 
     Notebook: 02_gammatone_features
     """
@@ -141,8 +239,19 @@ def filter_responses(centres, sample_rate=SAMPLE_RATE, ax=None, title=None, floo
     return fig, ax
 
 
-def band_widths(ax=None, config=None, title=None):
-    """ERB and spacing of the bands against the width of one FFT bin, all in Hz.
+def band_widths(ax: Axes | None = None, config: FeatureConfig | None = None,
+                title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw ERB and spacing of the bands against the width of one FFT bin, all in Hz.
+
+    Parameters
+    ----------
+    ax : Axes, optional
+    config : config.FeatureConfig, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
 
     Notebook: 02_gammatone_features
     """
@@ -160,10 +269,26 @@ def band_widths(ax=None, config=None, title=None):
     return fig, ax
 
 
-def segments(static, starts, kept, ax=None, config=None, title=None):
-    """A clip's bands with its segments drawn above it; dropped ones are pale and dashed.
+def segments(static: np.ndarray, starts: np.ndarray, kept: np.ndarray, ax: Axes | None = None,
+             config: FeatureConfig | None = None,
+             title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw a clip's bands with its segments above; dropped ones are grey and dotted.
 
-    starts : (S,) first frames; kept : (S,) bool. Notebook: 02_gammatone_features
+    Parameters
+    ----------
+    static : np.ndarray, shape (n_bands, frames)
+    starts : np.ndarray, shape (S,), frames, int
+        First frame of each segment.
+    kept : np.ndarray, shape (S,), bool
+    ax : Axes, optional
+    config : config.FeatureConfig, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 02_gammatone_features
     """
     config = config or FeatureConfig()
     fig, ax = gammatonegram(static, ax, config, title)
@@ -177,8 +302,20 @@ def segments(static, starts, kept, ax=None, config=None, title=None):
     return fig, ax
 
 
-def layer_costs(table, ax=None, title=None):
-    """Share of parameters and multiply-adds by layer, from ``summary.layer_table``.
+def layer_costs(table: "pd.DataFrame", ax: Axes | None = None,
+                title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw the share of parameters and multiply-adds by layer, in percent.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Of ``summary.layer_table``.
+    ax : Axes, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
 
     Notebook: 04_the_model_layer_by_layer
     """
@@ -193,11 +330,25 @@ def layer_costs(table, ax=None, title=None):
     return fig, ax
 
 
-def learning_curves(runs, ax=None, title=None, column="loss"):
-    """Training loss (or another column of the history) by epoch, a line per experiment.
+def learning_curves(runs: "list[Run] | pd.DataFrame", ax: Axes | None = None,
+                    title: str | None = None, column: str = "loss") -> tuple[Figure, Axes]:
+    """Draw a column of the training history by epoch, a line per experiment.
 
-    runs : list of results.Run, or one history as a DataFrame. Folds and seeds of one experiment
-    are averaged; the band is their range. Notebook: 06_training_on_a_gpu
+    Folds and seeds of one experiment are averaged; the band is their range.
+
+    Parameters
+    ----------
+    runs : list of results.Run, or pd.DataFrame
+        A DataFrame is one history.
+    ax : Axes, optional
+    title : str, optional
+    column : str
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 06_training_on_a_gpu
     """
     import pandas as pd
 
@@ -214,13 +365,20 @@ def learning_curves(runs, ax=None, title=None, column="loss"):
 
 
 class LiveCurve:
-    """A learning curve in a notebook, drawn anew in place after each epoch, with the time left.
+    """A learning curve in a notebook, redrawn in place after each epoch, with the time left.
 
-    What ``report=`` of ``loop.fit`` and ``crossval.run`` calls. title : text for what is trained;
-    epochs : of how many; ``crossval.run`` says both. Notebook: 06_training_on_a_gpu
+    For ``report=`` of ``loop.fit`` and ``crossval.run``; the latter passes title and epochs itself.
+
+    Parameters
+    ----------
+    title : str
+    epochs : int, optional
+        Epochs of the whole training.
+
+    Notebook: 06_training_on_a_gpu
     """
 
-    def __init__(self, title="", epochs=None):
+    def __init__(self, title: str = "", epochs: int | None = None):
         import matplotlib.pyplot as plt
         from IPython.display import DisplayHandle
 
@@ -231,7 +389,8 @@ class LiveCurve:
         self.handle = DisplayHandle()
         self.handle.display(self.fig)
 
-    def __call__(self, row):
+    def __call__(self, row: dict) -> None:
+        """Add an epoch's row of the history."""
         import pandas as pd
 
         if self.rows and row["epoch"] <= self.rows[-1]["epoch"]:  # the next run begins
@@ -250,8 +409,21 @@ class LiveCurve:
         self.handle.update(self.fig)
 
 
-def attention_bars(weights, ax=None, title=None, labels=None):
-    """Attention weights (T',) as bars, with the uniform weight as a line.
+def attention_bars(weights: np.ndarray, ax: Axes | None = None, title: str | None = None,
+                   labels: Sequence[str] | None = None) -> tuple[Figure, Axes]:
+    """Draw attention weights as bars, with the uniform weight as a line.
+
+    Parameters
+    ----------
+    weights : np.ndarray, shape (T',)
+    ax : Axes, optional
+    title : str, optional
+    labels : sequence of str, optional
+        Of the bars.
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
 
     Notebook: 05_attention_from_scratch
     """
@@ -265,21 +437,38 @@ def attention_bars(weights, ax=None, title=None, labels=None):
     return fig, ax
 
 
-def attention_map(static, weights, starts, ax=None, config=None, title=None, events=None,
-                  colorbar=True, right=None):
-    """A clip's bands with attention over them, a step line per segment and their mean.
+def attention_map(static: np.ndarray, weights: np.ndarray, starts: np.ndarray,
+                  ax: Axes | None = None, config: FeatureConfig | None = None,
+                  title: str | None = None, events: Sequence[tuple[float, float]] | None = None,
+                  colorbar: bool = True, right: Axes | None = None) -> tuple[Figure, Axes]:
+    """Draw a clip's bands with attention over them, a step line per segment and their mean.
+
+    The right axis is T' x weight: 1 is uniform attention. Each of the T' frames of the layer spans
+    18 input frames (0.21 s); its receptive field is about 1 s in the convolutions and the whole
+    segment in the GRU.
 
     Parameters
     ----------
-    static : (n_bands, frames) log energies
-    weights : (S, T') attention of its segments, rows summing to 1
-    starts : (S,) s, where the segments begin
-    events : (onset, offset) in s, drawn as bars at the bottom, optional
-    right : the axes' twin for the weights, a new one without it
+    static : np.ndarray, shape (n_bands, frames)
+        Log energies.
+    weights : np.ndarray, shape (S, T')
+        Attention of the segments, rows summing to 1.
+    starts : np.ndarray, shape (S,), s
+        Start of each segment.
+    ax : Axes, optional
+    config : config.FeatureConfig, optional
+    title : str, optional
+    events : sequence of (onset, offset), s, optional
+        Drawn as bars at the bottom.
+    colorbar : bool
+    right : Axes, optional
+        Twin of ``ax`` for the weights, by default a new one.
 
-    The right axis is T' x weight: 1 is what uniform attention would give. Each of the T' steps
-    spans 18 input frames, 0.21 s, but hears about 1 s through the convolutions and all of its
-    segment through the GRU. Notebook: 09_seeing_attention
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 09_seeing_attention
     """
     from ..attention.maps import attention_curve
 

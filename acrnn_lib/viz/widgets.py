@@ -1,7 +1,7 @@
-"""Explorers of sounds, filters, augmentation and shapes: move a control, see what follows.
+"""Explorers of sounds, filters, augmentation and shapes: interactive controls above a drawing.
 
 In JupyterLab an explorer is live. In the book, where no kernel runs, the same object shows a
-self-contained block that steps through states drawn beforehand.
+self-contained block that steps through pre-rendered states.
 
 Notebook: 02_gammatone_features, 03_augmentation, 04_the_model_layer_by_layer
 """
@@ -10,7 +10,9 @@ import base64
 import functools
 import io
 import os
+from collections.abc import Callable
 from html import escape
+from typing import NamedTuple
 
 import ipywidgets
 import numpy as np
@@ -26,10 +28,10 @@ from ..features.frontend import LogGammatone
 from ..models import acrnn, summary
 from .sounds import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, may_embed
 
-STATES = 30  # the most that a page carries
+STATES = 30  # at most in a page
 DPI = 80
 WEBP = {"format": "webp", "pil_kwargs": {"method": 1}}  # 4, the default, takes twice as long
-# fixed margins: a layout that is solved anew takes longer than the drawing itself
+# fixed margins: computing a layout takes longer than the drawing itself
 MARGINS = {"left": 0.065, "right": 0.985, "bottom": 0.17, "top": 0.9}
 STEP = ("const box = this.closest('.explorer'), all = box.querySelectorAll('[data-state]');"
         "all.forEach((part, k) => {part.hidden = k != this.value});"
@@ -37,20 +39,31 @@ STEP = ("const box = this.closest('.explorer'), all = box.querySelectorAll('[dat
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls above a drawing that follows them; on a page, states to step through.
+    """Controls above a drawing that follows them; in a static page, states to step through.
 
     Parameters
     ----------
-    draw : function of the controls' values by name, returns HTML
-    controls : {name: ipywidget with a ``value``}
-    states : list of {name: value}, at most 30, drawn for pages; other names have their first value
-    title : what is explored, for screen readers
-    say : function of a state, its name on a page; by default names and values
+    draw : callable
+        Takes the controls' values by name, returns HTML.
+    controls : dict of ipywidgets.Widget
+        By name; each has a ``value``.
+    states : list of dict, 1 to 30
+        Values by name, pre-rendered for pages; names left out have their first value.
+    title : str
+        What is explored, for screen readers.
+    say : callable, optional
+        Name of a state in a page, by default its names and values.
+
+    Raises
+    ------
+    ValueError
+        For too few or too many states.
 
     Notebook: 02_gammatone_features
     """
 
-    def __init__(self, draw, controls, states, title, say=None):
+    def __init__(self, draw: Callable[..., str], controls: dict[str, ipywidgets.Widget],
+                 states: list[dict], title: str, say: Callable[[dict], str] | None = None):
         if not 0 < len(states) <= STATES:
             raise ValueError(f"states: found {len(states)}, expected 1 to {STATES}")
         self.draw, self.controls, self.states, self.title = draw, controls, states, title
@@ -62,16 +75,16 @@ class Explorer(ipywidgets.VBox):
             control.observe(self.update, "value")
         self.update()
 
-    def values(self):
+    def values(self) -> dict:
         """The controls' values by name."""
         return {name: control.value for name, control in self.controls.items()}
 
-    def update(self, _=None):
+    def update(self, _=None) -> None:
         """Draw the present values; called whenever a control changes."""
         self.view.value = self.draw(**self.values())
 
-    def page(self):
-        """The states as one block of HTML that needs no kernel and no script from elsewhere."""
+    def page(self) -> str:
+        """The states as one block of HTML that needs no kernel and no external script."""
         parts = []
         for k, state in enumerate(self.states):
             parts.append(f'<div data-state="{escape(self.say(state))}"{" hidden" if k else ""}>'
@@ -94,18 +107,26 @@ class Explorer(ipywidgets.VBox):
 
 
 class Sheet:
-    """A figure drawn on again and again: its axes, which take the longest, are painted once.
+    """A figure for many drawings, whose axes, the slowest part, are rendered once.
 
-    size : inches; options : of ``Figure.subplots``. Notebook: 02_gammatone_features
+    Parameters
+    ----------
+    size : tuple of float, inches
+        Width and height.
+    rows, columns : int
+    **options
+        Of ``Figure.subplots``.
+
+    Notebook: 02_gammatone_features
     """
 
-    def __init__(self, size, rows, columns, **options):
+    def __init__(self, size: tuple[float, float], rows: int, columns: int, **options):
         self.fig, self.kept = Figure(figsize=size, dpi=DPI), None
         self.canvas = FigureCanvasAgg(self.fig)
         self.axes = self.fig.subplots(rows, columns, squeeze=False, **options).ravel()
 
-    def blank(self):
-        """Its axes, without what was drawn on them."""
+    def blank(self) -> np.ndarray:
+        """Its axes (rows x columns,), without what was drawn on them."""
         for artist in self._drawn():
             artist.remove()
         for ax in self.fig.axes:
@@ -115,10 +136,19 @@ class Sheet:
     def _drawn(self):
         return [artist for ax in self.fig.axes for artist in [*ax.images, *ax.patches, *ax.lines]]
 
-    def picture(self, alt, also=()):
-        """What was drawn and the titles over the axes as they were painted first, as HTML.
+    def picture(self, alt: str, also: tuple = ()) -> str:
+        """The drawing and the titles over the axes as first rendered, as an HTML image.
 
-        also : parts that are painted anew as well, such as an axis whose ticks have changed
+        Parameters
+        ----------
+        alt : str
+            Alternative text.
+        also : sequence of matplotlib.artist.Artist
+            Further parts to render again, such as an axis whose ticks have changed.
+
+        Returns
+        -------
+        str
         """
         for ax in self.fig.axes:
             ax.set_title(ax.get_title(), y=1.0)  # else it is placed while it is hidden: outside
@@ -139,7 +169,7 @@ class Sheet:
         return _image(buffer, alt)
 
 
-def picture(fig, alt):
+def picture(fig: Figure, alt: str) -> str:
     """A figure as an HTML image with its alternative text."""
     buffer = io.BytesIO()
     fig.savefig(buffer, dpi=DPI, **WEBP)
@@ -152,8 +182,21 @@ def _image(buffer, alt):
             f'src="data:image/webp;base64,{data}">')
 
 
-def sound(wave, rate=22050, attributes=""):
-    """A wave (N,) at 44.1 kHz as an HTML player, in Ogg Vorbis at ``rate`` Hz."""
+def sound(wave: np.ndarray, rate: int = 22050, attributes: str = "") -> str:
+    """A sound as an HTML player, in Ogg Vorbis.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), 44.1 kHz, float32
+    rate : int, Hz
+        Sampling rate of the embedded copy.
+    attributes : str
+        More HTML attributes of the player.
+
+    Returns
+    -------
+    str
+    """
     from scipy.signal import resample_poly
 
     buffer = io.BytesIO()
@@ -163,10 +206,19 @@ def sound(wave, rate=22050, attributes=""):
     return f'<audio controls {attributes} src="data:audio/ogg;base64,{data}"></audio>'
 
 
-def filter_bank(wave):
-    """Explorer of the filter bank: number of bands, its lowest and highest frequency, ERB or mel.
+def filter_bank(wave: np.ndarray) -> Explorer:
+    """Explorer of the filter bank: number of bands, lowest and highest frequency, ERB or mel scale.
 
-    wave : (N,) float32 at 44.1 kHz. Left the filters, right the clip as they show it.
+    Left the filters, right the spectrogram of the clip in their bands.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), 44.1 kHz, float32
+
+    Returns
+    -------
+    Explorer
+
     Notebook: 02_gammatone_features
     """
     spectrum = torch.stft(torch.as_tensor(wave)[None], 1024, 512, window=_front_end().window,
@@ -233,11 +285,20 @@ def _filters(scale, bands, lowest, highest):
     return weights, mel_frequencies(bands + 2, fmin=lowest, fmax=highest)[1:-1]
 
 
-def augmentation(wave, clip):
+def augmentation(wave: np.ndarray, clip: NamedTuple) -> Explorer:
     """Explorer of time stretch and pitch shift: spectrograms side by side, and players.
 
-    wave : (N,) float32 at 44.1 kHz; clip : its row of the clip table, whose author stands beside
-    the players and whose licence may keep its sound out of pages. Notebook: 03_augmentation
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), 44.1 kHz, float32
+    clip : row of the clip table
+        Credited beside the players; its licence may keep the sound out of pages.
+
+    Returns
+    -------
+    Explorer
+
+    Notebook: 03_augmentation
     """
     controls = {
         "rate": ipywidgets.FloatSlider(1.0, min=0.8, max=1.3, step=0.05, description="rate",
@@ -267,7 +328,7 @@ def augmentation(wave, clip):
     return Explorer(draw, controls, states, "Stretch and shift")
 
 
-def shapes():
+def shapes() -> Explorer:
     """Explorer of shapes: change a kernel, a pool or the input, and the layer table follows.
 
     Notebook: 04_the_model_layer_by_layer
@@ -320,8 +381,8 @@ def _changed_network(layer, kernel_height, kernel_width, pool, frames):
                                 convolutions=convolutions), last - first)
 
 
-def bands_of(wave):
-    """Log energies (n_bands, frames) of a wave (N,) at 44.1 kHz, for a drawing."""
+def bands_of(wave: np.ndarray) -> np.ndarray:
+    """Log energies (n_bands, frames) of a wave (N,) at 44.1 kHz."""
     with torch.inference_mode():
         x = torch.from_numpy(np.asarray(wave, dtype=np.float32))[None]
         return _front_end()(x)[0, 0].numpy()

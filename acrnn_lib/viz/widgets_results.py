@@ -4,6 +4,7 @@ Notebook: 07_result_tables, 08_confusion_matrices, 09_seeing_attention
 """
 
 import functools
+from collections.abc import Callable, Iterable
 from html import escape
 
 import ipywidgets
@@ -27,13 +28,25 @@ CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor'), at = li
           " + '%';if (!a.paused) requestAnimationFrame(move)})()")
 
 
-def attention(maps, waves=None):
-    """Explorer of attention: a clip, its wave, its spectrogram and the attention of a run.
+def attention(maps: dict[str, dict[str, np.ndarray]],
+              waves: dict[str, tuple[np.ndarray, str]] | None = None) -> Explorer:
+    """Explorer of attention: a clip, its waveform, its spectrogram and the attention of a run.
 
-    maps : {run's label: arrays of ``results.Run.attention`` with the pictures of fold 1}
-    waves : {clip_id: ((N,) float32 at 44.1 kHz, credit)} as `waves_of` makes, optional; a player
-    with a moving cursor then
-    A second run's curve can be laid beside the first one's. Notebook: 09_seeing_attention
+    The curve of a second run can be drawn over the same spectrogram.
+
+    Parameters
+    ----------
+    maps : dict of dict of np.ndarray
+        Arrays of ``results.Run.attention`` with the spectrograms of fold 1, by label of the run.
+    waves : dict of (np.ndarray, str), optional
+        Wave (N,) float32 at 44.1 kHz and credit by clip_id, from ``waves_of``; adds a player with
+        a moving cursor.
+
+    Returns
+    -------
+    Explorer
+
+    Notebook: 09_seeing_attention
     """
     labels = list(maps)
     clips = {label: dict(zip(maps[label]["clip_id"], range(len(maps[label]["clip_id"])),
@@ -114,11 +127,21 @@ def _draw_attention(sheet, found, row, clip, run, other, wave):
     return f'<div style="position:relative;display:inline-block">{image}{line}</div>'
 
 
-def confusion(runs, clip_html=None):
-    """Explorer of a confusion matrix: choose a cell by a click, see and hear the clips in it.
+def confusion(runs: list[results.Run], clip_html: Callable[[str], str] | None = None) -> Explorer:
+    """Explorer of a confusion matrix: click a cell to see and hear its clips.
 
-    runs : of one experiment; clip_html : function of a clip_id that returns HTML, such as
-    `heard_and_seen` makes, optional; the three clips it was surest of get theirs.
+    Parameters
+    ----------
+    runs : list of results.Run
+        Of one experiment.
+    clip_html : callable, optional
+        HTML of a clip_id, such as from ``heard_and_seen``, shown for the three clips of highest
+        predicted probability.
+
+    Returns
+    -------
+    Explorer
+
     Notebook: 08_confusion_matrices
     """
     matrix = tables.confusion(runs)
@@ -188,11 +211,21 @@ def _draw_cell(long, names, cell, clip_html):
     return f"<p><b>{escape(title)}</b></p><ul>{''.join(rows)}</ul>"
 
 
-def heard_and_seen(table):
-    """Function of a clip_id -> HTML with its credit, a player and its spectrogram.
+def heard_and_seen(table: pd.DataFrame) -> Callable[[str], str]:
+    """Function that gives the credit, a player and the spectrogram of a clip_id as HTML.
 
-    table : clip table of ``datasets.load``. A sound whose licence keeps it out of pages has no
-    player. Notebook: 08_confusion_matrices
+    A sound whose licence keeps it out of pages has no player.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Clip table of ``datasets.load``.
+
+    Returns
+    -------
+    callable
+
+    Notebook: 08_confusion_matrices
     """
     clips = {row.clip_id: row for row in table.itertuples()}
     sheet = Sheet((5.5, 2.4), 1, 1, gridspec_kw={"left": 0.19, "right": 0.97, "bottom": 0.27,
@@ -210,10 +243,19 @@ def heard_and_seen(table):
     return html
 
 
-def results_of(runs):
-    """Explorer of results: choose experiments; accuracies, intervals and the paired tests.
+def results_of(runs: list[results.Run]) -> Explorer:
+    """Explorer of results: accuracies, intervals and paired tests of chosen experiments.
 
-    runs : of one data set and profile. Notebook: 07_result_tables
+    Parameters
+    ----------
+    runs : list of results.Run
+        Of one data set and profile.
+
+    Returns
+    -------
+    Explorer
+
+    Notebook: 07_result_tables
     """
     names = list(dict.fromkeys(run.experiment for run in sorted(runs)))
     select = ipywidgets.SelectMultiple(options=names, value=tuple(names[:2]),
@@ -246,10 +288,22 @@ def results_of(runs):
     return Explorer(draw, {"experiments": select}, states, "Results")
 
 
-def waves_of(table, clip_ids):
-    """{clip_id: (wave, credit)} of those clips whose licence allows a copy in a page.
+def waves_of(table: pd.DataFrame,
+             clip_ids: Iterable[str]) -> dict[str, tuple[np.ndarray, str]]:
+    """Sounds for ``attention``: of those clips whose licence allows a copy in a page.
 
-    What ``attention`` plays. table : clip table of ``datasets.load``. Notebook: 09_seeing_attention
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Clip table of ``datasets.load``.
+    clip_ids : iterable of str
+
+    Returns
+    -------
+    dict of (np.ndarray, str)
+        Wave (N,) float32 at 44.1 kHz and credit, by clip_id.
+
+    Notebook: 09_seeing_attention
     """
     return {row.clip_id: (np.asarray(audio.read(row.path, 5.0)), viz.credit(row))
             for row in table[table.clip_id.isin(clip_ids)].itertuples() if viz.may_embed(row)}

@@ -1,11 +1,12 @@
-"""Your own sounds: dropped or recorded in the browser, heard by the network that comes along.
+"""Your own sounds: dropped or recorded in the browser, classified by the pretrained model.
 
-Whatever arrives gets one plain answer: what it is, or in a sentence why it cannot be used.
+Each sound is answered with its classes, or with the reason why it cannot be used.
 
 Notebook: 13_your_own_sounds
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -20,18 +21,32 @@ from .. import inference, viz
 from ..data import audio
 from .widgets import Explorer, picture, sound
 
-LONGEST = 30  # s of a file that are used: the answer comes at once, memory stays small
+LONGEST = 30  # s of a file that are used, for a fast answer and little memory
 LARGEST = 128_000_000  # bytes; ten minutes of stereo at 16 bits are 106 MB
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What the network made of a sound.
+    """The classification of a sound.
 
-    seconds : length of the file, s; wave : (N,) float32 at 44.1 kHz, what was used of it
-    classes : [(name, chance)], best first, none for silence
-    static : (bands, frames) log energies; weights : (S, T') attention of the audible segments;
-    starts : (S,) s, where these begin; note : what has to be said about it, or ""
+    Attributes
+    ----------
+    name : str
+        Of the file.
+    seconds : float, s
+        Length of the file.
+    wave : np.ndarray, shape (N,), 44.1 kHz, float32
+        The part that was used.
+    classes : list of (str, float)
+        Names and probabilities, highest first; empty for silence.
+    static : np.ndarray, shape (n_bands, frames)
+        Log energies.
+    weights : np.ndarray, shape (S, T')
+        Attention of the audible segments.
+    starts : np.ndarray, shape (S,), s
+        Start of each segment.
+    note : str
+        Warnings, or "".
 
     Notebook: 13_your_own_sounds
     """
@@ -46,12 +61,27 @@ class Heard:
     note: str
 
 
-def listen(name, data, predictor=None):
-    """Classify a sound file with a trained network; at most its first 30 s.
+def listen(name: str, data: bytes, predictor: inference.Predictor | None = None) -> Heard:
+    """Classify the first 30 s of a sound file, with the probabilities of ``Predictor.file``.
 
-    name : of the file; data : its bytes; predictor : by default the pretrained model. Returns a
-    `Heard`, with the probabilities of ``inference.Predictor.file``. Raises AudioError, which names
-    the file, for what cannot be decoded. Notebook: 13_your_own_sounds
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    data : bytes
+    predictor : inference.Predictor, optional
+        By default the pretrained model.
+
+    Returns
+    -------
+    Heard
+
+    Raises
+    ------
+    AudioError
+        For a file over 128 MB, and for one that cannot be decoded.
+
+    Notebook: 13_your_own_sounds
     """
     if len(data) > LARGEST:
         raise audio.AudioError(f"{name}: holds {len(data) / 1e6:.0f} MB, expected at most "
@@ -63,8 +93,25 @@ def listen(name, data, predictor=None):
     return hear(wave, name, seconds, predictor)
 
 
-def hear(wave, name="a sound", seconds=None, predictor=None):
-    """Like `listen`, for a wave (N,) float32 at 44.1 kHz. Notebook: 13_your_own_sounds"""
+def hear(wave: np.ndarray, name: str = "a sound", seconds: float | None = None,
+         predictor: inference.Predictor | None = None) -> Heard:
+    """Classify the first 30 s of a wave.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), 44.1 kHz, float32
+    name : str
+    seconds : float, s, optional
+        Length of the whole file, by default that of the wave.
+    predictor : inference.Predictor, optional
+        By default the pretrained model.
+
+    Returns
+    -------
+    Heard
+
+    Notebook: 13_your_own_sounds
+    """
     p = predictor or inference.load()
     seconds = len(wave) / audio.SAMPLE_RATE if seconds is None else seconds
     used = np.asarray(wave[: LONGEST * audio.SAMPLE_RATE], np.float32)
@@ -80,18 +127,37 @@ def hear(wave, name="a sound", seconds=None, predictor=None):
                  found.starts * p.config.hop_length / p.config.sample_rate, "; ".join(notes))
 
 
-def as_file(wave, rate=audio.SAMPLE_RATE):
-    """A wave (N,) as the bytes of a WAV file of 16 bits. Notebook: 13_your_own_sounds"""
+def as_file(wave: np.ndarray, rate: int = audio.SAMPLE_RATE) -> bytes:
+    """A wave (N,) at ``rate`` Hz as the bytes of a 16-bit WAV file.
+
+    Notebook: 13_your_own_sounds
+    """
     buffer = io.BytesIO()
     soundfile.write(buffer, wave, rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
 
 
-def card(name, data, credit="", predictor=None):
-    """The answer to a sound file as HTML: player, picture with attention, chances, what to know.
+def card(name: str, data: bytes, credit: str = "",
+         predictor: inference.Predictor | None = None) -> str:
+    """Classification of a sound file as HTML: player, spectrogram with attention, probabilities.
 
-    credit : HTML beside the player (``viz.credit``). What cannot be used gets its reason in a
-    sentence; nothing is raised for it. Notebook: 13_your_own_sounds
+    A file that cannot be used gives HTML with the reason; nothing is raised.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    data : bytes
+    credit : str
+        HTML beside the player, such as from ``viz.credit``.
+    predictor : inference.Predictor, optional
+        By default the pretrained model.
+
+    Returns
+    -------
+    str
+
+    Notebook: 13_your_own_sounds
     """
     try:
         heard = listen(name, data, predictor)
@@ -101,8 +167,23 @@ def card(name, data, credit="", predictor=None):
     return card_of(heard, credit)
 
 
-def card_of(heard, credit="", top=3):
-    """The same for a sound that was heard already. Notebook: 13_your_own_sounds"""
+def card_of(heard: Heard, credit: str = "", top: int = 3) -> str:
+    """A classified sound as HTML, as in ``card``.
+
+    Parameters
+    ----------
+    heard : Heard
+    credit : str
+        HTML beside the player.
+    top : int
+        Number of classes shown.
+
+    Returns
+    -------
+    str
+
+    Notebook: 13_your_own_sounds
+    """
     title = f"<p><b>{escape(heard.name)}</b> ({heard.seconds:.1f} s) {credit}</p>"
     note = f"<p>Note: {escape(heard.note)}.</p>" if heard.note else ""
     if not heard.classes:
@@ -119,17 +200,23 @@ def card_of(heard, credit="", top=3):
 
 
 class Recorder(anywidget.AnyWidget):
-    """A file picker, a place to drop a file, and a microphone where the browser has one.
+    """A file picker, a drop area, and a microphone where the browser has one.
 
-    receive : function of (name, bytes); its return, a text, is shown under the buttons. Files
-    come in pieces, as servers of notebooks refuse large messages. Notebook: 13_your_own_sounds
+    Files arrive in parts, as notebook servers refuse large messages.
+
+    Parameters
+    ----------
+    receive : callable
+        Takes name and bytes of a file, returns a text to show under the buttons.
+
+    Notebook: 13_your_own_sounds
     """
 
     _esm = (files("acrnn_lib") / "assets" / "recorder.js").read_text(encoding="utf-8")
     largest = traitlets.Int(LARGEST).tag(sync=True)
     longest = traitlets.Int(LONGEST).tag(sync=True)
 
-    def __init__(self, receive):
+    def __init__(self, receive: Callable[[str, bytes], str]):
         super().__init__()
         self.receive, self.pieces = receive, []
         self.on_msg(self._take)
@@ -144,14 +231,20 @@ class Recorder(anywidget.AnyWidget):
 
 
 class OwnSounds(Explorer):
-    """Drop or record a sound, or choose an example, and see what the network makes of it.
+    """Drop or record a sound, or choose an example, and see its classification.
 
-    examples : {label: (bytes of a sound file, credit)}; on a page, where no kernel runs, these
-    are the states. predictor : by default the network that comes along.
+    Parameters
+    ----------
+    examples : dict of (bytes, str)
+        Sound file and credit by label; the states of a page without a kernel.
+    predictor : inference.Predictor, optional
+        By default the pretrained model.
+
     Notebook: 13_your_own_sounds
     """
 
-    def __init__(self, examples, predictor=None):
+    def __init__(self, examples: dict[str, tuple[bytes, str]],
+                 predictor: inference.Predictor | None = None):
         chosen = ipywidgets.Dropdown(options=list(examples), description="or try",
                                      layout={"width": "28em"})
 
@@ -164,7 +257,7 @@ class OwnSounds(Explorer):
         self.recorder = Recorder(self.hear)
         self.children = (self.recorder, *self.children)
 
-    def hear(self, name, data):
-        """Show the answer to a sound file; returns what to say when it is there."""
+    def hear(self, name: str, data: bytes) -> str:
+        """Show the classification of a sound file; returns the text for the recorder."""
         self.view.value = card(name, data, predictor=self.predictor)
         return f"{name}: see the answer below."
