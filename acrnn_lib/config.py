@@ -95,6 +95,16 @@ class BankConfig:
 
 
 DATASETS = ("synth", "esc10", "esc50", "esc10-16k", "esc50-16k", "folder")
+
+
+def dataset_label(name: str) -> str:
+    """Name of a data set for tables and figures: the copies say what they are.
+
+    Notebook: 07_result_tables
+    """
+    return f"{name} (16 kHz, 8-bit copy)" if name.endswith("-16k") else name
+
+
 PRECISIONS = ("float32", "bf16")  # of the arithmetic; chosen by the machine, not a setting
 
 # baseline and classical systems: notebook 11_six_systems

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..config import DATASETS
+from ..config import DATASETS, dataset_label
 from ..files import DatasetError, arriving, cache_dir, dataset_dir, file_hash, locked, sweep
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -109,6 +109,7 @@ def describe(table):
         return ", ".join(f"{value}: {n}" for value, n in table[column].value_counts().items())
 
     rows = {
+        "data set": dataset_label(table.attrs.get("dataset", "?")),
         "clips": f"{len(table)} from {table['source'].nunique()} recordings",
         "folds": counts("fold"),
         "classes": f"{table['target'].nunique()}: {', '.join(class_names(table))}",

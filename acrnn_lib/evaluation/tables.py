@@ -12,7 +12,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from ..config import EXPERIMENTS
+from ..config import EXPERIMENTS, dataset_label
 from . import metrics, results
 from .results import ResultsError
 
@@ -169,7 +169,7 @@ def pairs_text(table: pd.DataFrame) -> pd.DataFrame:
     """Format a table of `comparisons` for printing: percentage points, rounded."""
     rows = [{
         "table": row.table, "pair": f"{row.a} minus {row.b}",
-        "data set, profile": f"{row.dataset}, {row.profile}",
+        "data set, profile": f"{dataset_label(row.dataset)}, {row.profile}",
         "clips": row.clips, "seeds": f"{row.seeds_a}, {row.seeds_b}",
         "difference in points": f"{100 * row.difference:+.1f} "
                                 f"[{100 * row.lo:.1f}, {100 * row.hi:.1f}]",
@@ -233,6 +233,7 @@ def as_text(runs: list[results.Run]) -> str:
     """The summary as plain text: percentages, blanks for values that a manifest lacks."""
     table = summary(runs)
     shown = table.drop(columns=["accuracy", "lo", "hi", "fold_std", "commits", "all_folds"])
+    shown["dataset"] = shown["dataset"].map(dataset_label)
     shown.insert(3, "accuracy", [interval_text(row) for row in table.to_dict("records")])
     shown.insert(4, "fold_std", [f"{std:.1%}" for std in table["fold_std"]])
     shown["minutes"] = shown["minutes"].map("{:.1f}".format)

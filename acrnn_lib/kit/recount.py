@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..config import dataset_label
 from ..evaluation import claims, results
 from ..evaluation.tables import (
     by_experiment,
@@ -88,7 +89,7 @@ def _tables(runs, out):
     # what was committed, of real sounds: a page knows of no other runs
     real = [run for run in runs if run.dataset != "synth"]
     whole = claims.ledger(real).drop(columns="this run")
-    _save(whole, out, "ledger")
+    _save(whole.assign(dataset=whole["dataset"].map(dataset_label)), out, "ledger")
     for title in claims.TABLES:
         _save(claims.paper_table(title, whole), out, title.replace(" ", "_"))
     _save(claims.register(runs), out, "register")

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
+from ..config import dataset_label
 from ..evaluation import results
 from .sounds import PALETTE, axes
 
@@ -43,7 +44,8 @@ def accuracies(summary: "pd.DataFrame", ax: Axes | None = None,
 
     Notebook: 07_result_tables
     """
-    names = [f"{r.experiment} ({r.dataset}, {r.profile}, {r.folds} of {r.all_folds} folds)"
+    names = [f"{r.experiment} ({dataset_label(r.dataset)}, {r.profile}, "
+             f"{r.folds} of {r.all_folds} folds)"
              for r in summary.itertuples()]
     fig, ax = _intervals(summary[["accuracy", "lo", "hi"]], names, ax, "o", PALETTE[0])
     for k, (label, share) in enumerate((published or {}).items()):
@@ -73,7 +75,8 @@ def differences(table: "pd.DataFrame", ax: Axes | None = None,
     Notebook: 07_result_tables
     """
     table = table.drop_duplicates(["dataset", "profile", "a", "b"])
-    names = [f"{r.a} minus {r.b} ({r.dataset}, {r.profile})" for r in table.itertuples()]
+    names = [f"{r.a} minus {r.b} ({dataset_label(r.dataset)}, {r.profile})"
+             for r in table.itertuples()]
     fig, ax = _intervals(table[["difference", "lo", "hi"]], names, ax, "s", PALETTE[2])
     ax.axvline(0, color="0.3", linewidth=1)
     ax.set(xlabel="difference in accuracy (percentage points)", title=title)

@@ -343,3 +343,36 @@ def test_rebuild_of_an_empty_folder_says_so(tmp_path, capsys):
     assert recount.rebuild(tmp_path / "results", out) == []
     assert "no committed reference runs" in capsys.readouterr().out
     assert "no committed reference runs" in (out / "accuracies.md").read_text()
+
+
+def test_tables_say_that_a_copy_is_a_copy(root, tmp_path):
+    copied = tmp_path / "copy"
+    shutil.copytree(root / "esc10", copied / "esc10-16k")
+    for path in copied.glob("**/manifest.json"):
+        text = path.read_text().replace('"dataset": "esc10"', '"dataset": "esc10-16k"')
+        path.write_text(text)
+    runs = results.load(copied)
+    for text in (tables.as_text(runs), tables.pairs_text(tables.comparisons(runs)).to_string()):
+        assert "esc10-16k (16 kHz, 8-bit copy)" in text
+    assert "copy" not in tables.as_text(results.load(root))
+
+
+@pytest.mark.parametrize("folds, left_out, protocol, all_folds", [
+    (10, 1, "test", 10), (5, 1, "test", 5), (5, 2, "inner", 5)])
+def test_a_data_set_has_the_folds_that_its_runs_name(tmp_path, folds, left_out, protocol,
+                                                     all_folds):
+    for fold in (1, 2):
+        make(tmp_path, "acrnn", fold, train_folds=list(range(1, folds + 1 - left_out)),
+             protocol=protocol)
+    found = tables.summary(results.load(tmp_path)).iloc[0]
+    assert found.all_folds == all_folds and found.coverage == "only folds 1,2"
+
+
+def test_a_row_of_runs_in_different_precision_says_so(tmp_path):
+    for fold in range(1, 6):
+        make(tmp_path, "acrnn", fold, precision="bf16" if fold < 3 else "float32")
+        make(tmp_path, "crnn", fold, precision="bf16")
+    table = tables.summary(results.load(tmp_path)).set_index("experiment")
+    assert table.precision.to_dict() == {"acrnn": "bf16 and float32", "crnn": "bf16"}
+    assert table.coverage.to_dict() == {"acrnn": "runs in bf16 and float32", "crnn": "complete"}
+    assert "(runs in bf16 and float32)" in claims.ledger(results.load(tmp_path)).to_string()
