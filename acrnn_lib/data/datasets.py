@@ -32,20 +32,31 @@ COPIES = ("esc10-16k", "esc50-16k")  # both in one folder, that of esc50-16k
 _META = dict(filename=str, fold=int, target=int, category=str, esc10=bool, src_file=str, take=str)
 
 
-def load(name, root=None):
+def load(name: str, root: Path | str | None = None) -> pd.DataFrame:
     """Return the checked clip table of a data set.
 
-    name : one of config.DATASETS
-    root : the data set's folder or one that holds it by name; None: ACRNN_DATA, else the cache
-        (`synth` is then always the generated one)
-
-    Returns a DataFrame, one row per clip: clip_id (fold-source-take), path (absolute), fold (1 to
-    5), target (0 to C-1), category, source (the recording's id), licence, author, url; its `attrs`
-    hold the name (dataset) and the SHA-256 of the downloaded archive, empty without a download.
     ESC-10 has its original class order and its credits, inside an ESC-50 folder too.
-    Raises DatasetError for an unknown name, a missing or wrong folder, missing, strange or changed
-    files: ESC-10's are checked by SHA-256, ESC-50's by name, format and length, and by SHA-256
-    where `download` fetched them.
+
+    Parameters
+    ----------
+    name : one of config.DATASETS
+    root : Path or str, optional
+        The data set's folder, or one that holds it by name; by default ACRNN_DATA, else the cache
+        (``synth`` is then always the generated one).
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per clip: clip_id (fold-source-take), path (absolute), fold (1 to N), target (0 to
+        C-1), category, source (the recording's id), licence, author, url. Its ``attrs`` hold the
+        name (dataset) and the SHA-256 of the downloaded archive, empty without a download.
+
+    Raises
+    ------
+    DatasetError
+        For an unknown name, a missing or wrong folder, and missing, strange or changed files.
+        ESC-10 and the 16 kHz copies are checked by SHA-256, ESC-50 by name, format and length, and
+        by SHA-256 where it was downloaded.
 
     Notebook: 01_listen_and_look
     """
@@ -85,24 +96,24 @@ def _record(folder):
     return {"sha256": archive, "files": files}
 
 
-def class_names(table):
+def class_names(table: pd.DataFrame) -> list[str]:
     """Return the category names of a clip table, in the order of their targets."""
     return table.drop_duplicates("target").sort_values("target")["category"].tolist()
 
 
-def folds(table):
+def folds(table: pd.DataFrame) -> list[int]:
     """Return the folds of a clip table in order, 1 to N."""
     return sorted(map(int, table["fold"].unique()))
 
 
-def data_hash(table):
+def data_hash(table: pd.DataFrame) -> str:
     """Return one SHA-256 (hex) over the clip ids and the contents of their files, in any order."""
     clips = sorted(zip(table["clip_id"], _digests(table["path"]), strict=True))
     lines = "".join(f"{clip_id} {digest}\n" for clip_id, digest in clips)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def describe(table):
+def describe(table: pd.DataFrame) -> str:
     """Return a short text: clips, folds, classes, recordings and licences of a clip table."""
 
     def counts(column):
@@ -119,7 +130,7 @@ def describe(table):
     return "\n".join(f"{label:<10} {text}" for label, text in rows.items())
 
 
-def esc10_clips():
+def esc10_clips() -> pd.DataFrame:
     """Return ESC-10's clips without paths, but with title, file and sha256; needs no data."""
     table = ASSETS / "esc10.csv"
     return pd.read_csv(table, dtype={"source": str}, keep_default_na=False)

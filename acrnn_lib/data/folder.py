@@ -23,7 +23,7 @@ URBANSOUND = "metadata/UrbanSound8K.csv"
 MARKUP = re.compile(r"[<>&|\"\x00-\x1f]")  # pages and tables show the names of classes
 
 
-def load(folder):
+def load(folder: Path) -> pd.DataFrame:
     """The clip table of a folder of sounds.
 
     Parameters

@@ -110,7 +110,7 @@ def fft_weights(
 ) -> np.ndarray:
     """Filter bank matrix: magnitude response W of each filter at the bins of an FFT.
 
-    Band energies are sum_k W[b, k]^2 |X[k]|^2. Equal to the weights of the package ``gammatone``.
+    Band energies are ``sum_k W[b, k]^2 |X[k]|^2``; the weights equal those of ``gammatone``.
 
     Parameters
     ----------

@@ -194,7 +194,18 @@ class SmallNetwork:
         self.learning_rate = learning_rate
 
     def fit(self, inputs: np.ndarray, targets: np.ndarray) -> "SmallNetwork":
-        """Train anew on inputs (n, d) and targets (n,) for ``n_epochs`` epochs."""
+        """Train anew for ``n_epochs`` epochs.
+
+        Parameters
+        ----------
+        inputs : np.ndarray, shape (n, d)
+        targets : np.ndarray, shape (n,)
+
+        Returns
+        -------
+        SmallNetwork
+            Itself.
+        """
         for _ in self.epochs(inputs, targets, self.n_epochs):
             pass
         return self
@@ -404,7 +415,7 @@ def epoch_selection(data: ClipStatistics, repeats: int = REPEATS,
     For "clean" the next fold is left out of training, the epoch is chosen on it, and the network is
     trained anew on all four folds up to that epoch, so both protocols have as many training clips.
     "last" chooses nothing. Of equal epochs the first is taken. Recordings stay in one fold.
-    Parameters and result as for ``segment_split``.
+    Parameters and result as for ``segment_split``; ``n_epochs`` is the longest training.
 
     Notebook: 12_leakage_laboratory
     """

@@ -282,7 +282,7 @@ def recount(root: Path) -> None:
 
 
 def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
-    """Write what pages of the book include: tables, the reference, the card of this run.
+    """Write what pages of the book include: tables, the card of this run.
 
     Parameters
     ----------
@@ -298,7 +298,6 @@ def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
     shutil.copytree(root / "build" / "tables", parts)
     shutil.copy2(root / "acrnn_lib" / "assets" / "MODEL_CARD.md", parts)
     records = {path.stem: (folder / path.name).with_suffix(".json") for path in marks}
-    (parts / "reference.md").write_text(book.reference(root / "acrnn_lib"), encoding="utf-8")
     (parts / "card.md").write_text(book.card(records), encoding="utf-8")
 
 

@@ -121,7 +121,17 @@ def searcher(system: str, seed: int) -> GridSearchCV:
 
 
 def probabilities(model: BaseEstimator, inputs: np.ndarray) -> np.ndarray:
-    """Class probabilities (clips, classes); for a model with scores only, their softmax."""
+    """Class probabilities; for a model with scores only, their softmax.
+
+    Parameters
+    ----------
+    model : fitted scikit-learn classifier
+    inputs : np.ndarray, shape (clips, ...)
+
+    Returns
+    -------
+    np.ndarray, shape (clips, classes), float64
+    """
     if hasattr(model, "predict_proba"):
         return model.predict_proba(inputs)
     scores = model.decision_function(inputs)
@@ -153,7 +163,18 @@ class ClassMixtures(ClassifierMixin, BaseEstimator):
         self.components, self.seed = components, seed
 
     def fit(self, clips: np.ndarray, targets: np.ndarray) -> "ClassMixtures":
-        """Fit the mixtures to clips (clips, frames, dimensions) with targets (clips,)."""
+        """Fit a mixture to the frames of each class.
+
+        Parameters
+        ----------
+        clips : np.ndarray, shape (clips, frames, dimensions)
+        targets : np.ndarray, shape (clips,), int
+
+        Returns
+        -------
+        ClassMixtures
+            Itself.
+        """
         self.classes_ = np.unique(targets)
         heard = _heard(clips)
         self.mean_, self.std_ = heard.mean(axis=0), heard.std(axis=0)

@@ -249,7 +249,18 @@ def fit_of(experiment: Experiment) -> Callable[..., Run]:
 
 
 def must_fit(experiment: Experiment, n_classes: int) -> None:
-    """Raise ValueError where the network cannot read segments of the experiment's shape."""
+    """Check that the network can read segments of the experiment's shape.
+
+    Parameters
+    ----------
+    experiment : config.Experiment
+    n_classes : int
+
+    Raises
+    ------
+    ValueError
+        Names the experiment and the shape.
+    """
     shape = experiment.features.n_bands, experiment.features.segment_frames
     if experiment.model.network in CLASSICAL:
         return
@@ -262,8 +273,24 @@ def must_fit(experiment: Experiment, n_classes: int) -> None:
                          f"and {shape[1]} frames ({error})") from error
 
 
+<<<<<<< HEAD
 def protocol(fold: int, folds: list[int], inner: bool = False) -> tuple[int, list[int]]:
     """Fold to predict and training folds, for the test or the inner validation of a fold.
+=======
+def protocol(fold: int, inner: bool = False) -> tuple[int, list[int]]:
+    """Fold to predict and training folds.
+
+    Parameters
+    ----------
+    fold : int, 1 to 5
+    inner : bool
+        Leave out ``fold`` and predict the next one.
+
+    Returns
+    -------
+    predicted : int
+    train_folds : list of int
+>>>>>>> docs3
 
     Notebook: 07_result_tables
     """
@@ -274,7 +301,19 @@ def protocol(fold: int, folds: list[int], inner: bool = False) -> tuple[int, lis
 
 
 def subset(table: "pd.DataFrame", clips: int | None) -> "pd.DataFrame":
-    """The first ``clips`` clips of each class and fold; the whole table for None."""
+    """The first clips of each class and fold.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Clip table.
+    clips : int or None
+        None keeps the whole table.
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     if clips is None:
         return table
     return table.groupby(["fold", "target"]).head(clips).reset_index(drop=True)

@@ -251,7 +251,18 @@ class Trainer:
 
     def predict(self, test: FoldTest, attention: bool = True
                 ) -> tuple["pd.DataFrame", dict[str, np.ndarray] | None]:
-        """``FoldTest.predict`` with the final weights, in this run's precision."""
+        """``FoldTest.predict`` with the final weights, in this run's precision.
+
+        Parameters
+        ----------
+        test : testing.FoldTest
+        attention : bool
+            Return the attention, too.
+
+        Returns
+        -------
+        pd.DataFrame, and dict of np.ndarray or None
+        """
         return test.predict(self.final_model(), self.autocast, LAYOUTS[self.layout], attention)
 
 
@@ -299,7 +310,19 @@ def must_be_finite(numbers: list[torch.Tensor], trainer: Trainer, data: Training
 
 
 def manifest_of(trainer: Trainer, data: TrainingData, folder: Path | str) -> dict:
-    """Entries of the manifest beside the identity: settings, classes, machine and speed."""
+    """Entries of the manifest beside the identity: settings, classes, machine and speed.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    data : batches.TrainingData
+    folder : Path or str
+        Run folder, whose history gives the speed.
+
+    Returns
+    -------
+    dict
+    """
     speeds = results.read_history(folder)["segments_per_second"]
     return {"config": as_dict(trainer.experiment), "classes": data.classes,
             "parameters": parameter_count(trainer.model),
@@ -332,7 +355,25 @@ def save_model(trainer: Trainer, data: TrainingData, folder: Path | str,
 
 def folds_to_learn(table: "pd.DataFrame", fold: int,
                    train_folds: list[int] | None = None) -> list[int]:
-    """Training folds, by default all but ``fold``; ValueError if ``fold`` is among them."""
+    """Training folds, by default all but the one to predict.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Clip table.
+    fold : int
+        The fold to predict.
+    train_folds : list of int, optional
+
+    Returns
+    -------
+    list of int
+
+    Raises
+    ------
+    ValueError
+        If ``fold`` is among ``train_folds``.
+    """
     train_folds = train_folds or sorted({int(f) for f in table.fold} - {fold})
     if fold in train_folds:
         raise ValueError(f"train_folds: found {train_folds}, expected folds other than {fold}")

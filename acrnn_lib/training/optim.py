@@ -66,7 +66,13 @@ def learning_rate(recipe: TrainConfig, progress: float) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Use a learning rate from the next step on."""
+    """Use a learning rate from the next step on.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+    rate : float
+    """
     for group in optimizer.param_groups:
         group["lr"] = rate
 

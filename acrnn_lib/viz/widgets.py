@@ -170,7 +170,18 @@ class Sheet:
 
 
 def picture(fig: Figure, alt: str) -> str:
-    """A figure as an HTML image with its alternative text."""
+    """A figure as an HTML image.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    alt : str
+        Alternative text.
+
+    Returns
+    -------
+    str
+    """
     buffer = io.BytesIO()
     fig.savefig(buffer, dpi=DPI, **WEBP)
     return _image(buffer, alt)

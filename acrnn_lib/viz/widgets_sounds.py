@@ -128,7 +128,16 @@ def hear(wave: np.ndarray, name: str = "a sound", seconds: float | None = None,
 
 
 def as_file(wave: np.ndarray, rate: int = audio.SAMPLE_RATE) -> bytes:
-    """A wave (N,) at ``rate`` Hz as the bytes of a 16-bit WAV file.
+    """A wave as a 16-bit WAV file.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), float
+    rate : int, Hz
+
+    Returns
+    -------
+    bytes
 
     Notebook: 13_your_own_sounds
     """
@@ -258,6 +267,18 @@ class OwnSounds(Explorer):
         self.children = (self.recorder, *self.children)
 
     def hear(self, name: str, data: bytes) -> str:
-        """Show the classification of a sound file; returns the text for the recorder."""
+        """Show the classification of a sound file.
+
+        Parameters
+        ----------
+        name : str
+            Of the file.
+        data : bytes
+
+        Returns
+        -------
+        str
+            Text for the recorder.
+        """
         self.view.value = card(name, data, predictor=self.predictor)
         return f"{name}: see the answer below."
