@@ -273,16 +273,14 @@ def must_fit(experiment: Experiment, n_classes: int) -> None:
                          f"and {shape[1]} frames ({error})") from error
 
 
-<<<<<<< HEAD
 def protocol(fold: int, folds: list[int], inner: bool = False) -> tuple[int, list[int]]:
-    """Fold to predict and training folds, for the test or the inner validation of a fold.
-=======
-def protocol(fold: int, inner: bool = False) -> tuple[int, list[int]]:
     """Fold to predict and training folds.
 
     Parameters
     ----------
-    fold : int, 1 to 5
+    fold : int
+    folds : list of int
+        All folds, 1 to N.
     inner : bool
         Leave out ``fold`` and predict the next one.
 
@@ -290,7 +288,6 @@ def protocol(fold: int, inner: bool = False) -> tuple[int, list[int]]:
     -------
     predicted : int
     train_folds : list of int
->>>>>>> docs3
 
     Notebook: 07_result_tables
     """

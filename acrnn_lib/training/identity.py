@@ -28,6 +28,8 @@ NETWORK = (*_INPUT, "models/acrnn.py", "models/baselines.py",
                                                 "testing")))
 WITHOUT_NETWORK = (*_INPUT, "training/classical.py")
 
+HINTS = ("annotation", "returns")  # fields of a syntax tree that compute nothing
+
 
 def identity(experiment: Experiment, seed: int, fold: int, train_folds: list[int], n_classes: int,
              device: torch.device | str | None = "auto", extra: dict | None = None) -> dict:
@@ -118,7 +120,7 @@ def _code(node):
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = [[name, _code(value)] for name, value in ast.iter_fields(node)
-              if value not in (None, [])]
+              if value not in (None, []) and name not in HINTS]
     return [type(node).__name__, *fields]
 
 

@@ -1,38 +1,37 @@
-"""Pages made with the book: every public function is on the reference, the card is true."""
+"""Pages made with the book: every module is on the reference, the card is true."""
 
-import ast
+import importlib.util
 import json
+import re
 from pathlib import Path
 
 import torch
 
+import acrnn_lib
 from acrnn_lib.kit import book
 
-LIBRARY = Path(__file__).parents[2] / "acrnn_lib"
+ROOT = Path(__file__).parents[2]
 
 
-def test_reference_has_every_room_and_function_with_its_documentation():
-    text = book.reference()
-    for path in LIBRARY.glob("[a-z]*.py"):
-        assert f"## {path.stem}\n" in text
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
-                assert (f"### `{node.name}(" in text) == (not node.name.startswith("_"))
-    assert "### `ACRNN(config=None, n_classes=10)`" in text
-    assert "### `AudioError()`" in text
-    assert text.count("```") % 2 == 0
+def test_the_reference_has_every_module_and_every_public_name():
+    text = (ROOT / "book" / "reference.md").read_text(encoding="utf-8")
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts)
+               for path in (ROOT / "acrnn_lib").rglob("[a-z]*.py")}
+    assert set(re.findall(r"automodule:: (\S+)", text)) == modules
+    rows = re.findall(r"\| `(\w+)` \| `acrnn_lib\.(\S+)` \|", text)
+    assert rows == [(name, ".".join(where)) for name, where in acrnn_lib._EXPORTS.items()]
 
 
-def test_reference_has_the_public_methods_under_their_class():
-    text = book.reference()
-    below = text.split("### `Predictor(checkpoint=None)`\n")[1].split("\n### ")[0]
-    assert "#### `Predictor.file(path, top=3, progress=False)`\n" in below
-    assert "Predict one audio file of any length, read in blocks." in below
-    assert "#### `Predictor.wave(wave)`\n" in below
-    for name in ("key", "manifest"):
-        assert f"#### `Run.{name}`\n" in text, "a property is not called"
-    assert "#### `Run.at(folder" in text, "nor is a class handed over"
-    assert "`Predictor._" not in text and ".__init__(" not in text
+def test_the_line_of_notebooks_becomes_links_behind_the_last_section():
+    spec = importlib.util.spec_from_file_location(
+        "notebook_lines", ROOT / "book" / "_ext" / "notebook_lines.py")
+    extension = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(extension)
+    lines = ["Do.", "", "Raises", "------", "ValueError", "", "Notebook: 02_gammatone_features,",
+             "05_attention_from_scratch", ""]
+    extension.link(None, None, None, None, None, lines)
+    assert lines[5:] == ["", "", "", "Taught in :doc:`/notebooks/02_gammatone_features`, "
+                                     ":doc:`/notebooks/05_attention_from_scratch`.", ""]
 
 
 def test_card_says_what_the_run_was_made_with(tmp_path):

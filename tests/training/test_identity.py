@@ -99,6 +99,7 @@ def test_a_run_of_other_precision_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("changed, same", [
     ("def f(x):\n    return x + 1", True),
     ('def f(x):\n    """Add one."""\n    return x+1  # one', True),
+    ("def f(x: int) -> int:\n    return x + 1", True),
     ("def f(x):\n    return x + 2", False),
     ("def f(y):\n    return y + 1", False),
 ])
