@@ -56,6 +56,15 @@ def esc10_root():
     return folder
 
 
+@pytest.fixture(scope="session")
+def copy16_root():
+    """Folder of the real 16 kHz copy of ESC-50, from ACRNN_DATA; the test is skipped without it."""
+    folder = files.dataset_dir("esc50-16k")
+    if not (folder / "audio" / "1-100032-A-0.wav").is_file():
+        pytest.skip("the 16 kHz copy of ESC-50 not found: set ACRNN_DATA")
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_kernel():
     """Notebooks in tests run in this environment's kernel, whatever the user's Jupyter knows."""

@@ -2,8 +2,8 @@
 
     python tools/make_esc10_table.py FOLDER [TABLE]
 
-Names, folds and classes come from the file names, checksums from the files, titles, authors and
-licences from the data set's own README.txt.
+Names, folds and classes come from the file names, checksums and fingerprints from the files,
+titles, authors and licences from the data set's own README.txt.
 """
 
 import csv
@@ -11,6 +11,8 @@ import hashlib
 import re
 import sys
 from pathlib import Path
+
+from acrnn_lib.data import fingerprint
 
 TABLE = Path(__file__).resolve().parents[1] / "acrnn_lib" / "assets" / "esc10.csv"
 CATEGORIES = (  # in the order of the original folders, with ESC-50's names
@@ -28,7 +30,8 @@ def rows(folder):
     folder = Path(folder)
     readme = (folder / "README.txt").read_text(encoding="utf-8")
     credits = {found["clip_id"]: found for found in CREDIT.finditer(readme)}
-    for path in sorted(folder.glob("* - */*.ogg")):
+    paths = sorted(folder.glob("* - */*.ogg"))
+    for path, bits in zip(paths, fingerprint.of_files(paths), strict=True):
         target = int(path.parent.name[:3]) - 1
         fold, source, _take = path.stem.split("-")
         credit = credits[path.stem]
@@ -44,6 +47,7 @@ def rows(folder):
             "author": credit["author"],
             "licence": LICENCES[credit["licence"]],
             "url": f"https://{credit['url']}",
+            "fingerprint": fingerprint.to_text(bits),
         }
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 
 from ..config import DATASETS, dataset_label
 from ..files import DatasetError, arriving, cache_dir, dataset_dir, file_hash, locked, sweep
+from . import fingerprint
 
 ASSETS = Path(__file__).parents[1] / "assets"
 RECORD = "download.json"  # beside sounds that were fetched
@@ -55,8 +56,8 @@ def load(name: str, root: Path | str | None = None) -> pd.DataFrame:
     ------
     DatasetError
         For an unknown name, a missing or wrong folder, and missing, strange or changed files.
-        ESC-10 and the 16 kHz copies are checked by SHA-256, ESC-50 by name, format and length, and
-        by SHA-256 where it was downloaded.
+        ESC-10 and the 16 kHz copies are checked by SHA-256; ESC-50 by name, format and length, by
+        SHA-256 where it was downloaded, and by ``fingerprint`` where it is loaded as ESC-10.
 
     Notebook: 01_listen_and_look
     """
@@ -142,7 +143,10 @@ def _esc10(folder, find=None):
     if find or (folder / "meta" / "esc50.csv").is_file():
         found = (find or _esc50)(folder, only_esc10=True).set_index("clip_id")["path"]
         _same(folder, clips["clip_id"], found.index, "clips with esc10 == True in meta/esc50.csv")
-        return clips.assign(path=clips["clip_id"].map(found))
+        clips["path"] = clips["clip_id"].map(found)
+        if not find:  # the copy's files were checked one by one
+            _same_recordings(clips)
+        return clips
     classes = sorted({Path(file).parent.name for file in clips["file"]})
     if not any((folder / name).is_dir() for name in classes):
         raise _wrong(folder, f"the folders {classes[0]!r} to {classes[-1]!r}, or meta/esc50.csv")
@@ -155,6 +159,22 @@ def _esc10(folder, find=None):
         found = f"its {os.path.getsize(first)} bytes have another SHA-256 (truncated or replaced?)"
         raise DatasetError(f"{first}: is not ESC-10's: {found}; {n} of {len(clips)} files differ")
     return clips
+
+
+def _same_recordings(clips):
+    """Refuse WAV files that do not hold the sounds of ESC-10's Ogg files."""
+    agree = fingerprint.agreement(fingerprint.of_files(clips["path"]),
+                                  fingerprint.from_texts(clips["fingerprint"]))
+    own, nearest = agree.diagonal(), agree.max(axis=1)
+    strange = clips[(own < fingerprint.SAME) | (own < nearest)]
+    if len(strange):
+        k = strange.index[0]
+        like = (f", {nearest[k]} with {clips['clip_id'][agree[k].argmax()]}"
+                if nearest[k] >= fingerprint.SAME else "")
+        raise DatasetError(
+            f"{clips['path'][k]}: is another sound than ESC-10's {clips['clip_id'][k]}: {own[k]} "
+            f"of {fingerprint.BITS} bits of its fingerprint agree, expected at least "
+            f"{fingerprint.SAME}{like}; {len(strange)} of {len(clips)} files differ")
 
 
 def _esc50(folder, only_esc10=False):

@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from acrnn_lib import files
-from acrnn_lib.data import datasets, download
+from acrnn_lib.data import audio, datasets, download, fingerprint
 from acrnn_lib.files import DatasetError
 from tests import tools
 
@@ -84,7 +84,7 @@ def esc50_parts(tmp_path_factory):
 
 
 @pytest.fixture
-def esc50(tmp_path, esc50_parts):
+def esc50(tmp_path, esc50_parts, monkeypatch):
     table, sound = esc50_parts
     root = tmp_path / "ESC-50-master"
     (root / "audio").mkdir(parents=True)
@@ -92,6 +92,9 @@ def esc50(tmp_path, esc50_parts):
     table.to_csv(root / "meta" / "esc50.csv", index=False)
     for name in table["filename"]:
         os.link(sound, root / "audio" / name)
+    silent = fingerprint.to_text(fingerprint.of_files([sound])[0])
+    known = datasets.esc10_clips().assign(fingerprint=silent)
+    monkeypatch.setattr(datasets, "esc10_clips", known.copy)
     return root
 
 
@@ -266,6 +269,73 @@ def test_esc50_wrong_format(esc50):
     whole = esc50 / "audio" / "1-110389-A-0.wav"
     path.write_bytes(whole.read_bytes()[:100000])
     fails("esc50", esc50, path, "49978 samples")
+
+
+def test_esc10_inside_esc50_with_a_replaced_clip(esc50):
+    datasets.load("esc10", esc50)  # a fingerprint kept from an earlier load must not hide it
+    path = esc50 / "audio" / "1-110389-A-0.wav"
+    path.unlink()
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 220500), 44100)
+    fails("esc10", esc50, path, "another sound than ESC-10's 1-110389-A", "of 256 bits",
+          "expected at least 192", "1 of 400 files differ")
+    assert len(datasets.load("esc50", esc50)) == 2000  # of which no originals are known
+
+
+def test_real_recordings_are_known_as_wav(original_esc10, tmp_path):
+    """WAV files made of the Ogg files pass; swapped ones are named, also the two that nearly
+    agree: the same fire, twice on Freesound."""
+    clips = datasets.load("esc10", original_esc10)[["clip_id", "path"]]
+    clips["fingerprint"] = datasets.esc10_clips()["fingerprint"]
+    fires = clips["clip_id"].isin(["2-28314-A", "2-30322-A"])
+    clips = clips[fires | (clips.index % 20 == 0)].reset_index(drop=True)
+    assert len(clips) == 22
+    for k, path in enumerate(clips["path"]):
+        clips.loc[k, "path"] = str(tmp_path / f"{k}.wav")
+        wave = audio.read(path, 5.0)
+        soundfile.write(clips["path"][k], wave if k % 2 else 0.3 * wave, 44100, "PCM_16")
+    datasets._same_recordings(clips)
+    for pair in (0, 1), clips.index[clips["clip_id"].isin(["2-28314-A", "2-30322-A"])]:
+        swapped = clips.assign(path=clips["path"].rename(dict(zip(pair, pair[::-1], strict=True))))
+        first, second = clips["clip_id"][pair[0]], clips["clip_id"][pair[1]]
+        with pytest.raises(DatasetError, match=f"another sound than ESC-10's {first}: .* with "
+                                               f"{second}; 2 of 22 files differ"):
+            datasets._same_recordings(swapped)
+
+
+def test_real_fingerprints_keep_their_margins(copy16_root):
+    """What the docstring of `fingerprint` says, on the 16 kHz copy, which is worse than a WAV."""
+    clips = datasets.load("esc10-16k", copy16_root)
+    known = fingerprint.from_texts(datasets.esc10_clips()["fingerprint"])
+    agree = fingerprint.agreement(fingerprint.of_files(clips["path"]), known)
+    own, others = agree.diagonal().copy(), agree - 999 * np.eye(400, dtype=int)
+    assert own.min() >= 218 and (own > others.max(axis=1)).all()
+    pair = clips.index[clips["clip_id"].isin(["2-28314-A", "2-30322-A"])]
+    others[np.ix_(pair, pair)] = 0
+    assert others.max() <= 166
+
+
+def test_the_copy_is_checked_clip_by_clip(copy16_root, tmp_path):
+    table = datasets.load("esc50-16k", copy16_root)
+    assert len(table) == 2000 and table.target.nunique() == 50 and table.fold.nunique() == 5
+    assert "esc50-16k (16 kHz, 8-bit copy)" in datasets.describe(table)
+    ten = datasets.load("esc10-16k", copy16_root)
+    assert ten.clip_id.tolist() == datasets.esc10_clips().clip_id.tolist()
+    assert datasets.class_names(ten)[0] == "dog" and audio.read(ten.path[0]).shape == (220500,)
+    own = tmp_path / "esc50-16k"
+    shutil.copytree(copy16_root, own)
+    path = own / "audio" / "1-100032-A-0.wav"
+    data = bytearray(path.read_bytes())
+    data[1000] ^= 1
+    path.write_bytes(data)
+    for name, count in (("esc50-16k", 2000), ("esc10-16k", 400)):
+        fails(name, own, path, f"another SHA-256; 1 of {count} files differ")
+
+
+def test_copy_and_original_are_never_mixed(copy16_root, esc50):
+    for name in ("esc50", "esc10"):
+        fails(name, copy16_root, "has 16000 Hz", "this is a clip of esc50-16k")
+    for name in ("esc50-16k", "esc10-16k"):
+        fails(name, esc50, "has 44100 Hz", "this is a clip of esc50")
 
 
 def test_esc50_wrong_table(esc50):
