@@ -300,12 +300,9 @@ def predict(options: argparse.Namespace) -> int:
 def reproduce(options: argparse.Namespace) -> int:
     """Run the notebooks, rebuild the tables, make the book."""
     _check_precision(options)
-    from . import files
     from .kit import reproduce
     from .training import parallel
 
-    if options.data:  # said before anything runs, not by a notebook
-        files.dataset_dir(options.dataset, options.data)
     if options.scheduler:
         parallel.needs_tls(options.scheduler)
     return reproduce.run(options.dataset, options.profile, options.data, options.only,

@@ -142,7 +142,8 @@ def _esc10(folder, find=None):
     clips = esc10_clips()
     if find or (folder / "meta" / "esc50.csv").is_file():
         found = (find or _esc50)(folder, only_esc10=True).set_index("clip_id")["path"]
-        _same(folder, clips["clip_id"], found.index, "clips with esc10 == True in meta/esc50.csv")
+        _same(folder, clips, "clip_id", found.index,
+              "clips with esc10 == True in meta/esc50.csv")
         clips["path"] = clips["clip_id"].map(found)
         if not find:  # the copy's files were checked one by one
             _same_recordings(clips)
@@ -151,7 +152,7 @@ def _esc10(folder, find=None):
     if not any((folder / name).is_dir() for name in classes):
         raise _wrong(folder, f"the folders {classes[0]!r} to {classes[-1]!r}, or meta/esc50.csv")
     found = [f"{name}/{file}" for name in classes for file in _files(folder / name, "*.ogg")]
-    _same(folder, clips["file"], found, "files named fold-id-take.ogg")
+    _same(folder, clips, "file", found, "files named fold-id-take.ogg")
     clips["path"] = [str(folder / file) for file in clips["file"]]
     changed = clips[_digests(clips["path"]) != clips["sha256"]]
     if len(changed):
@@ -231,7 +232,7 @@ def _esc50_layout(folder, only_esc10):
     if only_esc10:
         clips = clips[clips["esc10"]]
         found &= set(clips["filename"])
-    _same(folder / "audio", clips["filename"], found, "files listed in meta/esc50.csv")
+    _same(folder / "audio", clips, "filename", found, "files listed in meta/esc50.csv")
     clips = clips.assign(
         clip_id=clips["filename"].str.rsplit("-", n=1).str[0],
         path=[str(folder / "audio" / file) for file in clips["filename"]],
@@ -287,10 +288,10 @@ def _synth(folder):
     from . import synth
 
     clips = synth.plan()
-    files = clips["clip_id"] + ".wav"
+    clips["file"] = clips["clip_id"] + ".wav"
     found = _files(folder, "*.wav")
-    _same(folder, files, found, f"files of synth {synth.VERSION}")
-    path = [str(folder / file) for file in files]
+    _same(folder, clips, "file", found, f"files of synth {synth.VERSION}")
+    path = [str(folder / file) for file in clips["file"]]
     try:
         sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
         changed = [p for p, digest in zip(path, _digests(path), strict=True)
@@ -310,20 +311,49 @@ def _folder(folder):
     return load(folder)
 
 
-def _same(folder, expected, found, what):
-    """Refuse a folder with missing or strange files, and name them."""
-    expected, found = set(expected), {name for name in found if "/." not in f"/{name}"}
-    for kind, names in {"missing": expected - found, "strange": found - expected}.items():
-        if names:
-            raise DatasetError(
-                f"{folder}: {len(names)} {kind}: {_list(names, 3)}; "
-                f"expected {len(expected)} {what}, found {len(found)}"
-            )
+def _same(folder, clips, column, found, what):
+    """Refuse a folder with missing or strange files; name them, their folds and classes.
+
+    clips : all that there should be, named by ``column``; found : names
+    """
+    expected, found = set(clips[column]), {name for name in found if "/." not in f"/{name}"}
+    end = f"; expected {len(expected)} {what}, found {len(found)}"
+    if missing := expected - found:
+        lost = clips[clips[column].isin(missing)]
+        where = "; ".join(f"{title} {_shares(lost[name], clips[name])}" for title, name in
+                          {"folds": "fold", "classes": "category"}.items())
+        raise DatasetError(f"{folder}: {len(missing)} missing: {_list(missing, 3)} ({where}){end}"
+                           f"{_instead(folder, missing)}")
+    if strange := found - expected:
+        raise DatasetError(f"{folder}: {len(strange)} strange: {_list(strange, 3)}{end}")
+
+
+def _shares(lost, whole):
+    """Text such as ``dog: 3 of 40, rain: 1 of 40`` for the values of two Series."""
+    all_of = whole.value_counts()
+    texts = [f"{value}: {n} of {all_of[value]}"
+             for value, n in lost.value_counts(sort=False).sort_index().items()]
+    return ", ".join(texts[:10]) + (f" and {len(texts) - 10} more" if len(texts) > 10 else "")
+
+
+def _instead(folder, missing):
+    """What lies there in place of missing files, in words, and what to do about it."""
+    wanted = {Path(name).stem: Path(name) for name in missing}
+    found = sorted(path for path in folder.rglob("*") if path.stem in wanted and path.is_file())
+    if not found:
+        return ""
+    first, right = found[0], wanted[found[0].stem]
+    if first.name == right.name:
+        return f"; {len(found)} lie in {first.parent}: move them to {(folder / right).parent}"
+    advice = (f"rename them to {right.suffix}" if first.suffix.lower() == right.suffix else
+              f"the data set's own {right.suffix} files are needed, others cannot be checked")
+    return f"; {len(found)} are there as {first.suffix}: {advice}"
 
 
 def _wrong(folder, expected):
     found = _list([path.name for path in folder.iterdir()], 4) or "nothing"
-    return DatasetError(f"{folder}: expected {expected}, found {found}")
+    hint = "; move esc50.csv to meta/esc50.csv" if (folder / "esc50.csv").is_file() else ""
+    return DatasetError(f"{folder}: expected {expected}, found {found}{hint}")
 
 
 def _files(folder, pattern):

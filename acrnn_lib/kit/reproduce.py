@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import DATASETS, PROFILES, known
-from ..files import locked
+from ..data import datasets
+from ..files import dataset_dir, locked
 from . import book, exercises
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +73,8 @@ def run(dataset: str = "synth", profile: str = "smoke", data: Path | str | None 
     if scheduler:
         os.environ["ACRNN_SCHEDULER"] = scheduler  # which crossval reads, inside the notebooks
     data = str(Path(data).expanduser().resolve()) if data else None
+    if dataset != "synth" and dataset_dir(dataset, data).is_dir():
+        datasets.load(dataset, data)  # what is wrong with it is said before anything runs
     parameters = {"DATASET": dataset, "PROFILE": profile, "DATA": data}
     folder = root / "build" / "notebooks" / f"{dataset}-{profile}"
     try:

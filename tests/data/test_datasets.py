@@ -173,14 +173,26 @@ def test_esc10_table(mini_esc10):
 def test_esc10_incomplete(mini_esc10):
     for name in FOLDERS[:4]:
         (mini_esc10 / name / sorted(os.listdir(mini_esc10 / name))[0]).unlink()
-    message = fails("esc10", mini_esc10, mini_esc10, "4 missing", "expected 20", "found 16")
+    message = fails("esc10", mini_esc10, mini_esc10, "4 missing", "expected 20", "found 16",
+                    "(folds 1: 4 of 10; classes crying_baby: 1 of 2, dog: 1 of 2, rain: 1 of 2, ")
     assert "001 - Dog bark/1-100-A.ogg" in message
     assert "004 - Baby cry" not in message  # the first three are enough
 
 
 def test_esc10_without_a_class(mini_esc10):
     shutil.rmtree(mini_esc10 / FOLDERS[2])
-    fails("esc10", mini_esc10, "2 missing", "003 - Sea waves/1-102-A.ogg")
+    fails("esc10", mini_esc10, "2 missing", "003 - Sea waves/1-102-A.ogg", "sea_waves: 2 of 2)")
+
+
+def test_esc10_in_another_format_or_place(mini_esc10):
+    folder = mini_esc10 / FOLDERS[0]
+    for path in sorted(folder.iterdir()):
+        path.rename(path.with_suffix(".mp3"))
+    fails("esc10", mini_esc10, "2 missing", "2 are there as .mp3: the data set's own .ogg files")
+    (folder / "deeper").mkdir()
+    for path in sorted(folder.glob("*.mp3")):
+        path.rename(folder / "deeper" / path.with_suffix(".ogg").name)
+    fails("esc10", mini_esc10, "2 missing", f"2 lie in {folder / 'deeper'}: move them to {folder}")
 
 
 @pytest.mark.parametrize("name", ["bark.ogg", "6-100-A.ogg", "1-100-A-0.ogg"])
@@ -238,6 +250,37 @@ def test_esc50_incomplete(esc50, esc50_parts):
         (esc50 / "audio" / name).unlink()
     message = fails("esc50", esc50, "4 missing", *names[:3], "found 1996")
     assert names[3] not in message
+
+
+def test_esc50_without_a_class_and_a_fold(esc50):
+    for path in (esc50 / "audio").iterdir():
+        if path.stem.endswith("-2") or path.name.startswith("4-"):
+            path.unlink()
+    fails("esc50", esc50, "432 missing", "folds 1: 8 of 400, 2: 8 of 400, 3: 8 of 400, "
+          "4: 400 of 400, 5: 8 of 400", "class_2: 40 of 40", "and 40 more")
+
+
+@pytest.mark.parametrize("suffix, advice", [
+    (".WAV", "rename them to .wav"), (".flac", "own .wav files are needed"),
+    (".ogg", "own .wav files are needed"), (".mp3", "own .wav files are needed")])
+def test_esc50_in_another_format(esc50, suffix, advice):
+    for path in sorted((esc50 / "audio").iterdir()):
+        path.rename(path.with_suffix(suffix))
+    fails("esc50", esc50, "2000 missing", f"2000 are there as {suffix}", advice)
+    fails("esc10", esc50, "400 missing", f"400 are there as {suffix}", advice)
+
+
+def test_esc50_as_the_usual_mirror_has_it(esc50):
+    """Sounds in audio/audio, the table not in meta/."""
+    (esc50 / "audio").rename(esc50 / "sounds")
+    (esc50 / "audio").mkdir()
+    (esc50 / "sounds").rename(esc50 / "audio" / "audio")
+    (esc50 / "meta" / "esc50.csv").rename(esc50 / "esc50.csv")
+    fails("esc50", esc50, "expected meta/esc50.csv", "move esc50.csv to meta/esc50.csv")
+    fails("esc10", esc50, "or meta/esc50.csv", "move esc50.csv to meta/esc50.csv")
+    (esc50 / "esc50.csv").rename(esc50 / "meta" / "esc50.csv")
+    folder = esc50 / "audio"
+    fails("esc50", esc50, "2000 missing", f"2000 lie in {folder / 'audio'}: move them to {folder}")
 
 
 def test_esc10_inside_an_incomplete_esc50(esc50):

@@ -10,6 +10,7 @@ import time
 import nbformat
 import pytest
 
+from acrnn_lib.data import datasets
 from acrnn_lib.kit import recount, reproduce
 
 pytestmark = pytest.mark.slow
@@ -53,7 +54,7 @@ def logged(root):
     return lines
 
 
-def test_order_parameters_and_what_is_executed_again(root, capsys):
+def test_order_parameters_and_what_is_executed_again(root, capsys, monkeypatch):
     write_notebook(root, "02_second", writes("second"))
     write_notebook(root, "01_first", writes("first"))
     assert reproduce.run(root=root) == 0
@@ -78,8 +79,25 @@ def test_order_parameters_and_what_is_executed_again(root, capsys):
     assert logged(root) == ["first synth smoke None"]
 
     data = root / "sounds"  # a parameter; relative names would break in the notebooks' folder
+    data.mkdir()
+    checked = []
+    monkeypatch.setattr(datasets, "load", lambda *given: checked.append(given))
     assert reproduce.run("esc10", "lite", os.path.relpath(data), ["01"], root=root) == 0
     assert logged(root) == [f"first esc10 lite {data}"]
+    assert checked == [("esc10", str(data))]
+
+
+def test_sounds_that_are_not_complete_are_named_before_anything_runs(root, monkeypatch):
+    write_notebook(root, "01_first", writes("first"))
+    monkeypatch.setenv("ACRNN_CACHE", str(root / "cache"))
+    (root / "sounds" / "001 - Dog bark").mkdir(parents=True)
+    with pytest.raises(datasets.DatasetError, match=r"400 missing: .*dog: 40 of 40"):
+        reproduce.run("esc10", "lite", root / "sounds", root=root)
+    with pytest.raises(datasets.DatasetError, match="nowhere: expected the folder of esc10"):
+        reproduce.run("esc10", "lite", root / "nowhere", root=root)
+    assert logged(root) == []
+    assert reproduce.run("esc10", "lite", root=root) == 0  # none at hand: tables need none
+    assert logged(root) == ["first esc10 lite None"]
 
 
 def test_committed_results_and_force_execute_again(root):
