@@ -28,6 +28,7 @@ RECORD = "download.json"  # beside sounds that were fetched
 COLUMNS = "clip_id path fold target category source licence author url".split()
 SUMS = "sha256.json"  # of generated clips, by file name
 ESC50_CLIPS, ESC50_FORMAT = 2000, (44100, 1, 220500)  # Hz, channels, samples per channel
+ESC50_LICENCE = "CC BY-NC 3.0 (collection)"
 COPY_FORMAT = (16000, 1, 80000)
 COPIES = ("esc10-16k", "esc50-16k")  # both in one folder, that of esc50-16k
 _META = dict(filename=str, fold=int, target=int, category=str, esc10=bool, src_file=str, take=str)
@@ -145,8 +146,9 @@ def _esc10(folder, find=None):
         _same(folder, clips, "clip_id", found.index,
               "clips with esc10 == True in meta/esc50.csv")
         clips["path"] = clips["clip_id"].map(found)
-        if not find:  # the copy's files were checked one by one
-            _same_recordings(clips)
+        if find:  # the copy, whose files were checked one by one, has its collection's licence
+            return clips.assign(licence=ESC50_LICENCE)
+        _same_recordings(clips)
         return clips
     classes = sorted({Path(file).parent.name for file in clips["file"]})
     if not any((folder / name).is_dir() for name in classes):
@@ -237,7 +239,7 @@ def _esc50_layout(folder, only_esc10):
         clip_id=clips["filename"].str.rsplit("-", n=1).str[0],
         path=[str(folder / "audio" / file) for file in clips["filename"]],
         source=clips["src_file"],
-        licence="CC BY-NC 3.0 (collection)",
+        licence=ESC50_LICENCE,
         author="its recordist at Freesound",
         url=[f"https://freesound.org/s/{source}/" for source in clips["src_file"]],
     )

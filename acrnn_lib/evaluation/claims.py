@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from ..config import EXPERIMENTS, known
+from ..config import EXPERIMENTS, dataset_label, known
 from .results import ResultsError, Run
 from .tables import TABLES, compare, interval_text, mark, summary
 
@@ -112,7 +112,9 @@ def _accuracy(runs, dataset):
 
 
 def _parameters(runs, *experiments):
-    found = {run.experiment: run.manifest["parameters"] for run in runs}
+    # of ten classes, as the published number: more classes have more weights
+    found = {run.experiment: run.manifest["parameters"] for run in runs
+             if run.dataset == "esc10"}
     return "; ".join(f"{name}: {found[name]:,}" if name in found else f"{name}: not run"
                      for name in experiments)
 
@@ -193,8 +195,12 @@ def _effect(runs, other, base):
     except ResultsError:
         return "not measured yet"
     texts = [f"{100 * row.difference:+.1f} [{100 * row.lo:+.1f}, {100 * row.hi:+.1f}] points "
-             f"({row.profile}, {row.clips} clips)" for row in rows.itertuples()]
+             f"({_place(row)}, {row.clips} clips)" for row in rows.itertuples()]
     return "; ".join(texts) or "not measured yet"
+
+
+def _place(row):
+    return row.profile if row.dataset == "esc10" else f"{dataset_label(row.dataset)}, {row.profile}"
 
 
 def _rows(runs):

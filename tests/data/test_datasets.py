@@ -363,6 +363,7 @@ def test_the_copy_is_checked_clip_by_clip(copy16_root, tmp_path):
     assert "esc50-16k (16 kHz, 8-bit copy)" in datasets.describe(table)
     ten = datasets.load("esc10-16k", copy16_root)
     assert ten.clip_id.tolist() == datasets.esc10_clips().clip_id.tolist()
+    assert set(ten.licence) == {"CC BY-NC 3.0 (collection)"}, "so that no page embeds them"
     assert datasets.class_names(ten)[0] == "dog" and audio.read(ten.path[0]).shape == (220500,)
     own = tmp_path / "esc50-16k"
     shutil.copytree(copy16_root, own)

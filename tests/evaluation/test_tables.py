@@ -355,6 +355,15 @@ def test_tables_say_that_a_copy_is_a_copy(root, tmp_path):
     for text in (tables.as_text(runs), tables.pairs_text(tables.comparisons(runs)).to_string()):
         assert "esc10-16k (16 kHz, 8-bit copy)" in text
     assert "copy" not in tables.as_text(results.load(root))
+    for path in copied.glob("**/manifest.json"):  # more classes, more weights
+        path.write_text(path.read_text().replace('"parameters": 3806', '"parameters": 9999'))
+    both = results.load(root) + results.load(copied)
+    answers = claims.answers(both, layer_table()).set_index("claim or question")
+    answers = answers["what came out here"]
+    assert answers["it has 3.81 M parameters"] == "acrnn: 3,806"
+    attention = answers["does attention help, beside the mean over frames?"]
+    assert "points (lite, 20 clips)" in attention
+    assert "points (esc10-16k (16 kHz, 8-bit copy), lite, 20 clips)" in attention
 
 
 @pytest.mark.parametrize("folds, left_out, protocol, all_folds", [
