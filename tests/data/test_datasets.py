@@ -260,6 +260,7 @@ def test_esc50_without_a_class_and_a_fold(esc50):
           "4: 400 of 400, 5: 8 of 400", "class_2: 40 of 40", "and 40 more")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix, advice", [
     (".WAV", "rename them to .wav"), (".flac", "own .wav files are needed"),
     (".ogg", "own .wav files are needed"), (".mp3", "own .wav files are needed")])

@@ -50,6 +50,7 @@ def test_plan_cannot_be_changed_by_its_readers():
     assert set(synth.plan()["fold"]) == {1, 2, 3, 4, 5}
 
 
+@pytest.mark.slow
 def test_same_sound_in_any_order(clips):
     for row in clips.iloc[::-29].itertuples():
         wave, events = synth.render(row.clip_id)

@@ -15,6 +15,8 @@ from acrnn_lib import files
 from acrnn_lib.data import datasets, download
 from tests.tools import found_in
 
+pytestmark = pytest.mark.slow
+
 GOOD = {"ESC-10-1/001 - Dog bark/1-1-A.ogg": b"sound" * 1000, "ESC-10-1/README": b"text"}
 
 

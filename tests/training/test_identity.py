@@ -110,6 +110,7 @@ def test_comments_and_docstrings_are_no_code(changed, same):
     assert (code(changed) == code('def f(x):\n    """Old."""\n    return x + 1')) == same
 
 
+@pytest.mark.slow
 def test_every_file_that_computes_is_hashed(tmp_path, monkeypatch):
     hashed = identity.code_hash.__wrapped__
     lists = (identity.NETWORK, identity.WITHOUT_NETWORK)

@@ -103,6 +103,7 @@ def test_a_learners_change_is_one_cell_trained_and_predicted_with(tmp_path, name
     assert kinds[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, old, new", [
     ("multi-head", "N_HEADS = 4", "N_HEADS = 2"),
     ("multi-head", ".mean(0), torch", ".sum(0), torch"),

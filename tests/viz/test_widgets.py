@@ -49,6 +49,7 @@ def holds(explorer, **values):
     return explorer
 
 
+@pytest.mark.slow
 def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs, monkeypatch):
     kept = widgets.Sheet.picture
 
@@ -96,6 +97,7 @@ def test_augmentation(wave):
     assert "<audio" not in closed and "A. N. Other" in closed
 
 
+@pytest.mark.slow
 def test_shapes_follow_the_changed_layer():
     explorer = widgets.shapes()
 
