@@ -43,6 +43,7 @@ def test_a_checkpoint_moved_to_another_seeds_folder_is_refused(tmp_path):
         fit(folder_of(tmp_path, 1), 1)
 
 
+@pytest.mark.slow
 def test_a_finished_run_moved_to_another_seeds_folder_is_refused(tmp_path):
     fit(folder_of(tmp_path, 0))
     shutil.copytree(folder_of(tmp_path, 0), folder_of(tmp_path, 1))
@@ -60,6 +61,7 @@ def test_manifest_checkpoint_and_model_say_what_the_run_is(tmp_path):
     assert inference.load_model(folder / "model.safetensors")[3]["run"] == said
 
 
+@pytest.mark.slow
 def test_a_changed_network_is_trained_and_the_old_run_is_kept(tmp_path, monkeypatch, capsys):
     """A learner gives l8 other filters in a notebook: no file changes, only the shapes do."""
     folder = folder_of(tmp_path)
