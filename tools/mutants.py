@@ -50,7 +50,7 @@ def verdict(lines):
 if __name__ == "__main__":
     # a fresh copy: mutmut keeps verdicts of earlier runs, also where a test has changed since
     shutil.rmtree(COPY, ignore_errors=True)
-    for name in ("acrnn_lib", "tests"):
+    for name in ("acrnn_lib", "tests", "tools"):
         shutil.copytree(ROOT / name, COPY / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", COPY)
     mutmut("run", *sys.argv[1:], stdout=sys.stderr)

@@ -6,8 +6,6 @@ import pytest
 import scipy.fft
 import torch
 from gammatone.fftweight import fft_weights as package_weights
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from acrnn_lib.config import FeatureConfig
 from acrnn_lib.data import audio, datasets
@@ -113,73 +111,12 @@ def test_frame_times_are_centres_in_seconds():
     assert frontend.frame_times(3, config).tolist() == [0, 0.01, 0.02]
 
 
-@settings(deadline=None)
-@given(st.integers(128, 2000))
-def test_segments_cover_every_frame_and_end_at_the_end(n_frames):
-    starts = segments.segment_starts(n_frames)
-    assert starts[0] == 0 and starts[-1] == n_frames - 128
-    assert (np.diff(starts) > 0).all() and (np.diff(starts) <= 64).all()
-
-
-def test_too_few_frames_for_a_segment():
-    with pytest.raises(ValueError, match="n_frames: found 127"):
-        segments.segment_starts(127)
-
-
-def test_silent_segments_are_dropped_but_never_all():
-    wave = torch.zeros(1, 220500)
-    generator = torch.Generator().manual_seed(0)
-    wave[0, :44100] = 0.1 * torch.randn(44100, generator=generator)
-    kept = segments.segment(frontend.LogGammatone()(wave)[0])
-    assert kept.shape == (2, 2, 128, 128)  # those from frame 0 and 64; the others hear nothing
-    silent = frontend.LogGammatone()(torch.zeros(1, 220500))[0]
-    assert len(segments.segment(silent)) == 6  # nothing is louder than anything else
-
-
 def test_the_silence_rule_is_relative_to_the_clip():
     generator = torch.Generator().manual_seed(0)
     wave = 1e-3 * torch.randn(1, 220500, generator=generator)
     assert len(segments.segment(frontend.LogGammatone()(wave)[0])) == 6
     wave[0, :20000] *= 1e4  # now the rest lies 80 dB below
     assert len(segments.segment(frontend.LogGammatone()(wave)[0])) == 1
-
-
-def test_audible_of_many_clips_is_that_of_each_and_counts_decibels():
-    config = FeatureConfig(segment_frames=4, silence_db=30.0)
-    static = torch.full((2, 3, 8, 20), -40.0)
-    static[0, 0, :, 5], static[0, 1, :, 5] = 0.0, 10.0  # every clip has its own peak
-    below = 30 * np.log(10) / 10  # 30 dB in log energy
-    static[0, 0, :, 15], static[0, 1, :, 15] = 0.01 - below, 9.99 - below
-    static[1, :, :, 0] = torch.tensor([3.0, 4.0, 5.0])[:, None]
-    found = segments.audible(static, config)
-    assert found.shape == (2, 3, 17)
-    starts = [np.flatnonzero(row).tolist() for row in found.reshape(6, 17).numpy()]
-    assert starts[0] == [*range(2, 6), *range(12, 16)]  # 29.96 dB under the peak is heard
-    assert starts[1] == [*range(2, 6)]  # 30.04 dB is not
-    assert starts[2] == [*range(17)]  # the same everywhere
-    assert starts[3] == starts[4] == starts[5] == [0]
-    alone = segments.audible(static[0, 0], config)
-    assert alone.shape == (17,) and torch.equal(alone, found[0, 0])
-    static[0, 0, :, 15] = -30 * np.log(10) / 10
-    static[0, 0, 1:] = -1e4  # one band alone, so that 30 dB are 30 dB
-    assert not segments.audible(static[0, 0], config)[12:].all()
-
-
-def test_a_frame_exactly_at_the_limit_is_silent():
-    static = torch.tensor([[0.0, -7.0]])
-    limit = float(torch.tensor(7.0) * (10 / np.log(10)))  # 7 in log energy, to the last bit
-    config = FeatureConfig(segment_frames=1, silence_db=limit)
-    assert segments.audible(static, config).tolist() == [True, False]
-
-
-def test_segments_follow_their_config():
-    config = FeatureConfig(segment_frames=16, segment_hop=8, silence_db=20.0)
-    clip = torch.zeros(2, 128, 44)
-    clip[0, :, 20:] = -10.0  # 43 dB less: silent for this rule, not for the base's 60 dB
-    kept = segments.segment(clip, config)
-    assert kept.shape == (3, 2, 128, 16)  # not those from 24 and 28
-    for part, start in zip(kept, (0, 8, 16), strict=True):
-        assert torch.equal(part, clip[..., start : start + 16])
 
 
 def test_mfcc_is_the_dct_of_the_bands():

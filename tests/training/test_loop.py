@@ -14,8 +14,7 @@ import pytest
 import torch
 
 from acrnn_lib import device, inference
-from acrnn_lib.attention import maps
-from acrnn_lib.config import NETWORKS, FeatureConfig, TrainConfig, config_hash
+from acrnn_lib.config import NETWORKS, TrainConfig, config_hash
 from acrnn_lib.evaluation import results
 from acrnn_lib.features.frontend import normalise
 from acrnn_lib.features.segments import Segments
@@ -168,42 +167,6 @@ def test_the_saved_model_predicts_what_the_run_predicted(uninterrupted):
     np.testing.assert_allclose(chances, expected, atol=2e-3)
 
 
-def test_drawing_takes_one_copy_per_clip_and_only_audible_places():
-    _, copies = tiny.task()
-    for copy in copies:
-        copy[0, :, 150:] = -60  # silence at the end of the first clip
-    segments = Segments(copies, np.arange(30), tiny.settings().features)
-    rows = segments.draw(4, np.random.default_rng(0))
-    assert len(rows) == 30 * 4 and set(rows[:, 1]) == {0, 1}
-    assert len({(clip, copy) for clip, copy, _ in rows}) == 30
-    fixed = segments.draw(0, np.random.default_rng(0))
-    assert set(fixed[:, 2]) == {0, 64, 72} and len(segments.all()) == 90
-    again = segments.draw(4, np.random.default_rng(0))
-    np.testing.assert_array_equal(rows, again)
-
-
-def test_the_delta_of_a_segment_is_that_of_the_whole_clip():
-    from acrnn_lib.features.frontend import delta
-
-    _, copies = tiny.task()
-    segments = Segments(copies, np.arange(30), tiny.settings().features)
-    x = segments.with_channels(segments.static_of([(5, 1, 0), (5, 1, 33), (5, 1, 72)]))
-    whole = delta(torch.from_numpy(copies[1][5]).float())
-    for k, start in enumerate((0, 33, 72)):
-        torch.testing.assert_close(x[k, 1], whole[:, start : start + 128], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(x[k, 0], torch.from_numpy(
-            copies[1][5][:, start : start + 128]).float())
-
-
-def test_moments_are_those_of_the_clips_and_their_delta():
-    _, copies = tiny.task()
-    segments = Segments(copies, np.arange(30), tiny.settings().features)
-    mean, std = segments.moments()
-    assert mean[0].item() == pytest.approx(copies[0].astype(np.float64).mean(), abs=1e-3)
-    assert std[0].item() == pytest.approx(copies[0].astype(np.float64).std(), rel=1e-3)
-    assert abs(mean[1].item()) < 1e-3
-
-
 def test_a_resumed_run_keeps_precision_layout_and_threads_of_its_checkpoint(tmp_path):
     """A checkpoint goes on as it began, though another machine would have chosen otherwise."""
     class Interrupted(Exception):
@@ -331,15 +294,6 @@ def test_the_average_follows_weights_and_statistics_and_copies_counts():
     torch.testing.assert_close(average.module.weight.data, torch.full((2,), 5 * kept + 16 * 9 / 11))
     torch.testing.assert_close(average.module.running_mean, torch.full((2,), 11 * 9 / 11))
     assert average.module.num_batches_tracked == 7 and average.steps == 2
-
-
-def test_frame_energy_is_the_energy_under_each_weight():
-    copies = tiny.task()[1]
-    segments = Segments(copies, np.arange(3), FeatureConfig())
-    drawn = np.array([[0, 0, 10], [2, 0, 40]])
-    found = maps.frame_energy(segments.static_of(drawn), 7, segments)
-    clip = np.exp(copies[0][2][:, 40:166].astype(np.float64)).sum(0).reshape(7, 18).sum(1)
-    np.testing.assert_allclose(found[1], clip / clip.sum(), rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name != "acrnn"])
