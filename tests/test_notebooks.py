@@ -46,7 +46,7 @@ def test_form(path):
 def test_teaching(path):
     prose = "\n".join(source(cell) for cell in read(path) if cell["cell_type"] == "markdown")
     headings = re.findall(r"^## (.+)$", prose, re.M)
-    goals = prose.partition("you will be able to do")[2].partition("\n\n## ")[0]
+    goals = prose.partition("you will be able to do")[2].partition("\n## ")[0]
     assert len(re.findall(r"^- ", goals, re.M)) >= 2, "what one will be able to do, as a list"
     assert re.search(r"\*\*Before you run this:\*\*", prose), "a question to predict"
     assert headings[-1] == "Summary", headings
