@@ -501,3 +501,40 @@ def test_thinned_evidence_keeps_what_notebooks_show_and_says_what_it_left_out(tm
     (thinned.folder / results.ATTENTION).write_bytes(b"as a kill between its two writes leaves it")
     tools.tool("thin_results").main(tmp_path)
     assert results.Run.at(thinned.folder).attention is None
+
+
+def test_a_changed_note_of_a_checkpoint_is_refused(tmp_path):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    folder.mkdir(parents=True)
+    path = folder / "checkpoint.json"
+    note = {"seed": 0, "epoch": 3}
+    note["note_sha256"] = results.note_hash(note)
+    assert note["note_sha256"] == results.note_hash(note), "the digest is no part of itself"
+    path.write_text(json.dumps(note))
+    assert results.read_note(path) == note and not results.take_up(folder, {"seed": 0})
+    path.write_text(json.dumps(note | {"epoch": 4}))
+    for read in (lambda: results.read_note(path), lambda: results.take_up(folder, {"seed": 0})):
+        with pytest.raises(ResultsError, match=r"checkpoint\.json: changed since it was written; re"
+                                               "move it to train this fold from the start"):
+            read()
+    (folder / "manifest.json").write_text(json.dumps({"seed": 0}))
+    assert results.take_up(folder, {"seed": 0}), "beside a manifest it says nothing"
+
+
+def test_what_is_set_aside_is_told_with_its_place(tmp_path, capsys):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    folder.mkdir(parents=True)
+    for name in ("predictions.csv", "manifest.json"):
+        (folder / name).write_text(json.dumps({"code_hash": "old", "seed": 0}))
+    assert not results.take_up(folder, {"seed": 0, "code_hash": "new"})
+    kept = folder.parent / "replaced" / "fold1-1"
+    assert {path.name for path in kept.iterdir()} == {"predictions.csv", "manifest.json"}
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and str(folder) in said and "replaced/fold1-1" in said
+    assert "--reuse" in said
+    (folder / "manifest.json").write_text(json.dumps({"precision": "float32"}))
+    with pytest.raises(ResultsError, match="made with precision float32, this run has bf16; .*"
+                                           r"\(ACRNN_PRECISION in the environment"):
+        results.take_up(folder, {"precision": "bf16"})
+    run = make(tmp_path, 2)
+    assert results.without_code([run]) == [run]

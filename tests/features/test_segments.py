@@ -186,3 +186,43 @@ def test_moments_of_each_band_are_those_of_the_clips():
     both = frontend.with_channels(clips, CONFIG)
     torch.testing.assert_close(mean.double(), both.mean((0, 3)), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(std.double(), both.std((0, 3), correction=0), atol=1e-4, rtol=1e-3)
+
+
+def test_beyond_a_clip_its_first_and_last_frames_are_repeated():
+    copies = tiny.task()[1]
+    segments = Segments(copies, [3, 5], CONFIG)
+    clip = copies[1][5].astype(np.float32)
+    first, last = segments.static_of([(1, 1, 0), (1, 1, 72)]).numpy()
+    assert first.shape == (128, 136) and first.dtype == np.float32
+    np.testing.assert_array_equal(first, np.pad(clip, ((0, 0), (4, 0)), "edge")[:, :136])
+    np.testing.assert_array_equal(last, np.pad(clip, ((0, 0), (0, 4)), "edge")[:, -136:])
+    inside = segments.static_of([(0, 0, 20)])[0].numpy()
+    np.testing.assert_array_equal(inside, copies[0][3][:, 16:152].astype(np.float32))
+
+
+def test_segments_from_a_devices_memory_are_those_of_the_store():
+    """As on a GPU, here on the CPU."""
+    copies, chosen = tiny.task()[1], np.arange(3, 30, 2)
+    store, moved = (Segments(copies, chosen, CONFIG) for _ in range(2))
+    moved.bank = moved.moved()
+    assert moved.bank.shape == (2, 14, 128, 200) and moved.bank.dtype == torch.float16
+    rows = [(0, 0, 0), (13, 1, 72), (6, 1, 33)]
+    assert torch.equal(moved.static_of(rows), store.static_of(rows))
+    for ours, theirs in zip(moved.moments(), store.moments(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_silent_places_of_a_copy_are_that_copys_own():
+    copies = tiny.task()[1]
+    copies[1][4, :, 100:] = -60
+    segments = Segments(copies, [4], CONFIG)
+    assert segments.fixed_starts(0).tolist() == [0, 64, 72]
+    assert segments.fixed_starts(0, copy=1).tolist() == [0, 64, 72]
+    copies[1][4, :, :] = -60
+    copies[1][4, :, 190:] = -8
+    silent = Segments(copies, [4], CONFIG)
+    assert silent.fixed_starts(0, copy=1).tolist() == [64, 72]
+    for seed in range(8):
+        rows = silent.draw(0, np.random.default_rng(seed))
+        expected = [64, 72] if rows[0, 1] else [0, 64, 72]
+        assert sorted(rows[:, 2]) == expected
