@@ -35,9 +35,7 @@ def test_form(path):
     assert [line.split(" = ")[0] for line in source(first).splitlines() if " = " in line] == [
         "DATASET", "PROFILE", "DATA"]
     for cell in code:
-        lines = [line for line in source(cell).splitlines()
-                 if not line.startswith(("import ", "from "))]
-        assert len(lines) <= 25, source(cell)[:200]
+        assert len(source(cell).splitlines()) <= 25, source(cell)[:200]
     identifiers = [cell.get("id") for cell in cells]
     assert None not in identifiers and len(set(identifiers)) == len(cells)
 
