@@ -128,12 +128,20 @@ def _definitions(made, seen):
                  if (value := function.__globals__.get(name)) is not None]
     found = [tree]
     for value in mentioned:
-        if isinstance(value, int | float | str | tuple):
+        if _is_literal(value):  # numbers, texts, and lists or dicts of them
             found.append(ast.Constant(repr(value)))
         elif ((inspect.isfunction(value) or inspect.isclass(value)) and value not in seen
               and value.__module__ == made.__module__):
             found += _definitions(value, seen)
     return found
+
+
+def _is_literal(value):
+    try:
+        ast.literal_eval(repr(value))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _tree(made):

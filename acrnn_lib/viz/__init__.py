@@ -12,7 +12,7 @@ from .results import (
     fold_spread,
     recalls,
     resolution,
-    siblings,
+    same_recording,
 )
 from .sounds import (
     PALETTE,

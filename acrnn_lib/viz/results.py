@@ -198,7 +198,7 @@ def fold_spread(runs: list[results.Run], ax: Axes | None = None,
     return fig, ax
 
 
-def siblings(long: "pd.DataFrame", ax: Axes | None = None,
+def same_recording(long: "pd.DataFrame", ax: Axes | None = None,
              title: str | None = None) -> tuple[Figure, Axes]:
     """Draw clips of the same recording in a column, a mark per clip: right or wrong.
 

@@ -180,21 +180,24 @@ def test_a_later_setting_leaves_earlier_hashes():
         assert set(hashed) == set(part.FIRST) and not later & set(hashed)
 
 
-def test_code_of_a_function_that_is_mentioned_counts():
+def test_functions_and_constants_that_are_mentioned_count():
     source = '''
 from acrnn_lib.registry import register_augmentation
+
+STEPS = {"up": [0.5, 1.0]}
 
 def amount(): return 1.0
 
 @register_augmentation("louder")
 def louder(static, rng):
-    return static + amount()
+    return static + amount() * STEPS["up"][1]
 '''
     hashes = []
-    for number, text in enumerate([source, source.replace("1.0", "2.0")]):
+    for number, text in enumerate([source, source.replace("return 1.0", "return 2.0"),
+                                   source.replace("0.5", "0.7")]):
         cell(text, f"<ipython-input-{number}>")
         chosen = config.experiment("acrnn", "smoke", {"train.augmentations": "louder"})
         trees = registry.registered_code(chosen)["augmentation louder"]
-        assert len(trees) == 2 and all(isinstance(tree, ast.AST) for tree in trees)
+        assert len(trees) == 3 and all(isinstance(tree, ast.AST) for tree in trees)
         hashes.append(identity.identity(chosen, 0, 1, [2], 10, "cpu")["code_hash"])
-    assert hashes[0] != hashes[1]
+    assert len(set(hashes)) == 3

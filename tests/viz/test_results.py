@@ -44,7 +44,7 @@ def test_figures_are_drawn_on_the_ax_given(runs):
         "recall (%)": lambda ax: viz.recalls(tables.recall(runs), ax),
         "accuracy of a fold (%)": lambda ax: viz.fold_spread(runs, ax),
         "recordings with more than one clip":
-            lambda ax: viz.siblings(results.predictions(crnn), ax),
+            lambda ax: viz.same_recording(results.predictions(crnn), ax),
         "true difference (percentage points)":
             lambda ax: viz.resolution({"40 clips": 40, "90 clips": 90}, 0.2, ax),
     }
@@ -71,12 +71,12 @@ def test_published_recalls_cover_the_classes_and_average_to_the_published_accura
     assert table.recall.mean() == pytest.approx(0.8025, abs=0.002)
 
 
-def test_siblings_are_drawn_once_each_and_single_clips_not_at_all():
+def test_clips_of_a_recording_are_drawn_once_each_and_single_clips_not_at_all():
     long = pd.DataFrame({"source": list("aabbbc"), "correct": [1, 0, 1, 1, 1, 0]})
-    _, ax = viz.siblings(long)
+    _, ax = viz.same_recording(long)
     right, wrong = (spots.get_offsets().tolist() for spots in ax.collections)
     assert wrong == [[0, 1]] and right == [[0, 2], [1, 1], [1, 2], [1, 3]]
-    _, ax = viz.siblings(long.iloc[5:])  # nobody has a sibling
+    _, ax = viz.same_recording(long.iloc[5:])  # no recording has two clips
     assert not any(len(spots.get_offsets()) for spots in ax.collections)
     plt.close("all")
 
