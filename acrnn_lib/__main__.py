@@ -150,6 +150,9 @@ def _crossval(sub):
                      help="keep finished runs that other code than today's has made")
     sub.add_argument("--no-attention", action="store_false", dest="attention",
                      help="leave attention.npz out of the run folders")
+    sub.add_argument("--watch-test", action="store_true",
+                     help="write the accuracy on the predicted fold after each epoch to a file of "
+                          "its own; training never reads it, and it is unfit for choosing")
 
 
 def _machine(sub):
@@ -257,6 +260,7 @@ def crossval(options: argparse.Namespace) -> None:
         seeds=options.seeds, device=options.device, out=options.out, data=options.data,
         workers=options.workers, changes=dict(options.changes), inner=options.inner,
         threads=options.threads, attention=options.attention, reuse=options.reuse,
+        watch=options.watch_test,
         away=away if options.scheduler or options.processes else None)
     print(tables.as_text(runs))
 

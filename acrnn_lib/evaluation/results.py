@@ -24,6 +24,7 @@ import pandas as pd
 from ..files import ResultsError, read_json, replace, write_bytes
 
 PREDICTIONS, HISTORY, ATTENTION = "predictions.csv", "history.jsonl", "attention.npz"
+WATCHED = {"test": "watched_test.jsonl", "inner": "watched_validation.jsonl"}  # by protocol
 MANIFEST, CHECKPOINT = "manifest.json", "checkpoint.json"
 KEY = ("dataset", "profile", "experiment", "seed", "fold")
 COLUMNS = ["filename", "clip_id", "fold", "target"]  # then p_0 ... p_{C-1}
@@ -118,6 +119,19 @@ class Run:
         return read_history(self.folder)
 
     @cached_property
+    def watched(self) -> pd.DataFrame | None:
+        """Of the predicted fold after each epoch: clips, and how many of them were right.
+
+        A row per epoch, a column of counts for the last weights (`last`) and for the averaged ones
+        (`averaged`), if there are any. None for a run that was not watched.
+        """
+        name = WATCHED[self.manifest.get("protocol", "test")]
+        if name not in self.manifest["sha256"]:
+            return None
+        self._verified(name)
+        return read_history(self.folder, name)
+
+    @cached_property
     def attention(self) -> dict[str, np.ndarray] | None:
         """Attention arrays by name; None for a system without attention.
 
@@ -172,6 +186,14 @@ def run_folder(root: Path | str, dataset: str, profile: str, experiment: str, se
 def is_complete(folder: Path | str) -> bool:
     """Whether the run is finished: the manifest, always written last, exists."""
     return (Path(folder) / MANIFEST).is_file()
+
+
+def finished(folder: Path | str, watched: bool = False) -> Run:
+    """Return the finished run of a folder; ResultsError if it should be `watched` and was not."""
+    run = Run.at(folder)
+    if watched and run.watched is None:
+        raise ResultsError(f"{folder}: finished, but not watched; choose another output folder")
+    return run
 
 
 def take_up(folder: Path | str, wanted: dict, reuse: bool = False) -> bool:
@@ -293,7 +315,10 @@ def write(folder: Path | str, predictions: pd.DataFrame, manifest: dict,
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **attention)
         write_bytes(run.folder / ATTENTION, buffer.getvalue())
-    paths = [run.folder / name for name in (PREDICTIONS, HISTORY, ATTENTION)]
+    if "watched" not in manifest:  # begun with --watch-test, resumed without
+        for name in WATCHED.values():
+            (run.folder / name).unlink(missing_ok=True)
+    paths = [run.folder / name for name in (PREDICTIONS, HISTORY, *WATCHED.values(), ATTENTION)]
     manifest["sha256"] = {p.name: _sha256(p.read_bytes()) for p in paths if p.exists()}
     write_bytes(run.folder / MANIFEST, (_json(manifest, indent=1) + "\n").encode())
     return run
@@ -317,19 +342,22 @@ def prediction_table(clips: pd.DataFrame, probabilities: np.ndarray) -> pd.DataF
     return table.assign(**{f"p_{k}": chances for k, chances in enumerate(probabilities.T)})
 
 
-def append_history(folder: Path | str, row: dict) -> None:
-    """Add an epoch to history.jsonl; `row` has at least `epoch`, counted from 1."""
-    _write_epochs(folder, [*_epochs(folder), row])
+def append_history(folder: Path | str, row: dict, name: str = HISTORY) -> None:
+    """Add an epoch to history.jsonl or a file of WATCHED; `row` has at least `epoch`, from 1."""
+    _write_epochs(folder, [*_epochs(folder, name), row], name)
 
 
-def read_history(folder: Path | str) -> pd.DataFrame:
-    """Read history.jsonl: a row per finished epoch, none if there is no file."""
-    return pd.DataFrame(_epochs(folder))
+def read_history(folder: Path | str, name: str = HISTORY) -> pd.DataFrame:
+    """Read history.jsonl or a file of WATCHED: a row per epoch, none if there is no file."""
+    return pd.DataFrame(_epochs(folder, name))
 
 
 def truncate_history(folder: Path | str, epoch: int) -> None:
     """Drop the lines after the checkpoint's `epoch` before resuming; 0 drops all."""
-    _write_epochs(folder, [row for row in _epochs(folder) if row["epoch"] <= epoch])
+    for name in (HISTORY, *WATCHED.values()):
+        if name == HISTORY or (Path(folder) / name).exists():
+            kept = [row for row in _epochs(folder, name) if row["epoch"] <= epoch]
+            _write_epochs(folder, kept, name)
 
 
 def load(root: Path | str = "results", dataset: str | None = None, profile: str | None = None,
@@ -424,12 +452,12 @@ def _checked(table, fold, path) -> pd.DataFrame:
     return table
 
 
-def _write_epochs(folder, rows):
-    write_bytes(Path(folder) / HISTORY, "".join(_json(row) + "\n" for row in rows).encode())
+def _write_epochs(folder, rows, name):
+    write_bytes(Path(folder) / name, "".join(_json(row) + "\n" for row in rows).encode())
 
 
-def _epochs(folder) -> list[dict]:
-    path = Path(folder) / HISTORY
+def _epochs(folder, name) -> list[dict]:
+    path = Path(folder) / name
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [{"epoch": int(json.loads(line)["epoch"]), **json.loads(line)} for line in lines]

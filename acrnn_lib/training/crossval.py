@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..config import CLASSICAL, PROFILES, Experiment, experiment, known
 from ..data import datasets
 from ..device import pick_device
-from ..evaluation.results import ResultsError, Run, run_folder, take_up, without_code
+from ..evaluation.results import ResultsError, Run, finished, run_folder, take_up, without_code
 from ..features import store
 from ..files import locked
 from ..models.baselines import network
@@ -35,7 +35,7 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
         changes: dict | None = None, inner: bool = False, progress: bool = True,
         threads: int | None = None, away: dict | None = None,
         report: Callable[[dict], None] | None = None, attention: bool = True,
-        reuse: bool = False) -> list[Run]:
+        reuse: bool = False, watch: bool = False) -> list[Run]:
     """Train and test experiments on the official folds.
 
     All arguments are checked before training starts.
@@ -77,6 +77,9 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
     reuse : bool
         Keep finished runs of other code than the present; by default they are moved aside and
         trained again. Committed runs, under ``results``, are always kept.
+    watch : bool
+        Write the accuracy on the predicted fold after each epoch to a file of its own, which
+        training never reads, see ``watching``.
 
     Returns
     -------
@@ -86,9 +89,10 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
     Raises
     ------
     ValueError
-        For an unknown name, fold or setting, or a network that does not fit its segments.
+        For an unknown name, fold or setting, a network that does not fit its segments, and a
+        system to watch that has no epochs.
     ResultsError
-        For inner validation under ``results``.
+        For inner validation under ``results``, and a finished run to watch that was not watched.
 
     Notebook: 07_result_tables
     """
@@ -100,7 +104,7 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
     here = torch.get_num_threads()
     threads = threads or (parallel.threads_of_a_task(away, here) if away else here)
     tasks = plan(dataset, experiments, profile, folds, seeds, device, data, workers, changes,
-                 inner, threads, attention, reuse or committed)
+                 inner, threads, attention, reuse or committed, watch)
     waiting = [task for task in tasks if not task.finished(out, away)]
     for task in tasks:
         if task not in waiting:
@@ -128,7 +132,7 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
 def plan(dataset: str, experiments: list[str], profile: str, folds: tuple[int, ...],
          seeds: tuple[int, ...], device: str, data: Path | str | None, workers: int | None,
          changes: dict | None, inner: bool, threads: int, attention: bool,
-         reuse: bool = False) -> list["Task"]:
+         reuse: bool = False, watch: bool = False) -> list["Task"]:
     """Tasks of ``run``, whose arguments these are, in the order of training."""
     chosen = [experiment(name, profile, changes) for name in experiments]
     data = str(Path(data).expanduser().absolute()) if data else None
@@ -139,10 +143,12 @@ def plan(dataset: str, experiments: list[str], profile: str, folds: tuple[int, .
         known("fold", fold, known_folds)
     for each in chosen:
         must_fit(each, n_classes)
+        if watch and each.model.network in CLASSICAL:
+            raise ValueError(f"{each.name}: has no epochs to watch, expected a network")
     extra = {"data_hash": datasets.data_hash(table), "protocol": "inner" if inner else "test",
              "clips_per_class_and_fold": PROFILES[profile].clips, **git_state()}
     return [Task(e, dataset, data, n_classes, seed, *protocol(fold, known_folds, inner), device,
-                 threads, workers, attention, reuse, extra)
+                 threads, workers, attention, reuse, extra, watch)
             for e in chosen for seed in seeds for fold in folds]
 
 
@@ -168,6 +174,7 @@ class Task:
     attention: bool
     reuse: bool
     extra: dict
+    watch: bool = False
 
     @property
     def label(self) -> str:
@@ -199,7 +206,8 @@ class Task:
         if not folder.exists():
             return False
         with locked(folder):
-            return take_up(folder, same, self.reuse)
+            done = take_up(folder, same, self.reuse)
+            return done and bool(finished(folder, self.watch))
 
     def run(self, root: Path | str, progress: bool = False,
             report: Callable[[dict], None] | None = None) -> Run:
@@ -233,10 +241,11 @@ class Task:
         features, bank = self.experiment.features, self.experiment.bank
         copies = store.load(table, features, bank, self.workers, progress, pick_device(self.device))
         torch.set_num_threads(self.threads)  # the run before may have gone on with its own number
+        more = {"watch": True} if self.watch else {}  # classical systems cannot be watched
         return fit_of(self.experiment)(
             self.experiment, table, copies, self.fold, self.seed, self.folder(root),
             train_folds=self.train_folds, device=self.device, report=report, extra=self.extra,
-            attention=self.attention, reuse=self.reuse)
+            attention=self.attention, reuse=self.reuse, **more)
 
 
 def fit_of(experiment: Experiment) -> Callable[..., Run]:

@@ -32,6 +32,7 @@ from .identity import identity
 from .optim import MovingAverage, learning_rate, make_optimizer, set_learning_rate
 from .probe import pick_precision
 from .testing import FoldTest
+from .watching import Watch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,8 @@ PAUSE = {"cuda": 10.0}  # s between checkpoints: there an epoch may take less ti
 def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray], fold: int,
         seed: int, folder: Path | str, *, train_folds: list[int] | None = None,
         device: torch.device | str = "auto", report: Callable[[dict], None] | None = None,
-        extra: dict | None = None, attention: bool = True, reuse: bool = False) -> results.Run:
+        extra: dict | None = None, attention: bool = True, reuse: bool = False,
+        watch: bool = False) -> results.Run:
     """Train one experiment on the other folds, predict this one, write the run folder.
 
     Parameters
@@ -68,6 +70,8 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
         Write attention.npz, most of the bytes of a run.
     reuse : bool
         Keep a finished run of other code than the present.
+    watch : bool
+        Write the accuracy on ``fold`` after each epoch, see ``watching``; training never reads it.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
     ValueError
         For folds without clips.
     ResultsError
-        For a folder of a run with other settings.
+        For a folder of a run with other settings, or of one that was not watched with ``watch``.
 
     Notebook: 06_training_on_a_gpu
     """
@@ -90,7 +94,7 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
     with locked(folder):
         if results.take_up(folder, same, reuse):
             checkpoints.drop(folder)
-            return results.Run.at(folder)
+            return results.finished(folder, watch)
         started = time.time()
         keep_freed_memory()
         forget_peak(device)
@@ -98,6 +102,8 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
         data = TrainingData(experiment, table, copies, train_folds, device)
         trainer = Trainer(experiment, len(data.classes), seed, fold, device)
         keep = checkpoints.Keeper(trainer, folder, same, started, PAUSE.get(device.type, 0.0))
+        test = FoldTest(experiment, table, copies, fold, data.mean, data.std, device)
+        watched = Watch(trainer, test, folder, same.get("protocol", "test")) if watch else None
         for epoch in range(trainer.epoch + 1, experiment.train.epochs + 1):
             try:
                 row = run_epoch(trainer, data, epoch)
@@ -105,6 +111,8 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
                 kept = checkpoints.last(folder)
                 raise TrainingError(f"{error}; last good epoch: {kept}") from None
             results.append_history(folder, row)
+            if watched:
+                watched.after(epoch)
             keep.when_due()
             try:
                 if report:
@@ -112,11 +120,12 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
             except BaseException:
                 keep.now()  # who stops the training between two epochs loses nothing
                 raise
-        test = FoldTest(experiment, table, copies, fold, data.mean, data.std, device)
         predictions, weights = trainer.predict(test, attention)
         save_model(trainer, data, folder, same)
         manifest = {**same, **manifest_of(trainer, data, folder), **(extra or {}),
                     "wall_seconds": round(time.time() - started + keep.before, 1)}
+        if watched:
+            manifest["watched"] = watched.about
         run = results.write(folder, predictions, manifest, weights)
         checkpoints.drop(folder)
         return run

@@ -29,8 +29,9 @@ from ..progress import bar
 if TYPE_CHECKING:
     from distributed import Client
 
-FILES = (results.PREDICTIONS, results.HISTORY, results.ATTENTION, "model.safetensors",
-         results.MANIFEST)  # in the order of writing: the manifest makes a run complete
+# in the order of writing: the manifest makes a run complete
+FILES = (results.PREDICTIONS, results.HISTORY, *results.WATCHED.values(), results.ATTENTION,
+         "model.safetensors", results.MANIFEST)
 ANSWER, WAIT = 10, 60  # s for the scheduler and for a first worker
 _ALONE = threading.Lock()  # torch's random state and number of threads belong to a whole process
 
@@ -177,7 +178,7 @@ def run(client: "Client", tasks: list, out: Path | str, progress: bool = True) -
 
     code, failed, futures = code_hash(), [], {}
     for task in tasks:
-        given = _contents(task.folder(out), results.HISTORY, "checkpoint*")
+        given = _contents(task.folder(out), results.HISTORY, "watched_*", "checkpoint*")
         # by its name a client that comes back finds a task that is still under way
         name = f"{task.label} {_digest(task, code, sorted(given.items()))}"
         futures[client.submit(train_task, task, given, code, key=name)] = task

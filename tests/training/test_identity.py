@@ -140,4 +140,4 @@ def test_files_that_are_not_hashed_are_known():
     left_out = {path.stem for part in ("features", "models", "training")
                 for path in (kit / part).glob("*.py") if path not in hashed}
     assert left_out == {"__init__", "checkpoints", "crossval", "identity", "parallel", "probe",
-                        "summary"}
+                        "summary", "watching"}

@@ -300,9 +300,10 @@ class Short:
         if self.fails:
             raise ValueError("no sound today")
         results.append_history(self.folder(root), {"epoch": 1})
+        results.append_history(self.folder(root), {"epoch": 1, "last": 1}, results.WATCHED["test"])
         table = results.pd.DataFrame({"filename": ["a"], "clip_id": [f"{self.fold}-1-A"],
                                       "fold": [self.fold], "target": [0], "p_0": 1, "p_1": 0})
-        results.write(self.folder(root), table, {"config_hash": "1"})
+        results.write(self.folder(root), table, {"config_hash": "1", "watched": "test"})
 
 
 @pytest.fixture
@@ -318,7 +319,8 @@ def test_a_task_that_fails_is_named_and_the_rest_goes_on(client, tmp_path):
     tasks = [Short(1), Short(2, fails=True), Short(3)]
     with pytest.raises(parallel.ClusterError, match=r"short fold 2: ValueError on .*: no sound"):
         parallel.run(client, tasks, tmp_path / "out", progress=False)
-    assert [run.fold for run in results.load(tmp_path / "out")] == [1, 3]
+    runs = results.load(tmp_path / "out")
+    assert [run.fold for run in runs] == [1, 3] and list(runs[0].watched["last"]) == [1]
     assert not list((tmp_path / "cache" / "tasks").glob("*")), "workers keep nothing"
 
 
