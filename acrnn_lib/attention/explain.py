@@ -98,8 +98,8 @@ def mixed_segments(share: ArrayLike, low: float = 0.2, high: float = 0.5) -> np.
     return (filled >= low) & (filled <= high)
 
 
-def inside_events(weights: dict[str, ArrayLike], mask: ArrayLike, source: ArrayLike,
-                  seed: int = 0) -> pd.DataFrame:
+def inside_events(weights: dict[str, ArrayLike], mask: ArrayLike,
+                  source: ArrayLike) -> pd.DataFrame:
     """Share inside events and AUC of several weights, with 95 % intervals over recordings.
 
     Segments whose steps are all inside or all outside events are excluded.
@@ -112,8 +112,6 @@ def inside_events(weights: dict[str, ArrayLike], mask: ArrayLike, source: ArrayL
         From ``event_mask``.
     source : array-like, shape (S,)
         The recording of each segment.
-    seed : int
-        Seed of the bootstrap.
 
     Returns
     -------
@@ -136,12 +134,12 @@ def inside_events(weights: dict[str, ArrayLike], mask: ArrayLike, source: ArrayL
         first = None
         for name, values in weights.items():
             values = score(np.asarray(values)[use], mask[use], average=False)
-            value, lo, hi = metrics.accuracy_interval(values, source[use], seed=seed)
+            value, lo, hi = metrics.mean_interval(values, source[use])
             row = {"measure": measure, "weights": name, "value": value, "lo": lo, "hi": hi}
             if first is None:
                 first = values
             else:
-                ahead = metrics.paired_difference(first, values, source[use], seed=seed)
+                ahead = metrics.paired_difference(first, values, source[use])
                 row |= dict(zip(("ahead", "ahead_lo", "ahead_hi", "p"), ahead, strict=True))
             rows.append(row)
     table = pd.DataFrame(rows)

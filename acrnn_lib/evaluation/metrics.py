@@ -1,14 +1,15 @@
 """Clip-level statistics: vote, accuracy with interval, paired tests, attention metrics.
 
 ESC-10's 400 clips were cut from 304 recordings, and clips from the same recording are correlated:
-intervals are bootstrapped over recordings, not over clips. Arrays in, numbers out.
+standard errors are computed over recordings, not over clips. Arrays in, numbers out.
 
 Notebook: 07_result_tables
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest, rankdata
+from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import t as student
 
 
 def vote(probabilities: ArrayLike, clip_index: ArrayLike, majority: bool = False) -> np.ndarray:
@@ -46,23 +47,19 @@ def vote(probabilities: ArrayLike, clip_index: ArrayLike, majority: bool = False
     return sums / counts[:, None]
 
 
-def accuracy_interval(correct: ArrayLike, source: ArrayLike, draws: int = 10000,
-                      seed: int = 0) -> tuple[float, float, float]:
-    """Accuracy and its 95 % percentile interval, bootstrapped over source recordings.
+def accuracy_interval(correct: ArrayLike, source: ArrayLike) -> tuple[float, float, float]:
+    """Accuracy and its 95 % interval: Wilson's, for the effective number of clips.
 
-    Each draw takes as many recordings as there are, with replacement, and all clips of each.
+    Clips of one recording, and the answers of networks that differ in their seed only, count for
+    less than as many independent ones. With the standard error s of `standard_error`, an accuracy p
+    is as uncertain as that of p (1 - p) / s^2 independent clips; Wilson's interval is that of so
+    many. If all clips are right, or all wrong, each recording counts once.
 
     Parameters
     ----------
-    correct : array-like, shape (n,) or (seeds, n), bool or float
-        Averaged over seeds per clip first: the interval covers the choice of recordings, not of
-        seeds.
+    correct : array-like, shape (n,) or (seeds, n), bool or float in 0 ... 1
     source : array-like, shape (n,)
         The recording that each clip was cut from.
-    draws : int
-        Number of bootstrap draws.
-    seed : int
-        Seed of the draws.
 
     Returns
     -------
@@ -75,19 +72,39 @@ def accuracy_interval(correct: ArrayLike, source: ArrayLike, draws: int = 10000,
 
     References
     ----------
-    Davison and Hinkley, Bootstrap Methods and Their Application (1997), section 3.8.
+    Wilson, Journal of the American Statistical Association 22 (1927); Korn and Graubard, Survey
+    Methodology 24 (1998), for the effective number.
     """
-    mean = _per_clip(correct, source)
-    low, high = np.percentile(_bootstrap(mean, source, draws, seed), [2.5, 97.5])
-    return float(mean.mean()), float(low), float(high)
+    values, recordings = _shaped(correct, source), len(np.unique(source))
+    p, error = values.mean(), standard_error(correct, source)
+    clips = min(p * (1 - p) / error**2, values.size) if error > 0 else recordings
+    return float(p), *_wilson(p, clips, _quantile(recordings))
 
 
-def paired_difference(correct_a: ArrayLike, correct_b: ArrayLike, source: ArrayLike,
-                      draws: int = 10000, seed: int = 0) -> tuple[float, float, float, float]:
+def mean_interval(values: ArrayLike, source: ArrayLike) -> tuple[float, float, float]:
+    """Mean over clips of any quantity, and its 95 % interval.
+
+    The interval is mean +- t x `standard_error`, with the quantile t of Student's law for the
+    number of recordings minus 1. Arguments and errors are those of `accuracy_interval`.
+
+    Returns
+    -------
+    mean, low, high : float
+        low and high are NaN for a single recording.
+
+    Notebook: 10_is_attention_right
+    """
+    mean, spread = _shaped(values, source).mean(), standard_error(values, source)
+    spread *= _quantile(len(np.unique(source)))
+    return float(mean), float(mean - spread), float(mean + spread)
+
+
+def paired_difference(correct_a: ArrayLike, correct_b: ArrayLike,
+                      source: ArrayLike) -> tuple[float, float, float, float]:
     """Accuracy of a minus b on the same clips, with 95 % interval and two-sided p-value.
 
-    The difference per clip, averaged over seeds, is bootstrapped over recordings;
-    p = 2 (1 + min(#draws <= 0, #draws >= 0)) / (draws + 1), at most 1.
+    The standard error s joins that of the differences by clip over recordings and the seeds' of a
+    and of b. The interval is difference +- t s, p is that of Student's t test of difference / s.
 
     Parameters
     ----------
@@ -95,45 +112,86 @@ def paired_difference(correct_a: ArrayLike, correct_b: ArrayLike, source: ArrayL
         The numbers of seeds may differ.
     source : array-like, shape (n,)
         The recording that each clip was cut from.
-    draws : int
-        Number of bootstrap draws, which limits the smallest p.
-    seed : int
-        Seed of the draws.
 
     Returns
     -------
     difference, low, high, p : float
+        p is at least 2^(1 - recordings), the smallest that a sign test over recordings can give.
+        low, high and p are NaN for a single recording.
 
     Raises
     ------
     ValueError
         For shapes that do not fit.
     """
-    difference = _per_clip(correct_a, source) - _per_clip(correct_b, source)
-    drawn = _bootstrap(difference, source, draws, seed)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    tail = min(np.sum(drawn <= 0), np.sum(drawn >= 0))
-    p = min(1.0, 2 * (1 + tail) / (draws + 1))
-    return float(difference.mean()), float(low), float(high), float(p)
-
-
-def _per_clip(correct, source):
-    correct = np.atleast_2d(np.asarray(correct, float))
-    if correct.ndim != 2 or correct.shape[1] != len(source) or correct.size == 0:
-        raise ValueError(f"correct {correct.shape} does not fit {len(source)} clips")
-    return correct.mean(axis=0)
-
-
-def _bootstrap(values, source, draws, seed):
-    """(draws,) means of `values` over clips, drawing whole recordings."""
-    _, cluster = np.unique(np.asarray(source), return_inverse=True)
-    sums, sizes = np.bincount(cluster, weights=values), np.bincount(cluster)
-    rng, means = np.random.default_rng(seed), []
-    for start in range(0, draws, 1000):  # in blocks, so that memory stays small for ESC-50
-        drawn = rng.integers(len(sizes), size=(min(1000, draws - start), len(sizes)))
-        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    a, b = _shaped(correct_a, source), _shaped(correct_b, source)
+    by_clip, recordings = a.mean(axis=0) - b.mean(axis=0), len(np.unique(source))
     # sums of thirds are inexact; a zero difference must be exactly zero for p
-    return np.round(np.concatenate(means), 12)
+    difference = round(float(by_clip.mean()), 12)
+    variance = _of_recordings(by_clip, source) + _of_seeds(a) + _of_seeds(b)
+    error = round(float(np.sqrt(variance)), 12)
+    spread = _quantile(recordings) * error
+    t = difference / error if error else np.inf * np.sign(difference) if difference else 0.0
+    p = max(2 * student.sf(abs(t), recordings - 1), 2.0 ** (1 - recordings)) if t == t else np.nan
+    return difference, float(difference - spread), float(difference + spread), float(p)
+
+
+def standard_error(values: ArrayLike, source: ArrayLike) -> float:
+    """Standard error of a mean over clips, from the choice of recordings and of seeds.
+
+    The variance over recordings is that of a ratio: G / (G - 1) x sum of (y - mean x m)^2 / n^2,
+    over G recordings with m clips and sum y each. With several seeds the variance of their means,
+    over their number, is added; a part of it is then counted twice, which errs on the safe side.
+
+    Parameters
+    ----------
+    values : array-like, shape (n,) or (seeds, n), bool or float
+    source : array-like, shape (n,)
+        The recording that each clip was cut from.
+
+    Returns
+    -------
+    float
+        NaN for a single recording.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit.
+
+    References
+    ----------
+    Davison and Hinkley, Bootstrap Methods and Their Application (1997), section 2.7.2, for the
+    ratio; Owen, Annals of Applied Statistics 1 (2007), for two kinds of draws at a time.
+    """
+    values = _shaped(values, source)
+    return float(np.sqrt(_of_recordings(values.mean(axis=0), source) + _of_seeds(values)))
+
+
+def _of_recordings(values, source):
+    """Variance of the mean of `values`, shape (n,), over the choice of recordings."""
+    _, cluster = np.unique(np.asarray(source), return_inverse=True)
+    residual = np.bincount(cluster, weights=values - values.mean())
+    groups = len(residual)
+    if groups == 1:
+        return np.nan
+    return groups / (groups - 1) * np.square(residual).sum() / len(values)**2
+
+
+def _of_seeds(values):
+    """Variance of the mean of `values`, shape (seeds, n), over the choice of seeds."""
+    return values.mean(axis=1).var(ddof=1) / len(values) if len(values) > 1 else 0.0
+
+
+def _quantile(recordings):
+    return student.ppf(0.975, recordings - 1) if recordings > 1 else norm.ppf(0.975)
+
+
+def _shaped(values, source):
+    values = np.atleast_2d(np.asarray(values, float))
+    if values.ndim != 2 or values.shape[1] != len(source) or values.size == 0:
+        raise ValueError(f"values {values.shape} do not fit {len(source)} clips")
+    return values
 
 
 def wilson(k: int, n: int) -> tuple[float, float]:
@@ -152,8 +210,13 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     -------
     low, high : float
     """
-    interval = binomtest(int(k), int(n)).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    return _wilson(k / n, n, norm.ppf(0.975))
+
+
+def _wilson(p, n, z):
+    middle, spread = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return (float(max(0.0, (middle - spread) / (1 + z**2 / n))),
+            float(min(1.0, (middle + spread) / (1 + z**2 / n))))
 
 
 def confusion(target: ArrayLike, predicted: ArrayLike, n_classes: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def summary(runs: list[results.Run]) -> pd.DataFrame:
     -------
     pd.DataFrame
         seeds, folds, clips : counts
-        accuracy, lo, hi : 0 to 1, with the 95 % interval over recordings
+        accuracy, lo, hi : 0 to 1, with the 95 % interval over recordings and seeds
         fold_std : standard deviation over folds
         epochs, parameters : from the manifests
         precision : every arithmetic precision used
@@ -83,7 +83,7 @@ def compare(runs: list[results.Run], a: str, b: str) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        difference, lo, hi, p : mean correctness over seeds, a minus b, bootstrapped over recordings
+        difference, lo, hi, p : accuracy of a minus b, see `metrics.paired_difference`
         mcnemar : exact test per common seed, with the clips correct only for a and only for b
         disagree : share of clips correct for only one of the two, over all pairs of seeds
         cohens_g : a's share of these clips, minus 0.5 (0.05 small, 0.15 medium, 0.25 large)

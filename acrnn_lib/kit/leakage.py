@@ -502,7 +502,7 @@ def run(data: ClipStatistics, repeats: int = REPEATS,
 
 
 def inflation(counts: pd.DataFrame, against: str = "clean") -> pd.DataFrame:
-    """Gain in accuracy of each leak, with a 95 % interval bootstrapped over recordings.
+    """Gain in accuracy of each leak, with a 95 % interval over recordings.
 
     Repeats are averaged per clip, so the interval is about other recordings, not about other
     splits. For the epoch it is conditional on the epochs chosen.
