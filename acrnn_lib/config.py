@@ -102,7 +102,15 @@ def dataset_label(name: str) -> str:
 
     Notebook: 07_result_tables
     """
-    return f"{name} (16 kHz, 8-bit copy)" if name.endswith("-16k") else name
+    return f"{name} (16 kHz, 8-bit copy)" if name != original(name) else name
+
+
+def original(name: str) -> str:
+    """Name of the data set that a copy was made from; of any other its own.
+
+    Notebook: 07_result_tables
+    """
+    return name.removesuffix("-16k")
 
 
 PRECISIONS = ("float32", "bf16")  # of the arithmetic; chosen by the machine, not a setting

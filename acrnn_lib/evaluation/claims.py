@@ -8,11 +8,12 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from ..config import EXPERIMENTS, dataset_label, known
+from ..config import EXPERIMENTS, dataset_label, known, original
 from .results import ResultsError, Run
-from .tables import TABLES, compare, interval_text, mark, summary
+from .tables import TABLES, compare, copy_cost, interval_text, mark, summary
 
 BEHIND, CODE = "folds, seeds, epochs", "code"  # columns about the committed reference
+COPY = "the copy on ten classes"  # column about copies: what they cost where both can be compared
 
 
 def published() -> pd.DataFrame:
@@ -22,7 +23,7 @@ def published() -> pd.DataFrame:
     -------
     pd.DataFrame
         system, experiment (of this kit; NaN: none), dataset, accuracy (0 to 1; NaN: printed in the
-        paper but not verified), source.
+        paper but not verified), rule (which epoch was reported, as far as known), source.
     """
     return _data("published.csv")
 
@@ -60,21 +61,31 @@ def ledger(reference: list[Run], mine: list[Run] | tuple[Run, ...] = ()) -> pd.D
     pd.DataFrame
         A row per dataset, experiment and profile. ``code`` holds the commits that the reference
         was made with. ``verdict`` is the reference's: matched if the published value lies in its
-        95 % interval.
+        95 % interval. A copy of a data set stands beside the values published for the original;
+        the column COPY has its difference from the original, in points, on ten classes.
     """
     listed = published().dropna(subset="experiment").set_index(["dataset", "experiment"])
-    theirs, ours = _rows(reference), _rows(mine)
-    run = {key[:2] for key in (*theirs, *ours)}
+    theirs, ours, costs = _rows(reference), _rows(mine), _costs(reference)
+    run = {(original(key[0]), key[1]) for key in (*theirs, *ours)}
     missing = {(*key, "") for key in listed.index if key not in run}
     rows = []
     for key in sorted({*theirs, *ours, *missing}):
-        there = listed.loc[key[:2]] if key[:2] in listed.index else None
-        rows.append([*key, _said(there), _cell(theirs, key), _budget(theirs.get(key)),
+        place = original(key[0]), key[1]
+        there = listed.loc[place] if place in listed.index else None
+        rows.append([*key, _said(there, key[0]), _cell(theirs, key), _budget(theirs.get(key)),
+                     costs.get(key[1:], "") if place[0] != key[0] else "",
                      theirs[key]["commits"] if key in theirs else "", _cell(ours, key),
-                     _verdict(key[0], None if there is None else there.accuracy,
-                              theirs.get(key))])
+                     _verdict(None if there is None else there.accuracy, theirs.get(key))])
     return pd.DataFrame(rows, columns=["dataset", "experiment", "profile", "published",
-                                       "committed reference", BEHIND, CODE, "this run", "verdict"])
+                                       "committed reference", BEHIND, COPY, CODE, "this run",
+                                       "verdict"])
+
+
+def _costs(runs):
+    """{(experiment, profile): what the copy of ESC-10 costs, in points}."""
+    return {(row.experiment, row.profile): f"{100 * row.difference:+.1f} "
+            f"[{100 * row.lo:+.1f}, {100 * row.hi:+.1f}] (seed {row.seeds})"
+            for row in copy_cost(list(runs)).itertuples()}
 
 
 def answers(runs: list[Run], layers: pd.DataFrame) -> pd.DataFrame:
@@ -105,10 +116,17 @@ def answers(runs: list[Run], layers: pd.DataFrame) -> pd.DataFrame:
 
 def _accuracy(runs, dataset):
     acrnn = [run for run in runs if run.experiment == "acrnn"]
-    rows = ledger(acrnn).query("dataset == @dataset and experiment == 'acrnn'")
+    table = ledger(acrnn)
+    rows = table[(table["dataset"].map(original) == dataset) & (table["experiment"] == "acrnn")]
     return "; ".join(row["verdict"] if not row["profile"] else
-                     f"{row['committed reference']} ({row['profile']}): {row['verdict']}"
+                     f"{row['committed reference']} ({_named(row, dataset)}): {row['verdict']}"
                      for row in rows.to_dict("records"))
+
+
+def _named(row, dataset):
+    """The profile, and the data set where it is another one."""
+    where = "" if row["dataset"] == dataset else f"{dataset_label(row['dataset'])}, "
+    return where + row["profile"]
 
 
 def _parameters(runs, *experiments):
@@ -156,7 +174,7 @@ def paper_table(title: str, whole: pd.DataFrame, dataset: str = "esc10") -> pd.D
     table = whole.query("dataset == @dataset").set_index("experiment").drop(
         columns=["dataset", CODE])
     absent = {"profile": "", "published": _said(None), "committed reference": "not run",
-              BEHIND: "", "this run": "not run", "verdict": _verdict(dataset, None, None)}
+              BEHIND: "", COPY: "", "this run": "not run", "verdict": _verdict(None, None)}
     rows = [table.loc[[name]] if name in table.index else
             pd.DataFrame(absent, [name])[table.columns] for name in names]
     found = pd.concat(rows).rename_axis("experiment").reset_index()
@@ -208,13 +226,13 @@ def _rows(runs):
             for row in (summary(runs).to_dict("records") if runs else [])}
 
 
-def _said(there):
+def _said(there, dataset=""):
     if there is None:
         return "none known"
     if np.isnan(there.accuracy):
         return "not verified"
     source = "" if there.source.startswith("the paper") else f" ({there.source})"
-    return f"{there.accuracy:.1%}{source}"
+    return f"{there.accuracy:.1%}{source}" + " on the original" * (dataset != original(dataset))
 
 
 def _cell(column, key):
@@ -230,10 +248,9 @@ def _budget(row):
     return f"{row['folds']}, {row['seeds']}, {epochs}"
 
 
-def _verdict(dataset, paper, row):
+def _verdict(paper, row):
     if row is None:
-        return "not attempted" + (": the data set could not be downloaded here"
-                                  if dataset == "esc50" else "")
+        return "not attempted"
     if paper is None or np.isnan(paper):
         return ""
     if row["folds"] < row["all_folds"]:

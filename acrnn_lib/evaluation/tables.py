@@ -12,7 +12,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from ..config import EXPERIMENTS, dataset_label
+from ..config import EXPERIMENTS, dataset_label, original
 from . import metrics, results
 from .results import ResultsError
 
@@ -137,6 +137,38 @@ def difference(ours: list[results.Run], others: list[results.Run]) -> dict:
     Notebook: 07_result_tables
     """
     return _difference(*_common(*(same_folds(sorted(runs))[0] for runs in (ours, others))))
+
+
+def copy_cost(runs: list[results.Run]) -> pd.DataFrame:
+    """Accuracy on the 16 kHz, 8-bit copy minus that on the original ESC-10, on the same clips.
+
+    Parameters
+    ----------
+    runs : list of Run
+        Of `esc10` and `esc10-16k`; others are left out.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per experiment of the copy whose base ran on the original with a common seed, in the
+        same precision: profile, experiment, seeds (text), and clips, difference, lo, hi and p as
+        in `compare`. The base of `acrnn+features.f_max=8000` is `acrnn`.
+
+    Notebook: 07_result_tables
+    """
+    groups, rows = by_experiment(runs), []
+    for (dataset, profile, experiment), ours in groups.items():
+        base = groups.get((original(dataset), profile, experiment.partition("+")[0]), [])
+        if dataset == "esc10-16k":
+            made = [{(run.seed, run.manifest.get("precision")) for run in side}
+                    for side in (ours, base)]
+            seeds = {seed for seed, _ in set.intersection(*made)}
+            pair = [[run for run in side if run.seed in seeds] for side in (ours, base)]
+            if seeds:
+                rows.append({"profile": profile, "experiment": experiment,
+                             "seeds": ", ".join(map(str, sorted(seeds))), **difference(*pair)})
+    return pd.DataFrame(rows, columns=["profile", "experiment", "seeds", "clips", "difference",
+                                       "lo", "hi", "p"])
 
 
 def comparisons(runs: list[results.Run], pairs: dict = PAIRS) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from acrnn_lib.kit import recount
 from acrnn_lib.models.summary import layer_table
 
 
-def make(root, experiment, fold, wrong=(), seed=0, n=4, profile="lite", **manifest):
+def make(root, experiment, fold, wrong=(), seed=0, n=4, profile="lite", dataset="esc10",
+         **manifest):
     """A run over n clips of two classes; `wrong` names the rows that it gets wrong."""
     target = np.arange(n) % 2
     said = np.where(np.isin(np.arange(n), wrong), 1 - target, target)
@@ -25,7 +26,7 @@ def make(root, experiment, fold, wrong=(), seed=0, n=4, profile="lite", **manife
     })
     manifest = {"config_hash": experiment, "config": {"train": {"epochs": 30}},
                 "wall_seconds": 120, "parameters": 3806, "classes": ["dog", "rain"], **manifest}
-    folder = results.run_folder(root, "esc10", profile, experiment, seed, fold)
+    folder = results.run_folder(root, dataset, profile, experiment, seed, fold)
     results.append_history(folder, {"epoch": 1, "loss": 1.0})
     return results.write(folder, table, manifest)
 
@@ -202,7 +203,9 @@ def test_confusion_and_recall_are_counted_over_seeds(root):
 
 def test_published_values_are_shares_with_a_source():
     table = claims.published()
-    assert list(table.columns) == ["system", "experiment", "dataset", "accuracy", "source"]
+    assert list(table.columns) == ["system", "experiment", "dataset", "accuracy", "rule", "source"]
+    rules = {"last epoch", "best epoch on the test fold", "not known", "no epochs"}
+    assert set(table.dropna(subset="accuracy")["rule"]) == rules
     assert table["source"].str.len().gt(5).all()
     assert table["accuracy"].dropna().between(0.3, 1).all()
     assert not table.duplicated(["system", "dataset"]).any()
@@ -226,9 +229,44 @@ def test_ledger_has_three_columns_and_a_verdict(root):
     assert cells["esc10", "acrnn-plus"]["published"] == "none known"
     assert cells["esc10", "acrnn-noaug"]["verdict"] == ""  # nothing to hold it against
     assert acrnn["folds, seeds, epochs"] == "5, 2, 30" and acrnn["code"] == "?"
-    assert cells["esc50", "acrnn"]["verdict"].startswith("not attempted: the data set could not")
+    assert cells["esc50", "acrnn"]["verdict"] == "not attempted"
     assert cells["esc10", "att-l4"]["published"] == "not verified"  # printed, but never read
     assert len(claims.ledger([], [])) == len(claims.published().dropna(subset="experiment"))
+
+
+@pytest.fixture
+def copies(tmp_path):
+    """acrnn: original with seeds 0 (float32) and 1, copy with 0 and 1; fifty classes: a copy only.
+
+    The copy has one clip more wrong in each fold, with seed 1; with seed 0 it has none right.
+    """
+    for fold in range(1, 6):
+        make(tmp_path, "acrnn", fold, [0], seed=0, precision="float32")
+        make(tmp_path, "acrnn", fold, [0], seed=1, precision="bf16")
+        for seed, wrong in ((0, [0, 1, 2, 3]), (1, [0, 1])):
+            make(tmp_path, "acrnn", fold, wrong, seed=seed, dataset="esc10-16k", precision="bf16")
+        make(tmp_path, "acrnn", fold, [0], dataset="esc50-16k")
+        make(tmp_path, "crnn", fold, [0], dataset="esc10-16k")
+    return results.load(tmp_path)
+
+
+def test_the_copy_is_compared_on_the_same_clips_seeds_and_precision(copies):
+    (found,) = tables.copy_cost(copies).to_dict("records")
+    assert found["experiment"] == "acrnn" and found["seeds"] == "1" and found["clips"] == 20
+    assert found["difference"] == -0.25 and found["lo"] < -0.25 < found["hi"]
+    assert tables.copy_cost([run for run in copies if run.dataset == "esc10"]).empty
+
+
+def test_a_copy_stands_beside_the_value_of_the_original_with_its_cost(copies):
+    table = claims.ledger(copies).set_index(["dataset", "experiment"])
+    fifty = table.loc[("esc50-16k", "acrnn")]
+    assert fifty["published"] == "86.1% on the original" and fifty["verdict"] == "matched"
+    assert fifty[claims.COPY].startswith("-25.0 [") and "(seed 1)" in fifty[claims.COPY]
+    assert ("esc50", "acrnn") not in table.index and ("esc50", "crnn") in table.index
+    assert table.loc[("esc10", "acrnn"), claims.COPY] == ""
+    assert table.loc[("esc10-16k", "crnn"), claims.COPY] == ""  # nothing to compare with
+    answers = claims.answers(copies, layer_table())["what came out here"]
+    assert "(esc50-16k (16 kHz, 8-bit copy), lite): matched" in answers.iloc[1]
 
 
 def test_paper_tables_keep_their_order_and_show_what_is_missing(root):
