@@ -11,11 +11,12 @@ from pathlib import Path
 import pandas as pd
 
 from ..config import dataset_label
-from ..evaluation import claims, results
+from ..evaluation import claims, results, selection
 from ..evaluation.tables import (
     by_experiment,
     comparisons,
     confusion,
+    copy_cost,
     pairs_text,
     recall,
     summary,
@@ -48,13 +49,15 @@ def rebuild(results_dir: Path | str = "results",
             print(f"{root}: no committed reference runs")
             _save(pd.DataFrame({"accuracies": ["no committed reference runs"]}), out, "accuracies")
             return []
-        for run in results.load(root):
+        for run in _all_runs(root):
             try:
-                counts[_name(run)] = _count(run)
-                runs.append(run)
+                counts[_name(run, root)] = _count(run)
+                if run.folder.parents[4] == root:
+                    runs.append(run)
             except ResultsError as error:
                 problems.append(str(error))
         _tables(runs, out)
+        _choices(root, runs, out)
     except ResultsError as error:
         return [*problems, str(error)]
     return problems + [f"{root / name}: found {counts.get(name)}, accepted was {accepted.get(name)}"
@@ -64,13 +67,20 @@ def rebuild(results_dir: Path | str = "results",
 
 def accept(results_dir: Path | str = "results") -> None:
     """Write the counts of every committed run to `summary.json`, as they are now."""
-    counts = {_name(run): _count(run) for run in results.load(results_dir)}
+    root = Path(results_dir)
+    counts = {_name(run, root): _count(run) for run in _all_runs(root)}
     text = json.dumps(counts, indent=1) + "\n"
-    write_bytes(Path(results_dir) / "summary.json", text.encode())
+    write_bytes(root / "summary.json", text.encode())
 
 
-def _name(run):
-    return "/".join(run.folder.parts[-5:])
+def _all_runs(root):
+    """The runs of the tables, and then those of each folder beside them, such as `unfiltered`."""
+    folders = [path for path in sorted(root.iterdir()) if any(path.glob("*/*/*/seed*/fold*"))]
+    return [run for place in (root, *folders) for run in results.load(place)]
+
+
+def _name(run, root):
+    return run.folder.relative_to(root).as_posix()
 
 
 def _count(run):
@@ -105,6 +115,25 @@ def _tables(runs, out):
         whole = set(table.experiment[table.folds == table.folds.max()])  # else one clip weighs more
         beside = recall([run for run in group if run.experiment in whole]).join(theirs)
         _save(beside.reset_index(), out, "_".join(["recall", *place]))
+
+
+def _choices(root, runs, out):
+    """What the copy costs, and what a choice of the epoch or of the recipe adds."""
+    points = copy_cost(runs).assign(cost=lambda t: _points(t))
+    _save(points[["profile", "experiment", "seeds", "clips", "cost", "p"]], out, "copy_cost")
+    if (root / "watched").is_dir():
+        watched, inner = (results.load(place) if (place := root / name).is_dir() else []
+                          for name in ("watched", "watched-inner"))
+        _save(selection.epoch_rules(watched, inner), out, "epoch_rules")
+    for profile in ("lite", "paper") if (root / "unfiltered").is_dir() else ():
+        choices, found = selection.nested(profile, root)
+        _save(choices.reset_index(), out, f"nested_{profile}")
+        _save(pd.DataFrame([found]), out, f"nested_estimate_{profile}")
+
+
+def _points(table):
+    return [f"{100 * row.difference:+.1f} [{100 * row.lo:+.1f}, {100 * row.hi:+.1f}]"
+            for row in table.itertuples()]
 
 
 def _save(table, out, name):

@@ -325,7 +325,8 @@ def test_rebuild_writes_every_table_and_finds_nothing(root, tmp_path):
     assert recount.rebuild(root, out) == []
     names = {path.stem for path in out.glob("*.csv")}
     assert names == {path.stem for path in out.glob("*.md")} == {
-        "accuracies", "claims", "ledger", "register", "comparisons", "pairs", "recall_esc10_lite",
+        "accuracies", "claims", "ledger", "copy_cost", "register", "comparisons", "pairs",
+        "recall_esc10_lite",
         *(title.replace(" ", "_") for title in claims.TABLES),
         *(f"confusion_esc10_lite_{name}" for name in ("acrnn", "crnn", "acrnn-noaug"))}
     accuracies = pd.read_csv(out / "accuracies.csv")
@@ -345,6 +346,17 @@ def test_rebuild_notices_one_changed_prediction(root, tmp_path):
     assert any("esc10/lite/crnn/seed0/fold4: found None" in line for line in problems)
     assert row(pd.read_csv(tmp_path / "out" / "accuracies.csv"), "crnn")["coverage"] == (
         "only folds 1,2,3,5")
+
+
+def test_rebuild_notices_runs_beside_those_of_the_tables(root, tmp_path):
+    beside = make(root / "inner-9", "crnn", 1, [1])
+    recount.accept(root)
+    out = tmp_path / "out"
+    assert recount.rebuild(root, out) == []
+    assert row(pd.read_csv(out / "accuracies.csv"), "crnn")["clips"] == 20  # it is in no table
+    shutil.rmtree(beside.folder)
+    (problem,) = recount.rebuild(root, out)
+    assert "inner-9/esc10/lite/crnn/seed0/fold1: found None" in problem
 
 
 def test_rebuild_notices_a_changed_file_that_no_table_uses(root, tmp_path):
