@@ -2,13 +2,14 @@
 
 import ast
 import importlib.util
+import json
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from acrnn_lib.evaluation import results, tables
+from acrnn_lib.evaluation import headline, results, tables
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "acrnn_lib").rglob("*.py"))
@@ -71,10 +72,19 @@ def test_modules_and_files_of_the_library_that_a_page_names_exist(path):
 
 
 def test_the_readme_shows_the_committed_results():
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     block = text.split("<!-- results: begin -->\n")[1].split("<!-- results: end -->")[0]
-    runs = results.load(ROOT / "results", dataset="esc10")
-    assert block == tables.as_markdown(runs)
+    assert block == headline.as_markdown(ROOT / "results") and block.count("\n") <= 5
+    picture = (ROOT / "book" / "images" / "results.svg").read_text(encoding="utf-8")
+    drawn = json.loads(re.search(r"<dc:description>(.*?)</dc:description>", picture)[1])
+    assert drawn == pytest.approx(list(headline.accuracies(ROOT / "results").accuracy), abs=1e-6)
+
+
+def test_the_table_of_all_results_is_that_of_the_committed_runs():
+    text = (ROOT / "results" / "TABLE.md").read_text(encoding="utf-8")
+    real = [run for run in results.load(ROOT / "results") if run.dataset != "synth"]
+    assert text.endswith(tables.as_markdown(real)) and text.count("\n|") == 2 + len(
+        tables.summary(real))
 
 
 def told(*numbers):

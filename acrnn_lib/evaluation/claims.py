@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..config import EXPERIMENTS, dataset_label, known, original
 from .results import ResultsError, Run
-from .tables import TABLES, compare, copy_cost, interval_text, mark, summary
+from .tables import TABLES, compare, copy_cost, interval_text, mark, points_text, summary
 
 BEHIND, CODE = "folds, seeds, epochs", "code"  # columns about the committed reference
 COPY = "the copy on ten classes"  # column about copies: what they cost where both can be compared
@@ -83,9 +83,8 @@ def ledger(reference: list[Run], mine: list[Run] | tuple[Run, ...] = ()) -> pd.D
 
 def _costs(runs):
     """{(experiment, profile): what the copy of ESC-10 costs, in points}."""
-    return {(row.experiment, row.profile): f"{100 * row.difference:+.1f} "
-            f"[{100 * row.lo:+.1f}, {100 * row.hi:+.1f}] (seed {row.seeds})"
-            for row in copy_cost(list(runs)).itertuples()}
+    return {(row["experiment"], row["profile"]): f"{points_text(row)} (seed {row['seeds']})"
+            for row in copy_cost(list(runs)).to_dict("records")}
 
 
 def answers(runs: list[Run], layers: pd.DataFrame) -> pd.DataFrame:
@@ -119,14 +118,8 @@ def _accuracy(runs, dataset):
     table = ledger(acrnn)
     rows = table[(table["dataset"].map(original) == dataset) & (table["experiment"] == "acrnn")]
     return "; ".join(row["verdict"] if not row["profile"] else
-                     f"{row['committed reference']} ({_named(row, dataset)}): {row['verdict']}"
+                     f"{row['committed reference']} ({_place(row, dataset)}): {row['verdict']}"
                      for row in rows.to_dict("records"))
-
-
-def _named(row, dataset):
-    """The profile, and the data set where it is another one."""
-    where = "" if row["dataset"] == dataset else f"{dataset_label(row['dataset'])}, "
-    return where + row["profile"]
 
 
 def _parameters(runs, *experiments):
@@ -212,13 +205,15 @@ def _effect(runs, other, base):
         rows = compare(runs, other, base)
     except ResultsError:
         return "not measured yet"
-    texts = [f"{100 * row.difference:+.1f} [{100 * row.lo:+.1f}, {100 * row.hi:+.1f}] points "
-             f"({_place(row)}, {row.clips} clips)" for row in rows.itertuples()]
+    texts = [f"{points_text(row)} points ({_place(row)}, {row['clips']} clips)"
+             for row in rows.to_dict("records")]
     return "; ".join(texts) or "not measured yet"
 
 
-def _place(row):
-    return row.profile if row.dataset == "esc10" else f"{dataset_label(row.dataset)}, {row.profile}"
+def _place(row, dataset="esc10"):
+    """The profile, and the data set where it is another one."""
+    where = "" if row["dataset"] == dataset else f"{dataset_label(row['dataset'])}, "
+    return where + row["profile"]
 
 
 def _rows(runs):

@@ -203,8 +203,7 @@ def pairs_text(table: pd.DataFrame) -> pd.DataFrame:
         "table": row.table, "pair": f"{row.a} minus {row.b}",
         "data set, profile": f"{dataset_label(row.dataset)}, {row.profile}",
         "clips": row.clips, "seeds": f"{row.seeds_a}, {row.seeds_b}",
-        "difference in points": f"{100 * row.difference:+.1f} "
-                                f"[{100 * row.lo:.1f}, {100 * row.hi:.1f}]",
+        "difference in points": points_text(row._asdict()),
         "p": f"{row.p:.2g}", "p after Holm": f"{row.p_holm:.2g}",
         "right alone (McNemar)": row.mcnemar, "Cohen's g": f"{row.cohens_g:.2f}",
         "coverage": row.coverage,
@@ -278,16 +277,16 @@ def as_text(runs: list[results.Run]) -> str:
 
 
 def as_markdown(runs: list[results.Run]) -> str:
-    """The README's table of results, in Markdown."""
-    lines = ["| experiment | what it is | accuracy, 95 % interval | folds | seeds | epochs | "
-             "precision | minutes, all folds |",
-             "|---|---|---|---|---|---|---|---|"]
+    """All rows of `summary` as a table in Markdown."""
+    lines = ["| data set | experiment | what it is | accuracy, 95 % interval | folds | seeds | "
+             "epochs | precision | minutes, all folds |",
+             "|---|---|---|---|---|---|---|---|---|"]
     for row in summary(runs).to_dict("records"):
-        about = EXPERIMENTS.get(row["experiment"], ("",))[0]
-        lines.append(f"| `{row['experiment']}` ({row['profile']}) | {about} | "
-                     f"{interval_text(row)} | "
-                     f"{row['folds']} | {row['seeds']} | {row['epochs']} | "
-                     f"{row['precision']} | {row['minutes']:.0f} |")
+        about = EXPERIMENTS.get(row["experiment"].partition("+")[0], ("",))[0]
+        lines.append(f"| {dataset_label(row['dataset'])} | `{row['experiment']}` "
+                     f"({row['profile']}) | {about} | {interval_text(row)} | {row['folds']} | "
+                     f"{row['seeds']} | {row['epochs']} | {row['precision']} | "
+                     f"{row['minutes']:.0f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -382,6 +381,11 @@ def _discord(a, b):
 def interval_text(row: dict | pd.Series) -> str:
     """Accuracy and interval of a row of `summary`, in percent."""
     return f"{row['accuracy']:.1%} [{row['lo']:.1%}, {row['hi']:.1%}]"
+
+
+def points_text(row: dict | pd.Series) -> str:
+    """Difference and interval of a row of `compare`, in percentage points."""
+    return f"{100 * row['difference']:+.1f} [{100 * row['lo']:+.1f}, {100 * row['hi']:+.1f}]"
 
 
 def mark(coverage: str) -> str:

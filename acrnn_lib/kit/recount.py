@@ -11,13 +11,15 @@ from pathlib import Path
 import pandas as pd
 
 from ..config import dataset_label
-from ..evaluation import claims, results, selection
+from ..evaluation import claims, headline, results, selection
 from ..evaluation.tables import (
     by_experiment,
     comparisons,
     confusion,
     copy_cost,
+    interval_text,
     pairs_text,
+    points_text,
     recall,
     summary,
 )
@@ -119,21 +121,21 @@ def _tables(runs, out):
 
 def _choices(root, runs, out):
     """What the copy costs, and what a choice of the epoch or of the recipe adds."""
-    points = copy_cost(runs).assign(cost=lambda t: _points(t))
-    _save(points[["profile", "experiment", "seeds", "clips", "cost", "p"]], out, "copy_cost")
+    costs = copy_cost(runs)
+    costs["points"] = [points_text(row) for row in costs.to_dict("records")]
+    _save(costs[["profile", "experiment", "seeds", "clips", "points", "p"]], out, "copy_cost")
     if (root / "watched").is_dir():
         watched, inner = (results.load(place) if (place := root / name).is_dir() else []
                           for name in ("watched", "watched-inner"))
         _save(selection.epoch_rules(watched, inner), out, "epoch_rules")
     for profile in ("lite", "paper") if (root / "unfiltered").is_dir() else ():
         choices, found = selection.nested(profile, root)
+        found["accuracy"] = interval_text(found)
         _save(choices.reset_index(), out, f"nested_{profile}")
-        _save(pd.DataFrame([found]), out, f"nested_estimate_{profile}")
-
-
-def _points(table):
-    return [f"{100 * row.difference:+.1f} [{100 * row.lo:+.1f}, {100 * row.hi:+.1f}]"
-            for row in table.itertuples()]
+        _save(pd.DataFrame([found])[["seeds", "clips", "accuracy"]], out,
+              f"nested_estimate_{profile}")
+    if (root / "unfiltered").is_dir():
+        (out / "headline.md").write_text(headline.as_markdown(root), encoding="utf-8")
 
 
 def _save(table, out, name):

@@ -10,6 +10,7 @@ from .results import (
     confusion,
     differences,
     fold_spread,
+    headline,
     recalls,
     resolution,
     same_recording,

@@ -7,10 +7,12 @@ Notebook: 07_result_tables, 08_confusion_matrices
 
 from typing import TYPE_CHECKING
 
+import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 from scipy.stats import binom
 
 from ..config import dataset_label
@@ -81,6 +83,45 @@ def differences(table: "pd.DataFrame", ax: Axes | None = None,
     ax.axvline(0, color="0.3", linewidth=1)
     ax.set(xlabel="difference in accuracy (percentage points)", title=title)
     return fig, ax
+
+
+def headline(table: "pd.DataFrame", title: str | None = None) -> tuple[Figure, np.ndarray]:
+    """Draw published accuracies and ours, a panel per data set.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Of ``headline.accuracies``.
+    title : str, optional
+
+    Returns
+    -------
+    fig, panels : Figure, np.ndarray of Axes
+
+    Notebook: 07_result_tables
+    """
+    parts = list(table.groupby("dataset", sort=False))
+    fig, panels = plt.subplots(
+        len(parts), 1, sharex=True, squeeze=False, layout="constrained",
+        figsize=(8, 0.9 + 0.42 * len(table)), height_ratios=[len(part) for _, part in parts])
+    for ax, (dataset, part) in zip(panels.flat, parts, strict=True):
+        rows = np.arange(len(part))[::-1]
+        for ours, colour, marker, label in ((False, PALETTE[1], "D", "published"),
+                                            (True, PALETTE[0], "o", "here, 95 % interval")):
+            use = part["lo"].notna().to_numpy() == ours
+            values = 100 * part.loc[use, ["accuracy", "lo", "hi"]].to_numpy(float)
+            ends = np.abs(values[:, 1:] - values[:, :1]).T if ours else None
+            ax.errorbar(values[:, 0], rows[use], xerr=ends, fmt=marker, color=colour, capsize=4,
+                        label=label)
+        ax.set_yticks(rows, part["system"])
+        ax.set_ylim(-0.6, len(part) - 0.4)
+        ax.set_title(dataset, loc="left", fontsize="medium")
+        ax.grid(axis="x", alpha=0.3)
+    panels[-1, 0].set_xlabel("accuracy (%)")
+    panels[-1, 0].xaxis.set_major_locator(MultipleLocator(5))
+    panels[0, 0].legend(loc="lower left", fontsize="small")
+    fig.suptitle(title)
+    return fig, panels[:, 0]
 
 
 def _intervals(columns, names, ax, marker, colour):

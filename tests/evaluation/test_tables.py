@@ -187,7 +187,7 @@ def test_pairs_are_told_in_points(root):
     first, row = table.iloc[0], shown.iloc[0]
     assert row["pair"] == "acrnn minus crnn" and row["clips"] == first["clips"]
     low, high = 100 * first["lo"], 100 * first["hi"]
-    expected = f"{100 * first['difference']:+.1f} [{low:.1f}, {high:.1f}]"
+    expected = f"{100 * first['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
     assert row["difference in points"] == expected
     assert tables.pairs_text(tables.comparisons(results.load(root, experiment="crnn"))).empty
 
