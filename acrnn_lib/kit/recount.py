@@ -104,6 +104,9 @@ def _tables(runs, out):
     _save(whole.assign(dataset=whole["dataset"].map(dataset_label)), out, "ledger")
     for title in claims.TABLES:
         _save(claims.paper_table(title, whole), out, title.replace(" ", "_"))
+        for dataset in sorted({run.dataset for run in real} & {"esc50", "esc50-16k"}):
+            table = claims.paper_table(title, whole, dataset)
+            _save(table, out, f"{title.replace(' ', '_')}_{dataset}")
     _save(claims.register(runs), out, "register")
     pairs = comparisons(real)
     _save(pairs, out, "comparisons")
