@@ -143,6 +143,7 @@ class ModelConfig:
     network: str = "acrnn"  # one of SYSTEMS, or registered: see registry.register_network
     keep_scale: bool = True  # attention in the CNN multiplies by frames x weight, so that uniform
     # weights change nothing; False: by the weight alone
+    dropout_on: str = "outputs"  # of the recurrent layers; or inputs; not in the paper
 
     FIRST: ClassVar = ("attention scaling rnn directions rnn_cells dropout early_pooling "
                        "init_std").split()
@@ -152,6 +153,7 @@ class ModelConfig:
         _one_of("attention", self.attention, ("none", "l2", "l4", "l6", "l8", "l10"))
         _one_of("scaling", self.scaling, ("softmax", "sigmoid"))
         _one_of("rnn", self.rnn, ("gru", "lstm"))
+        _one_of("dropout_on", self.dropout_on, ("outputs", "inputs"))
         _one_of("directions", self.directions, ("sum", "concat"))
         _in_range(self, ("rnn_cells",), ("dropout",))
 
@@ -180,6 +182,7 @@ class TrainConfig:
     normalise: str = "channel"  # mean and deviation per channel; or band: per channel and band
     colour_db: float = 0.0  # dB, widest gain of random filters
     vote: str = "mean"  # of the segments' probabilities; or majority
+    copies: str = "one"  # of each clip in an epoch, drawn at random; or all of them
     augmentations: NAMES = ()  # registered ones: see registry.register_augmentation
 
     FIRST: ClassVar = ("epochs batch_size segments optimizer learning_rate momentum weight_decay "
@@ -191,6 +194,7 @@ class TrainConfig:
             _one_of("augmentations", name, AUGMENTATIONS)
         _one_of("normalise", self.normalise, ("channel", "band"))
         _one_of("vote", self.vote, ("mean", "majority"))
+        _one_of("copies", self.copies, ("one", "all"))
         _one_of("optimizer", self.optimizer, ("sgd", "adamw"))
         _one_of("schedule", self.schedule, ("step", "onecycle"))
         _in_range(self, ("epochs", "batch_size"), ("momentum", "label_smoothing", "average"))

@@ -202,14 +202,17 @@ class Segments:
             yield (torch.from_numpy(self.copies[copy][self.rows[start : start + block]])
                    if self.bank is None else self.bank[copy, start : start + block])
 
-    def draw(self, per_clip: int, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, per_clip: int, rng: np.random.Generator,
+             all_copies: bool = False) -> np.ndarray:
         """Segments of one epoch: one random copy of each clip, in random order.
 
         Parameters
         ----------
         per_clip : int
-            Number of random audible positions per clip; 0 for the fixed ones.
+            Number of random audible positions per copy; 0 for the fixed ones.
         rng : np.random.Generator
+        all_copies : bool
+            Take every copy of each clip.
 
         Returns
         -------
@@ -218,13 +221,13 @@ class Segments:
         """
         rows = []
         for clip in range(len(self.rows)):
-            copy = int(rng.integers(len(self.copies)))
-            heard = self.audible[copy][clip]
-            if per_clip:
-                starts = rng.choice(np.flatnonzero(heard), per_clip)
-            else:
-                starts = self.fixed_starts(clip, copy)
-            rows += [(clip, copy, start) for start in starts]
+            n = len(self.copies)
+            for copy in range(n) if all_copies else [int(rng.integers(n))]:
+                if per_clip:
+                    starts = rng.choice(np.flatnonzero(self.audible[copy][clip]), per_clip)
+                else:
+                    starts = self.fixed_starts(clip, copy)
+                rows += [(clip, copy, start) for start in starts]
         return rng.permutation(np.array(rows))
 
     def all(self) -> np.ndarray:

@@ -235,8 +235,10 @@ class ACRNN(nn.Module):
             if isinstance(layer, MapAttention):
                 x, weights = x
         hidden = x.permute(0, 3, 1, 2).flatten(2)  # (batch, frames, channels x frequency)
-        hidden = self.dropout(self.l9(hidden))
-        hidden = self.dropout(self.l10(hidden))
+        if self.config.dropout_on == "inputs":
+            hidden = self.l10(self.dropout(self.l9(self.dropout(hidden))))
+        else:
+            hidden = self.dropout(self.l10(self.dropout(self.l9(hidden))))
         if self.config.attention == "l10":
             summary, weights = self.attention(hidden)
         else:

@@ -78,7 +78,7 @@ class TrainingData:
             A row per segment: clip, copy, first frame.
         """
         recipe = self.experiment.train
-        rows = self.segments.draw(recipe.segments, rng)
+        rows = self.segments.draw(recipe.segments, rng, recipe.copies == "all")
         n_steps = math.ceil(len(rows) / recipe.batch_size)
         return [rows[step::n_steps] for step in range(n_steps)]
 

@@ -47,15 +47,18 @@ EVERY = 2  # frames; windows overlap by half, so every other frame holds nearly 
 def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray], fold: int,
         seed: int, folder: Path | str, *, train_folds: list[int] | None = None,
         device: torch.device | str = "auto", report: Callable[[dict], None] | None = None,
-        extra: dict | None = None, attention: bool = True, reuse: bool = False) -> results.Run:
+        extra: dict | None = None, attention: bool = True, reuse: bool = False,
+        watch: bool = False) -> results.Run:
     """Fit one system on the other folds, predict this one, write the run folder.
 
     Parameters, result and errors as for ``loop.fit``. Only the clips themselves (``copies[0]``)
     are used; the history has one row. ``device`` and ``attention`` are unused: these systems run
-    on the CPU and have no attention.
+    on the CPU and have no attention. ``watch`` is refused: there are no epochs.
 
     Notebook: 11_six_systems
     """
+    if watch:
+        raise ValueError(f"{experiment.name}: has no epochs to watch, expected a network")
     train_folds = folds_to_learn(table, fold, train_folds)
     same = identity(experiment, seed, fold, train_folds, len(datasets.class_names(table)),
                     extra=extra)

@@ -241,11 +241,10 @@ class Task:
         features, bank = self.experiment.features, self.experiment.bank
         copies = store.load(table, features, bank, self.workers, progress, pick_device(self.device))
         torch.set_num_threads(self.threads)  # the run before may have gone on with its own number
-        more = {"watch": True} if self.watch else {}  # classical systems cannot be watched
         return fit_of(self.experiment)(
             self.experiment, table, copies, self.fold, self.seed, self.folder(root),
             train_folds=self.train_folds, device=self.device, report=report, extra=self.extra,
-            attention=self.attention, reuse=self.reuse, **more)
+            attention=self.attention, reuse=self.reuse, watch=self.watch)
 
 
 def fit_of(experiment: Experiment) -> Callable[..., Run]:

@@ -99,6 +99,16 @@ def test_drawing_takes_one_copy_per_clip_and_only_audible_places():
     np.testing.assert_array_equal(rows, again)
 
 
+@pytest.mark.parametrize("per_clip", [0, 4])
+def test_all_copies_of_each_clip_are_drawn_equally_often(per_clip):
+    _, copies = tiny.task()
+    segments = Segments(copies, np.arange(30), tiny.settings().features)
+    rows = segments.draw(per_clip, np.random.default_rng(0), all_copies=True)
+    found, times = np.unique(rows[:, :2], axis=0, return_counts=True)
+    assert found.tolist() == [[clip, copy] for clip in range(30) for copy in (0, 1)]
+    assert set(times) == {per_clip or 3}
+
+
 def test_the_delta_of_a_segment_is_that_of_the_whole_clip():
     _, copies = tiny.task()
     segments = Segments(copies, np.arange(30), tiny.settings().features)

@@ -90,3 +90,16 @@ def test_unknown_options_are_named():
         ModelConfig(attention="l3")
     with pytest.raises(ValueError, match="rnn: found 'tcn'"):
         ModelConfig(rnn="tcn")
+
+
+@pytest.mark.parametrize(("place", "dropped"), [("outputs", (0, 1, 1)), ("inputs", (1, 1, 0))])
+def test_dropout_is_where_the_setting_says(place, dropped):
+    """Half of l9's input, of l10's and of what attention reads is zero, or none of it."""
+    torch.manual_seed(0)
+    network, shares = ACRNN(ModelConfig(dropout_on=place), 3).train(), []
+    network.cnn["l8_pool"].register_forward_hook(lambda *given: given[2] + 1)  # no zeros from its ReLU
+    for layer in (network.l9, network.l10, network.attention):
+        layer.register_forward_pre_hook(
+            lambda _, given: shares.append((given[0] == 0).float().mean().item()))
+    network(torch.randn(2, 2, 128, 128))
+    assert shares == pytest.approx([0.5 * each for each in dropped], abs=0.05)

@@ -117,6 +117,16 @@ def test_a_run_of_the_other_protocol_or_data_is_never_taken_over(tmp_path, finis
         fit([3, 4, 5], "b")
 
 
+def test_all_copies_of_an_epoch_are_as_many_segments_more():
+    table, copies = tiny.task()
+    drawn = {}
+    for which in ("one", "all"):
+        _, data = tiny.trainer(tiny.settings(**{"train.copies": which}), table, copies)
+        drawn[which] = np.concatenate(data.draw(np.random.default_rng(0)))
+    assert len(drawn["all"]) == len(copies) * len(drawn["one"])
+    assert set(drawn["all"][:, 1]) == {0, 1}
+
+
 def test_test_clips_change_nothing_in_training(tmp_path):
     table, copies = tiny.task()
     rows = np.flatnonzero(table.fold == 1)
