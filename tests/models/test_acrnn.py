@@ -97,7 +97,8 @@ def test_dropout_is_where_the_setting_says(place, dropped):
     """Half of l9's input, of l10's and of what attention reads is zero, or none of it."""
     torch.manual_seed(0)
     network, shares = ACRNN(ModelConfig(dropout_on=place), 3).train(), []
-    network.cnn["l8_pool"].register_forward_hook(lambda *given: given[2] + 1)  # no zeros from its ReLU
+    # the ReLU before it leaves zeros of its own
+    network.cnn["l8_pool"].register_forward_hook(lambda *given: given[2] + 1)
     for layer in (network.l9, network.l10, network.attention):
         layer.register_forward_pre_hook(
             lambda _, given: shares.append((given[0] == 0).float().mean().item()))
