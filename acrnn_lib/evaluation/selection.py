@@ -75,6 +75,36 @@ def epoch_rules(watched: list[Run], inner: list[Run] | tuple[Run, ...] = ()) -> 
     return pd.DataFrame(rows, columns=columns)
 
 
+def by_rule(root: Path | str = "results") -> pd.DataFrame:
+    """`epoch_rules` of the committed watched runs, a column per rule.
+
+    Parameters
+    ----------
+    root : Path or str
+        Its folders `watched` and `watched-inner` are read.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per profile, experiment and weights: the accuracy by each of RULES (0 to 1), and
+        gain, that of the best epoch of each fold over the last epoch.
+
+    Raises
+    ------
+    ResultsError
+        Without watched runs.
+
+    Notebook: 07_result_tables, 12_leakage_laboratory
+    """
+    inner = Path(root, "watched-inner")
+    table = epoch_rules(results.load(Path(root, "watched")),
+                        results.load(inner) if inner.is_dir() else [])
+    wide = table.pivot(index=["profile", "experiment", "weights"], columns="rule",
+                       values="accuracy")[list(RULES)]
+    wide["gain"] = wide[RULES[-1]] - wide[RULES[0]]
+    return wide.rename_axis(columns=None).reset_index()
+
+
 def _seen(run):
     """Share of the fold's clips that were right, by epoch (rows) and weights (columns)."""
     if run.watched is None:

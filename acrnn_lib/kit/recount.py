@@ -128,9 +128,10 @@ def _choices(root, runs, out):
     costs["points"] = [points_text(row) for row in costs.to_dict("records")]
     _save(costs[["profile", "experiment", "seeds", "clips", "points", "p"]], out, "copy_cost")
     if (root / "watched").is_dir():
-        watched, inner = (results.load(place) if (place := root / name).is_dir() else []
-                          for name in ("watched", "watched-inner"))
-        _save(selection.epoch_rules(watched, inner), out, "epoch_rules")
+        table = selection.by_rule(root)
+        shares = table.columns[3:]
+        table[shares] = table[shares].map("{:.1%}".format, na_action="ignore").fillna("not run")
+        _save(table, out, "epoch_rules")
     for profile in ("lite", "paper") if (root / "unfiltered").is_dir() else ():
         choices, found = selection.nested(profile, root)
         found["accuracy"] = interval_text(found)

@@ -119,3 +119,20 @@ def test_the_nested_estimate_of_the_committed_runs_is_below_the_headline():
     assert found["clips"] == headline.clips == 400 and found["seeds"] == headline.seeds
     assert choices.chosen.nunique() == 3  # the folds do not agree
     assert found["accuracy"] < headline.accuracy
+
+
+def test_the_committed_watched_runs_are_the_official_ones_and_end_with_their_accuracy():
+    """Watching changed nothing: the same predictions, to the byte, as the run that was not."""
+    runs = results.load("results/watched")
+    assert {run.experiment for run in runs} == {"acrnn", "acrnn-plus"}
+    for run in runs:
+        official = results.run_folder("results", *run.key.values())
+        for name in (results.PREDICTIONS,):
+            assert (official / name).read_bytes() == (run.folder / name).read_bytes(), run.folder
+        weights = "averaged" if "averaged" in run.watched else "last"
+        right = results.predictions([run])["correct"].sum()
+        assert run.watched[weights].iloc[-1] == right
+    table = selection.by_rule("results")
+    best = table[selection.RULES[3]]
+    assert (table[list(selection.RULES[:1] + selection.RULES[2:3])].le(best, axis=0)).all(axis=None)
+    assert np.allclose(table.gain, best - table["last epoch"])
