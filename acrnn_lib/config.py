@@ -105,6 +105,14 @@ def dataset_label(name: str) -> str:
     return f"{name} (16 kHz, 8-bit copy)" if name != original(name) else name
 
 
+def run_label(dataset: str, profile: str) -> str:
+    """Profile and data set for the titles of a notebook, such as "smoke: synthetic".
+
+    Notebook: 00_start_here
+    """
+    return f"{profile}: {'synthetic' if dataset == 'synth' else dataset_label(dataset)}"
+
+
 def original(name: str) -> str:
     """Name of the data set that a copy was made from; of any other its own.
 

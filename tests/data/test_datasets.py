@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from acrnn_lib import files
+from acrnn_lib import config, files
 from acrnn_lib.data import audio, datasets, download, fingerprint
 from acrnn_lib.files import DatasetError
 from tests import tools
@@ -115,6 +115,13 @@ def fails(name, root, *words):
 def test_unknown_name_suggests_the_nearest():
     fails("esc-10", None, "'esc-10'", "did you mean esc10", "synth, esc10, esc50")
     assert "did you mean" not in fails("urbansound", None, "expected one of")
+
+
+def test_labels_say_which_data_set_is_a_copy():
+    label = "lite: esc50-16k (16 kHz, 8-bit copy)"
+    assert config.run_label("esc50-16k", "lite") == label
+    assert config.run_label("synth", "smoke") == "smoke: synthetic"
+    assert [config.original(name) for name in ("esc50-16k", "esc10")] == ["esc50", "esc10"]
 
 
 def test_data_is_the_folder_or_one_that_holds_it(tmp_path, monkeypatch, own_cache):
