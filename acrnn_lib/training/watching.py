@@ -7,15 +7,11 @@ Notebook: 07_result_tables
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..device import LAYOUTS
 from ..evaluation import results
 from ..evaluation.results import ResultsError
 from .testing import FoldTest
-
-if TYPE_CHECKING:
-    from .loop import Trainer
 
 ABOUT = {
     "test": "accuracy on the test fold after each epoch; unfit for choosing anything",
@@ -45,8 +41,7 @@ class Watch:
     Notebook: 07_result_tables
     """
 
-    def __init__(self, trainer: "Trainer", test: FoldTest, folder: Path | str,
-                 protocol: str = "test"):
+    def __init__(self, trainer, test: FoldTest, folder: Path | str, protocol: str = "test"):
         self.trainer, self.test, self.folder = trainer, test, folder
         self.name, self.about = results.WATCHED[protocol], ABOUT[protocol]
         seen = len(results.read_history(folder, self.name))
