@@ -1,11 +1,23 @@
-"""Exercises of the notebooks: how a check rejects an answer, and where the solutions are.
+"""Exercises of the notebooks: kinds of answers, how a check judges them, where the solutions are.
+
+The checks are functions in ``kit.checks``, a file per notebook, so that no answer can be read above
+its exercise. `check` runs one, its method `show` prints it.
 
 Notebook: 00_start_here
 """
 
+import functools
+import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NUMBER, WHOLE, TEXT = "a number", "a whole number", "a text"
+NUMBERS, FUNCTION = "an array of numbers", "a function"
 
 
 class NotRight(AssertionError):
@@ -18,6 +30,114 @@ class NotRight(AssertionError):
 
     def _render_traceback_(self):  # what a notebook shows: the message, not the way to it
         return [f"Not yet. {self}"]
+
+
+class _Untouched(Exception):
+    """A function that still returns None: nothing to judge yet."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise: what kind of answer it wants, a hint, and the function that judges one.
+
+    Attributes
+    ----------
+    kind : str
+        NUMBER, WHOLE, TEXT, NUMBERS or FUNCTION.
+    hint : str
+        Printed while the exercise is untouched.
+    judge : callable
+        Takes an answer of this kind and what else `check` is given; returns what to say about a
+        right one, raises NotRight for a wrong one.
+
+    Notebook: 00_start_here
+    """
+
+    kind: str
+    hint: str
+    judge: Callable[..., str]
+
+    def show(self) -> None:
+        """Print the source of the check. It holds the answer."""
+        print(inspect.getsource(self.judge))
+
+
+def exercise(kind: str, hint: str) -> Callable[[Callable[..., str]], Exercise]:
+    """Make an `Exercise` of the function below, which judges answers.
+
+    Notebook: 00_start_here
+    """
+    return lambda judge: Exercise(kind, hint, judge)
+
+
+def check(asked: Exercise, answer: Any, *given: Any) -> None:
+    """Judge an answer and print what there is to say: a hint for None, praise for a right one.
+
+    Parameters
+    ----------
+    asked : Exercise
+    answer
+        Any object; None, or a function that returns None, counts as untouched.
+    *given
+        Further arguments of the exercise's function, such as a table of the notebook.
+
+    Raises
+    ------
+    NotRight
+        For a wrong answer and for one of another kind, with a sentence and without a traceback.
+
+    Notebook: 00_start_here
+    """
+    try:
+        said = "Hint: " + asked.hint if answer is None else asked.judge(
+            _read(answer, asked.kind), *given)
+    except _Untouched:
+        said = "Hint: " + asked.hint
+    except NotRight:
+        raise
+    except Exception as error:  # whatever an answer of a strange form brings about
+        raise NotRight(f"Expected {asked.kind}; {_short(answer)} could not be compared with the "
+                       f"right answer ({type(error).__name__}: {error}).") from None
+    print(said)
+
+
+def _read(answer, kind):
+    """The answer as text, function, float, int or array; NotRight for another kind."""
+    if kind == FUNCTION and inspect.isfunction(answer):
+        return _watched(answer)
+    if kind == TEXT and isinstance(answer, str):
+        return answer
+    if kind in (NUMBER, WHOLE, NUMBERS) and not callable(answer):
+        try:
+            found = np.asarray(answer)
+            numeric = found.dtype.kind in "iuf" and (kind == NUMBERS or found.shape == ())
+        except (ValueError, TypeError, RuntimeError):  # ragged lists, tensors that have a gradient
+            numeric = False
+        if numeric and not np.isfinite(found).all():
+            raise NotRight(f"Found {_short(answer)}: not every value is a finite number.")
+        if numeric and (kind != WHOLE or found == np.round(found)):
+            return {NUMBER: float, WHOLE: int, NUMBERS: np.array}[kind](found)
+    raise NotRight(f"Found {_short(answer)}, expected {kind}.")
+
+
+def _watched(function):
+    """The learner's function; an error in it becomes a sentence."""
+    @functools.wraps(function)
+    def call(*arguments):
+        try:
+            value = function(*arguments)
+        except Exception as error:
+            raise NotRight(f"Your function {function.__name__} raised {type(error).__name__}: "
+                           f"{error}") from None
+        if value is None:
+            raise _Untouched
+        return value
+    return call
+
+
+def _short(answer):
+    text = " ".join(repr(answer).split())
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 def test_the_reference_has_every_module_and_every_public_name():
     text = (ROOT / "book" / "reference.md").read_text(encoding="utf-8")
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts)
-               for path in (ROOT / "acrnn_lib").rglob("[a-z]*.py")}
+               for path in (ROOT / "acrnn_lib").rglob("[a-z]*.py")
+               if path.parent.name != "checks"}  # which hold answers
     assert set(re.findall(r"automodule:: (\S+)", text)) == modules
     rows = re.findall(r"\| `(\w+)` \| `acrnn_lib\.(\S+)` \|", text)
     assert rows == [(name, ".".join(where)) for name, where in acrnn_lib._EXPORTS.items()]

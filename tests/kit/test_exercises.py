@@ -8,14 +8,27 @@ import ast
 import builtins
 import contextlib
 import io
+import itertools
 import json
 import re
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
+import torch
 
-from acrnn_lib.kit.exercises import NotRight, answers
+from acrnn_lib.kit.exercises import (
+    FUNCTION,
+    NUMBER,
+    NUMBERS,
+    TEXT,
+    WHOLE,
+    NotRight,
+    answers,
+    check,
+    exercise,
+)
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -33,6 +46,11 @@ def exercises(path):
 
 
 EXERCISES = [(path, cell) for path in NOTEBOOKS for cell in exercises(path)]
+
+
+# those whose check is in the library
+CHECKED = [(path, cell) for path, cell in EXERCISES for (at, _, _), (_, _, code) in
+           itertools.pairwise(code_cells(path)) if at == cell and code.startswith("check(")]
 
 
 def sets(code):
@@ -135,6 +153,50 @@ def test_exercise(path, cell):
             assert len(str(caught.value)) > 15, "say what is wrong"
         else:
             assert "Hint" not in attempt(room, check, answer.code)
+
+
+NONSENSE = ["'0.5 or so'", "float('nan')", "[0.1, float('inf')]", "[[1, 2], [3]]", "{'a': 1}",
+            "True", "object()", "-10**9", "lambda *given: 'text'", "lambda *given: 1 / 0",
+            "lambda: 0.5", "int", "[]"]
+
+
+@pytest.mark.parametrize(("path", "cell"), CHECKED, ids=[c for _, c in CHECKED])
+def test_nonsense_gets_a_sentence(path, cell):
+    """Text, NaN, infinity, ragged lists, objects, functions that fail: never a traceback."""
+    untouched = next(code for identifier, _, code in code_cells(path) if identifier == cell)
+    room, check = room_before(path, cell, [untouched])
+    name = re.search(r"^(?:def )?(my_\w+)", untouched, re.M)[1]
+    for answer in NONSENSE:
+        with pytest.raises(NotRight) as caught:
+            attempt(room, check, f"{name} = {answer}")
+        assert len(str(caught.value)) > 15 and "Traceback" not in str(caught.value), answer
+
+
+def test_an_answer_is_read_as_its_kind():
+    seen = []
+    def judge(answer):
+        seen.append(answer)
+        return "Right."
+
+    for kind, answer, read in ((NUMBER, np.float32(2), 2.0), (WHOLE, 3.0, 3), (TEXT, "a", "a"),
+                               (NUMBER, torch.tensor(2), 2.0)):
+        check(exercise(kind, "h")(judge), answer)
+        assert seen[-1] == read and type(seen[-1]) is type(read)
+    check(exercise(NUMBERS, "h")(judge), [[1, 2]])
+    assert seen[-1].shape == (1, 2)
+    for kind, answer in ((WHOLE, 2.5), (NUMBER, [1]), (TEXT, 1), (FUNCTION, 1), (NUMBERS, "1"),
+                         (NUMBER, len), (FUNCTION, int)):
+        with pytest.raises(NotRight, match=f"expected {kind}"):
+            check(exercise(kind, "h")(judge), answer)
+
+
+def test_untouched_answers_get_the_hint_and_the_check_can_be_shown(capsys):
+    asked = exercise(FUNCTION, "think")(lambda given: given() or "never")
+    for untouched in (None, lambda: None):
+        check(asked, untouched)
+        assert capsys.readouterr().out == "Hint: think\n"
+    asked.show()
+    assert "never" in capsys.readouterr().out
 
 
 def test_a_wrong_answer_shows_one_line_in_a_notebook():

@@ -1,0 +1,64 @@
+"""Checks of notebook 05.
+
+Notebook: 05_attention_from_scratch
+"""
+
+import numpy as np
+import torch
+
+from ...models.acrnn import scale_scores
+from ..exercises import FUNCTION, NUMBERS, WHOLE, NotRight, exercise
+
+SCORES = torch.tensor([[0.5, 0.2, 0.1, 1.0, 0.7, 0.3, 0.1]])
+
+
+def _top(factor):
+    return scale_scores(factor * SCORES, "softmax").max().item()
+
+
+@exercise(WHOLE, f"with a factor of 1 the largest weight is {_top(1):.2f}. Only the two largest "
+          "scores matter in the end; their difference is 0.3.")
+def sharpness(factor):
+    """The smallest whole factor with which the largest softmax weight is at least 0.9."""
+    if _top(factor) < 0.9:
+        raise NotRight(f"With {factor} the largest weight is {_top(factor):.3f}: not sharp enough "
+                       "yet.")
+    if _top(factor - 1) >= 0.9:
+        raise NotRight(f"{factor} is enough ({_top(factor):.3f}), but it is not the smallest whole "
+                       "number.")
+    return f"Right: {factor} gives {_top(factor):.3f}, {factor - 1} gives {_top(factor - 1):.3f}."
+
+
+@exercise(NUMBERS, "(H ** 2).sum(axis=1) has six numbers. What must they be divided by?")
+def energy_weights(weights, H):
+    """Weights in proportion to the energy of each frame of H, (frames, features)."""
+    right = (H**2).sum(axis=1) / (H**2).sum()
+    if weights.shape != right.shape:
+        raise NotRight(f"Found shape {weights.shape}, expected {len(right)} weights, one per "
+                       "frame.")
+    if not np.isclose(weights.sum(), 1):
+        raise NotRight(f"The weights sum to {weights.sum():.3f}, not to 1.")
+    if not np.allclose(weights, right):
+        raise NotRight("They sum to 1, but differ from the energies by up to "
+                       f"{np.abs(weights - right).max():.3f}.")
+    return (f"Right: frame 3 gets {right[3]:.3f}. For this sequence the energy alone points to the "
+            "right frame, so attention has to be compared with it.")
+
+
+@exercise(FUNCTION, "torch.sigmoid, then a sum over dim=1 with keepdim=True.")
+def sigmoid_scaling(my_scale):
+    """Sigmoids of scores (batch, frames), divided by their sum over the frames."""
+    scores = torch.randn(3, 7, generator=torch.Generator().manual_seed(0))
+    right, mine = scale_scores(scores, "sigmoid"), my_scale(scores)
+    if not torch.is_tensor(mine) or mine.shape != right.shape:
+        raise NotRight(f"Your function returned {type(mine).__name__} of shape {np.shape(mine)}, "
+                       f"expected a tensor of shape {tuple(right.shape)}.")
+    if torch.allclose(mine, torch.sigmoid(scores)):
+        raise NotRight("These are the gates. They do not sum to one yet.")
+    if torch.allclose(mine, scores.softmax(1)):
+        raise NotRight("That is softmax, in which frames compete.")
+    if not torch.allclose(mine.sum(1), torch.ones(3)):
+        raise NotRight(f"The rows sum to {mine.sum(1).tolist()}: divide by the sum over frames.")
+    if not torch.allclose(mine, right):
+        raise NotRight("They sum to one but are other weights.")
+    return "Right."
