@@ -111,7 +111,19 @@ def build_parser() -> Parser:
                      "trains on this Dask scheduler's workers")
     sub.add_argument("--only", type=_names, metavar="02,08", help="only these notebooks")
     sub.add_argument("--force", action="store_true", help="execute unchanged notebooks again")
+    _course(command)
     return parser
+
+
+def _course(command):
+    command(student).add_argument("out", metavar="OUT", help="a new folder")
+    sub = command(grade)
+    sub.add_argument("folder", metavar="FOLDER", help="a folder per student, with notebooks")
+    sub.add_argument("--limit", type=_positive, default=300, metavar="SECONDS",
+                     help="for a notebook")
+    sub = command(reset)
+    sub.add_argument("number", metavar="NN", help="of the notebook, such as 06")
+    sub.add_argument("--folder", default="notebooks", metavar="DIR")
 
 
 def _dataset(sub):
@@ -311,6 +323,33 @@ def reproduce(options: argparse.Namespace) -> int:
         parallel.needs_tls(options.scheduler)
     return reproduce.run(options.dataset, options.profile, options.data, options.only,
                          options.force, options.scheduler)
+
+
+def student(options: argparse.Namespace) -> None:
+    """Write a folder to hand out: notebooks without outputs and solutions."""
+    from .kit import grading
+
+    paths = grading.student(options.out)
+    print(f"{options.out}: {len(paths)} notebooks and the committed results")
+
+
+def grade(options: argparse.Namespace) -> None:
+    """Grade students' notebooks; runs their code."""
+    from .kit import grading
+
+    table = grading.grade(options.folder, options.limit)
+    wide = table.pivot(index="student", columns="exercise", values="points")
+    wide["points"] = wide.sum(axis=1)
+    print(wide.fillna("").to_string())
+    print(f"{options.folder}/grades.csv: {len(table)} answers, with what was said about each")
+
+
+def reset(options: argparse.Namespace) -> None:
+    """Put a notebook back as it was delivered."""
+    from .kit import grading
+
+    path, kept = grading.reset(options.number, options.folder)
+    print(f"{path}: as delivered" + f"; yours is now {kept.name}" * bool(kept))
 
 
 if __name__ == "__main__":

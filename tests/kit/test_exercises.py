@@ -4,10 +4,6 @@ A check needs only some of the cells before it. These are found by the names it 
 notebook has to run as a whole.
 """
 
-import ast
-import builtins
-import contextlib
-import io
 import itertools
 import json
 import re
@@ -29,20 +25,12 @@ from acrnn_lib.kit.exercises import (
     check,
     exercise,
 )
+from acrnn_lib.kit.grading import attempt, code_cells, exercises, room_before
 
+matplotlib.use("Agg")
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = ROOT / "notebooks" / "solutions"
-
-
-def code_cells(path):
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return [(cell["id"], cell["metadata"].get("tags", []), "".join(cell["source"]))
-            for cell in cells if cell["cell_type"] == "code"]
-
-
-def exercises(path):
-    return [cell for cell, tags, _ in code_cells(path) if "exercise" in tags]
 
 
 EXERCISES = [(path, cell) for path in NOTEBOOKS for cell in exercises(path)]
@@ -51,58 +39,6 @@ EXERCISES = [(path, cell) for path in NOTEBOOKS for cell in exercises(path)]
 # those whose check is in the library
 CHECKED = [(path, cell) for path, cell in EXERCISES for (at, _, _), (_, _, code) in
            itertools.pairwise(code_cells(path)) if at == cell and code.startswith("check(")]
-
-
-def sets(code):
-    """Names that code defines."""
-    found = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    return found
-
-
-def needs(code):
-    """Names that code uses without defining them, and those that it changes in place."""
-    nodes = list(ast.walk(ast.parse(code)))
-    targets = [node.target for node in nodes if isinstance(node, ast.AugAssign)]
-    read = {node.id for node in nodes
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    read -= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    set_first = {node.id for node in nodes if isinstance(node, ast.Name)
-                 and isinstance(node.ctx, ast.Store) and node not in targets}
-    changed = {node.id for node in targets if isinstance(node, ast.Name)} - set_first
-    return ((read - sets(code)) | changed) - set(dir(builtins))
-
-
-def needed(cells, wanted):
-    """The cells, of those given, that define the wanted names, and what these need in turn."""
-    kept, missing = [], set(wanted)
-    for _, tags, code in reversed(cells):
-        if not {"check", "exercise"} & set(tags) and sets(code) & missing:
-            missing = (missing - sets(code)) | needs(code)
-            kept.insert(0, code)
-    return kept
-
-
-def room_before(path, cell, codes):
-    """(names as they stand where an exercise begins, its check), as far as any of codes needs."""
-    cells = code_cells(path)
-    at = [identifier for identifier, _, _ in cells].index(cell)
-    _, tags, check = cells[at + 1]
-    assert tags == ["check"], f"{path.stem}: no check after {cell}"
-    wanted = set().union(*map(needs, (check, *codes)))
-    room = {"display": lambda *_: None, "__name__": "exercise"}
-    matplotlib.use("Agg")
-    with contextlib.chdir(path.parent), contextlib.redirect_stdout(io.StringIO()):
-        for code in needed(cells[:at], wanted):
-            exec(compile(code, path.name, "exec"), room)
-    matplotlib.pyplot.close("all")
-    return room, check
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -120,15 +56,6 @@ def test_there_are_enough_exercises_of_each_level():
     assert len(EXERCISES) >= 30
     for level in ("warm-up", "practice", "challenge"):
         assert text.count(f"** ({level}). ") >= 10
-
-
-def attempt(room, check, answer):
-    """What is printed when an answer stands in an exercise's cell; NotRight where it is wrong."""
-    here, printed = dict(room), io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(answer, "answer", "exec"), here)
-        exec(compile(check, "check", "exec"), here)
-    return printed.getvalue()
 
 
 def test_there_are_thirty_exercises_each_with_answers():
