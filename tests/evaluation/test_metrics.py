@@ -243,7 +243,7 @@ def test_seeds_that_differ_widen_every_interval():
 @pytest.mark.parametrize("function", [metrics.standard_error, metrics.accuracy_interval,
                                       metrics.mean_interval,
                                       lambda x, s: metrics.paired_difference(x, x, s)])
-@pytest.mark.parametrize("shape", [(3, 39), (39,), (2, 3, 40), (0, 40)])
+@pytest.mark.parametrize("shape", [(3, 39), (39,), (2, 40, 3), (0, 40)])
 def test_shapes_that_do_not_fit_are_refused(function, shape):
     with pytest.raises(ValueError, match=r"^values \(.*\) do not fit 40 clips$"):
         function(np.ones(shape), np.arange(40))
@@ -280,6 +280,14 @@ def test_paired_difference_changes_sign_and_is_null_for_equals(drawn, data):
         assert metrics.paired_difference(one, one, source) == (0, 0, 0, 1)
         # the mean of three equal seeds is inexact in floats
         assert metrics.paired_difference(one[[0] * 3], one, source) == (0, 0, 0, 1)
+
+
+def test_thirds_that_cancel_are_no_difference():
+    a = np.tile([1, 0], 6)  # in each recording one clip of two, as for each seed of b
+    b = np.tile([[1, 0], [1, 0], [0, 1]], 6)
+    b = np.stack([np.roll(pair, k, axis=0) for k, pair in enumerate(np.hsplit(b, 6))], 1)
+    found = metrics.paired_difference(a, b.reshape(3, 12), np.arange(12) // 2)
+    assert found == (0, 0, 0, 1)
 
 
 def test_paired_difference_sees_what_pairing_shows():
