@@ -148,6 +148,10 @@ def test_the_evidence_page_tells_what_a_longer_training_gave():
     folds = {run.fold for run in runs if run.profile == "paper"}
     assert told(*(accuracy([run for run in runs if run.profile == profile and run.fold in folds])
                   for profile in ("paper", "lite")))
+    third = {run.fold for run in runs if run.profile == "paper" and run.seed == 2}
+    assert third == {1, 2} and told("folds 1 and 2", *(
+        accuracy([run for run in runs if (run.profile, run.seed) == ("paper", seed)
+                  and run.fold in third]) for seed in (2, 0, 1)))
 
 
 def test_the_evidence_page_tells_what_random_filters_gave():

@@ -1,8 +1,10 @@
 """Statistics against brute force, scipy and scikit-learn."""
 
 import itertools
+from importlib.resources import files
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.metrics
 from hypothesis import given, settings
@@ -59,15 +61,6 @@ def test_majority_counts_segments_and_the_mean_decides_ties():
     assert tied[0].argmax() == 0
 
 
-def test_interval_is_that_of_the_normal_law_for_many_independent_clips():
-    correct = np.arange(1000) % 2
-    _, low, high = metrics.accuracy_interval(correct, np.arange(1000), draws=50000)
-    spread = stats.norm.ppf(0.975) * np.sqrt(0.25 / 1000)
-    np.testing.assert_allclose([low, high], [0.5 - spread, 0.5 + spread], atol=0.0012)
-    shifted = metrics.paired_difference(correct, np.zeros(1000), np.arange(1000), draws=50000)
-    np.testing.assert_allclose(shifted[:3], [0.5, low, high], atol=1e-12)
-
-
 def test_attention_takes_lists_and_refuses_what_cannot_be_weighed():
     weights, events = [[0, 1, 3], [1, 0, 0]], [[0, 2, 1], [0, 3, 0]]
     np.testing.assert_allclose(metrics.attention_share(weights, events, average=False), [1, 0])
@@ -91,47 +84,135 @@ def test_recall_of_a_class_without_clips_is_not_a_number():
         np.testing.assert_array_equal(metrics.recall([[3, 1], [0, 0]]), [0.75, np.nan])
 
 
-@QUICK
-@given(clips())
-def test_interval_holds_the_mean_of_all_draws_and_stays_inside_zero_and_one(drawn):
-    correct, source = drawn
-    accuracy, low, high = metrics.accuracy_interval(correct, source, draws=200)
-    assert accuracy == pytest.approx(correct.mean())
-    assert 0 <= low <= high <= 1
-    if len(set(source)) == 1:  # one recording: there is nothing to draw
-        assert low == high == pytest.approx(accuracy)
+def esc10_clips(seed=0, correlation=0.5):
+    """Correctness (400,) at 90 %, alike for clips of the same recording, and their recordings."""
+    with (files("acrnn_lib") / "assets" / "esc10.csv").open(encoding="utf-8") as file:
+        source = pd.read_csv(file, dtype=str)["source"].to_numpy()
+    group, rng = np.unique(source, return_inverse=True)[1], np.random.default_rng(seed)
+    alike, own = rng.normal(size=group.max() + 1)[group], rng.normal(size=len(group))
+    difficulty = np.sqrt(correlation) * alike + np.sqrt(1 - correlation) * own
+    return difficulty < stats.norm.ppf(0.9), source
 
 
-def test_interval_equals_the_enumeration_of_every_possible_draw():
-    correct, source = np.array([1, 1, 0, 1, 0, 0.0]), np.array(list("aabcdd"))
+def drawn_means(values, source, draws):
+    """Means of clustered bootstrap draws, one draw at a time: recordings with all their clips."""
+    rng, groups = np.random.default_rng(0), [values[source == name] for name in np.unique(source)]
+    every = rng.integers(len(groups), size=(draws, len(groups)))
+    return np.array([np.concatenate([groups[k] for k in drawn]).mean() for drawn in every])
+
+
+@pytest.mark.parametrize("correlation", [0, 0.5, 1])
+def test_standard_error_is_the_spread_of_a_clustered_bootstrap(correlation):
+    correct, source = esc10_clips(correlation=correlation)
+    drawn = drawn_means(correct, source, 4000).std()
+    assert metrics.standard_error(correct, source) == pytest.approx(drawn, rel=0.04)
+    if correlation == 1:  # clip by clip it would be too small
+        assert metrics.standard_error(correct, np.arange(400)) < 0.88 * drawn
+
+
+def test_standard_error_equals_the_enumeration_of_every_possible_draw():
+    # equal sizes, where the ratio is a mean: its bootstrap variance is exactly (G - 1) / G of ours
+    correct, source = np.array([1, 1, 0, 1, 0, 0, 1, 0.0]), np.array(list("aabbccdd"))
     groups = [correct[source == name] for name in "abcd"]
     every = [np.concatenate(pick).mean() for pick in itertools.product(groups, repeat=4)]
-    _, low, high = metrics.accuracy_interval(correct, source, draws=40000)
-    drawn = metrics._bootstrap(correct, source, 40000, 0)
-    assert np.mean(every) == pytest.approx(drawn.mean(), abs=0.005)
-    assert np.std(every) == pytest.approx(drawn.std(), abs=0.005)
-    assert (low, high) == pytest.approx(np.percentile(every, [2.5, 97.5]), abs=0.02)
+    error = metrics.standard_error(correct, source)
+    assert error == pytest.approx(np.std(every) * np.sqrt(4 / 3))
 
 
-def test_interval_of_separate_recordings_equals_scipys_bootstrap():
+@QUICK
+@given(clips())
+def test_standard_error_equals_its_formula(drawn):
+    correct, source = drawn
+    means, names = correct.mean(axis=0), np.unique(source)
+    error = metrics.standard_error(correct, source)
+    if len(names) == 1:
+        assert np.isnan(error)
+        return
+    mean, n, groups = means.mean(), len(source), len(names)
+    total = sum((means[source == name].sum() - mean * np.sum(source == name)) ** 2
+                for name in names)
+    variance = groups / (groups - 1) * total / n**2
+    if len(correct) > 1:
+        variance += np.var([row.mean() for row in correct], ddof=1) / len(correct)
+    assert error == pytest.approx(np.sqrt(variance), abs=1e-12)
+
+
+def test_standard_error_of_a_recording_per_clip_is_the_binomial_one():
     correct = np.random.default_rng(1).random(200) < 0.8
-    ours = metrics.accuracy_interval(correct, np.arange(200))
-    theirs = stats.bootstrap((correct.astype(float),), np.mean, method="percentile",
-                             n_resamples=10000, rng=np.random.default_rng(2)).confidence_interval
-    assert ours[1:] == pytest.approx((theirs.low, theirs.high), abs=0.006)
+    p = correct.mean()
+    found = metrics.standard_error(correct, np.arange(200))
+    assert found == pytest.approx(np.sqrt(p * (1 - p) / 199))  # n / (n - 1) of p (1 - p) / n
+    assert found == pytest.approx(stats.sem(correct))
 
 
-def test_without_a_word_there_are_ten_thousand_draws_of_seed_zero():
-    a, b = np.random.default_rng(4).random((2, 50))
-    source = np.arange(50)
-    said = metrics.accuracy_interval(a, source, draws=10000, seed=0)
-    assert metrics.accuracy_interval(a, source) == said
-    assert metrics.accuracy_interval(a, source, draws=10001) != said
-    said = metrics.paired_difference(a, b, source, draws=10000, seed=0)
-    assert metrics.paired_difference(a, b, source) == said
-    assert metrics.paired_difference(a, b, source, seed=1) != said
-    for draws in (1, 1000, 2500):  # they are made in blocks of a thousand
-        assert len(metrics._bootstrap(a, source, draws, 0)) == draws
+def test_standard_error_of_clusters_equals_that_of_least_squares_with_robust_errors():
+    # the sandwich of a regression on a constant, (X'X)^-1 X' S X (X'X)^-1, times G / (G - 1)
+    correct, source = esc10_clips(3)
+    x, residual = np.ones((400, 1)), correct - correct.mean()
+    same = source[:, None] == source[None]
+    bread = np.linalg.inv(x.T @ x)
+    sandwich = bread @ x.T @ (np.outer(residual, residual) * same) @ x @ bread
+    assert metrics.standard_error(correct, source) == pytest.approx(
+        np.sqrt(304 / 303 * sandwich[0, 0]))
+
+
+@QUICK
+@given(clips())
+def test_interval_holds_the_accuracy_and_stays_inside_zero_and_one(drawn):
+    correct, source = drawn
+    accuracy, low, high = metrics.accuracy_interval(correct, source)
+    assert accuracy == pytest.approx(correct.mean())
+    if len(np.unique(source)) == 1:  # one observation
+        assert (low, high) == pytest.approx(metrics.wilson(accuracy, 1))
+    assert -1e-12 <= low <= accuracy + 1e-12
+    assert accuracy - 1e-12 <= high <= 1 + 1e-12
+    assert high - low > 0.05
+
+
+def test_interval_is_wilsons_for_the_effective_number_of_clips():
+    correct, source = esc10_clips(2)
+    p, t = correct.mean(), stats.t.ppf(0.975, 303)
+    effective = p * (1 - p) / metrics.standard_error(correct, source) ** 2
+    assert 200 < effective < 380
+    ends = [(p + t**2 / (2 * effective) + sign * t * np.sqrt(
+        p * (1 - p) / effective + t**2 / (4 * effective**2))) / (1 + t**2 / effective)
+        for sign in (-1, 1)]
+    assert metrics.accuracy_interval(correct, source) == pytest.approx((p, *ends))
+
+
+def test_the_effective_number_is_at_most_that_of_the_answers():
+    correct, source = np.tile([True, False], 20), np.arange(40) // 2  # each recording: one right
+    correct[:2] = True
+    p, t = correct.mean(), stats.t.ppf(0.975, 19)
+    assert p * (1 - p) / metrics.standard_error(correct, source) ** 2 > 100
+    _, low, high = metrics.accuracy_interval(correct, source)
+    width = 2 * t / (1 + t**2 / 40) * np.sqrt(p * (1 - p) / 40 + t**2 / (4 * 40**2))
+    assert high - low == pytest.approx(width)
+    correct[:2] = True, False  # no spread at all: each recording counts once
+    _, low, high = metrics.accuracy_interval(correct, source)
+    assert high - low == pytest.approx(2 * t / (1 + t**2 / 20) * np.sqrt(
+        1 / 80 + t**2 / (4 * 20**2)))
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_all_right_or_all_wrong_counts_each_recording_once(right):
+    t = stats.t.ppf(0.975, 19)
+    expected = (1, 20 / (20 + t**2), 1) if right else (0, 0, t**2 / (20 + t**2))
+    found = metrics.accuracy_interval(np.full((3, 40), right), np.arange(40) // 2)
+    assert found == pytest.approx(expected)
+
+
+def test_one_recording_has_a_wide_interval_or_none():
+    source = np.zeros(20)
+    correct = np.arange(20) < 15
+    assert np.isnan(metrics.standard_error(correct, source))
+    _, low, high = metrics.accuracy_interval(correct, source)
+    assert high - low > 0.7
+    assert metrics.mean_interval(correct, source)[0] == 0.75
+    assert np.isnan(metrics.mean_interval(correct, source)[1:]).all()
+    difference, *unknown = metrics.paired_difference(correct, ~correct, source)
+    assert difference == 0.5
+    assert np.isnan(unknown).all()
 
 
 def test_clips_of_one_recording_widen_the_interval():
@@ -141,13 +222,46 @@ def test_clips_of_one_recording_widen_the_interval():
     assert high - low > 2 * (thin_high - thin_low)
 
 
-def test_the_same_draws_again_and_several_seeds():
-    correct = np.random.default_rng(3).random((3, 40)) < 0.6
-    source = np.arange(40) // 2
-    assert metrics.accuracy_interval(correct, source) == metrics.accuracy_interval(
-        correct.mean(axis=0), source)
-    with pytest.raises(ValueError, match="does not fit"):
-        metrics.accuracy_interval(correct, source[:-1])
+def test_seeds_that_differ_widen_every_interval():
+    rng, source = np.random.default_rng(3), np.arange(400) // 2
+    correct = rng.random((3, 400)) < np.array([[0.7], [0.8], [0.9]])
+    alike = correct.mean(axis=0)
+    for interval in (metrics.accuracy_interval, metrics.mean_interval):
+        (_, low, high), (_, thin_low, thin_high) = (interval(c, source) for c in (correct, alike))
+        assert high - low > 2 * (thin_high - thin_low)
+    other = rng.random(400) < 0.8
+    wide = metrics.paired_difference(correct, other, source)
+    thin = metrics.paired_difference(alike, other, source)
+    assert wide[0] == pytest.approx(thin[0])
+    assert wide[1] < thin[1] < thin[2] < wide[2]
+    assert wide[3] > thin[3]
+    one, source = esc10_clips()  # given thrice, it is no more than once
+    assert metrics.accuracy_interval([one] * 3, source) == pytest.approx(
+        metrics.accuracy_interval(one, source))
+
+
+@pytest.mark.parametrize("function", [metrics.standard_error, metrics.accuracy_interval,
+                                      metrics.mean_interval,
+                                      lambda x, s: metrics.paired_difference(x, x, s)])
+@pytest.mark.parametrize("shape", [(3, 39), (39,), (2, 40, 3), (0, 40)])
+def test_shapes_that_do_not_fit_are_refused(function, shape):
+    with pytest.raises(ValueError, match=r"^values \(.*\) do not fit 40 clips$"):
+        function(np.ones(shape), np.arange(40))
+
+
+def test_mean_interval_of_a_clip_per_recording_is_students():
+    values = np.random.default_rng(6).normal(3, 2, 30)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval()
+    assert metrics.mean_interval(values, np.arange(30)) == pytest.approx(
+        (values.mean(), theirs.low, theirs.high))
+
+
+def test_paired_difference_of_a_clip_per_recording_is_students_paired_test():
+    a, b = np.random.default_rng(7).normal([[0.4], [0]], 1, (2, 25))
+    theirs = stats.ttest_rel(a, b)
+    ends = theirs.confidence_interval()
+    assert metrics.paired_difference(a, b, np.arange(25)) == pytest.approx(
+        (a.mean() - b.mean(), ends.low, ends.high, theirs.pvalue))
 
 
 @QUICK
@@ -155,14 +269,25 @@ def test_the_same_draws_again_and_several_seeds():
 def test_paired_difference_changes_sign_and_is_null_for_equals(drawn, data):
     a, source = drawn
     b = data.draw(hnp.arrays(bool, (2, a.shape[1])))
-    d, low, high, p = metrics.paired_difference(a, b, source, draws=300)
-    reverse = metrics.paired_difference(b, a, source, draws=300)
-    assert d == pytest.approx(a.mean() - b.mean())
-    assert reverse == pytest.approx((-d, -high, -low, p), abs=1e-9)
-    assert low <= high
-    assert 0 < p <= 1
-    same = metrics.paired_difference(a, np.concatenate([a, a]), source, draws=300)
-    assert same == pytest.approx((0, 0, 0, 1), abs=1e-9)
+    d, low, high, p = metrics.paired_difference(a, b, source)
+    reverse = metrics.paired_difference(b, a, source)
+    assert d == pytest.approx(a.mean() - b.mean(), abs=1e-9)
+    assert reverse == pytest.approx((-d, -high, -low, p), abs=1e-9, nan_ok=True)
+    if len(np.unique(source)) > 1:
+        assert low <= d <= high
+        assert 2.0 ** (1 - len(np.unique(source))) <= p <= 1
+        one = a[:1]
+        assert metrics.paired_difference(one, one, source) == (0, 0, 0, 1)
+        # the mean of three equal seeds is inexact in floats
+        assert metrics.paired_difference(one[[0] * 3], one, source) == (0, 0, 0, 1)
+
+
+def test_thirds_that_cancel_are_no_difference():
+    a = np.tile([1, 0], 6)  # in each recording one clip of two, as for each seed of b
+    b = np.tile([[1, 0], [1, 0], [0, 1]], 6)
+    b = np.stack([np.roll(pair, k, axis=0) for k, pair in enumerate(np.hsplit(b, 6))], 1)
+    found = metrics.paired_difference(a, b.reshape(3, 12), np.arange(12) // 2)
+    assert found == (0, 0, 0, 1)
 
 
 def test_paired_difference_sees_what_pairing_shows():
@@ -172,27 +297,34 @@ def test_paired_difference_sees_what_pairing_shows():
     d, low, _, p = metrics.paired_difference(a, b, np.arange(300))
     assert d > 0
     assert low > 0
-    assert p == pytest.approx(2 / 10001)
+    assert p < 0.01
+    assert stats.ttest_ind(a, b).pvalue > 0.3  # unpaired
 
 
-def test_p_values_are_even_when_nothing_differs():
-    rng = np.random.default_rng(5)
-    p = []
-    for _ in range(300):
-        a, b = rng.random((2, 160)) < 0.6
-        p.append(metrics.paired_difference(a, b, np.arange(160) // 2, draws=300)[3])
-    assert 0.02 < np.mean(np.array(p) < 0.05) < 0.09
+def test_p_is_never_below_that_of_a_sign_test_over_recordings():
+    for recordings in (2, 5, 12):
+        source = np.arange(recordings)
+        found = metrics.paired_difference(np.ones(recordings), np.zeros(recordings), source)
+        assert found == (1, 1, 1, 2.0 ** (1 - recordings))
+        assert found[3] == pytest.approx(stats.binomtest(recordings, recordings).pvalue)
+
+
+def test_false_alarms_are_one_in_twenty_when_nothing_differs():
+    rng, p = np.random.default_rng(5), []
+    for _ in range(1500):
+        alike = rng.normal(size=(2, 80))[:, np.arange(160) // 2]
+        a, b = alike + rng.normal(size=(2, 160)) < 1
+        p.append(metrics.paired_difference(a, b, np.arange(160) // 2)[3])
+    assert 0.035 < np.mean(np.array(p) < 0.05) < 0.065  # 5 % and 2.7 standard errors
+    assert 0.45 < np.mean(np.array(p) < 0.5) < 0.55
 
 
 @QUICK
 @given(st.integers(1, 500), UNIT)
-def test_wilson_equals_its_formula(n, share):
+def test_wilson_equals_scipys(n, share):
     k = round(share * n)
-    z, p = stats.norm.ppf(0.975), k / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    expected = max(centre - half, 0), min(centre + half, 1)
-    assert metrics.wilson(k, n) == pytest.approx(expected, abs=1e-9)
+    theirs = stats.binomtest(k, n).proportion_ci(method="wilson")
+    assert metrics.wilson(k, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 @QUICK
