@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 NUMBER, WHOLE, TEXT = "a number", "a whole number", "a text"
-NUMBERS, FUNCTION = "an array of numbers", "a function"
+NUMBERS, TEXTS, FUNCTION = "an array of numbers", "a list of texts", "a function"
 
 
 class NotRight(AssertionError):
@@ -43,7 +43,7 @@ class Exercise:
     Attributes
     ----------
     kind : str
-        NUMBER, WHOLE, TEXT, NUMBERS or FUNCTION.
+        NUMBER, WHOLE, TEXT, NUMBERS, TEXTS or FUNCTION.
     hint : str
         Printed while the exercise is untouched.
     judge : callable
@@ -102,11 +102,14 @@ def check(asked: Exercise, answer: Any, *given: Any) -> None:
 
 
 def _read(answer, kind):
-    """The answer as text, function, float, int or array; NotRight for another kind."""
+    """The answer as text, list, function, float, int or array; NotRight for another kind."""
     if kind == FUNCTION and inspect.isfunction(answer):
         return _watched(answer)
     if kind == TEXT and isinstance(answer, str):
         return answer
+    if kind == TEXTS and isinstance(answer, list | tuple | set) and answer and all(
+            isinstance(part, str) for part in answer):
+        return list(answer)
     if kind in (NUMBER, WHOLE, NUMBERS) and not callable(answer):
         try:
             found = np.asarray(answer)
