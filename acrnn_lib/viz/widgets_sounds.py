@@ -16,6 +16,7 @@ import ipywidgets
 import numpy as np
 import soundfile
 import traitlets
+from matplotlib.figure import Figure
 
 from .. import inference, viz
 from ..data import audio
@@ -197,7 +198,9 @@ def card_of(heard: Heard, credit: str = "", top: int = 3) -> str:
     note = f"<p>Note: {escape(heard.note)}.</p>" if heard.note else ""
     if not heard.classes:
         return title + note
-    fig, ax = viz.attention_map(heard.static, heard.weights, heard.starts, colorbar=False)
+    fig = Figure(figsize=(8, 3), layout="constrained")  # of its own: a notebook would show pyplot's
+    _, ax = viz.attention_map(heard.static, heard.weights, heard.starts, fig.subplots(),
+                              colorbar=False)
     best, probability = heard.classes[0]
     image = picture(fig, f"Spectrogram of {heard.name} with the attention of the network over it")
     image = with_cursor(image, ax, ax.get_xlim()[1])

@@ -4,7 +4,7 @@ import io
 import re
 
 import ipywidgets
-import matplotlib
+import matplotlib.pyplot
 import numpy as np
 import pytest
 import soundfile
@@ -51,7 +51,9 @@ def test_the_answer_is_that_of_predict(tmp_path, predictor, monkeypatch, seconds
 
 
 def test_a_sound_gets_player_picture_and_three_probabilities():
+    matplotlib.pyplot.close("all")
     html = card("kettle.wav", as_file(TONE), "made <i>here</i>")
+    assert not matplotlib.pyplot.get_fignums(), "a notebook would show the picture twice"
     assert html.count("<audio") == 1 and html.count('<th scope="row"') == 3
     assert re.search(r'<img[^>]* alt="[^"]{20,}"', html)
     assert "kettle.wav" in html and "made <i>here</i>" in html and "Note" not in html
