@@ -94,7 +94,7 @@ class BankConfig:
             raise ValueError(f"stretch: found {self.stretch}, expected rates over 0")
 
 
-DATASETS = ("synth", "esc10", "esc50", "esc10-16k", "esc50-16k", "folder")
+DATASETS = ("synth", "clips", "esc10", "esc50", "esc10-16k", "esc50-16k", "folder")
 
 
 def dataset_label(name: str) -> str:
@@ -119,6 +119,23 @@ def original(name: str) -> str:
     Notebook: 07_result_tables
     """
     return name.removesuffix("-16k")
+
+
+def trainable(name: str) -> str:
+    """Return the name of a data set that can be trained on.
+
+    Raises
+    ------
+    ValueError
+        For ``clips``.
+
+    Notebook: 00_start_here
+    """
+    if name == "clips":
+        raise ValueError("data set clips: a few sounds to listen to and to classify, too few to "
+                         "train and test on; expected synth, or esc10 (fetched by `python -m "
+                         "acrnn_lib data esc10`)")
+    return name
 
 
 PRECISIONS = ("float32", "bf16")  # of the arithmetic; chosen by the machine, not a setting

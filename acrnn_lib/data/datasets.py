@@ -1,8 +1,9 @@
 """The clip table: which sounds there are, in which fold, of which class, and by whom.
 
-`synth` is generated, `esc10` and `esc50` (Piczak 2015, doi 10.1145/2733373.2806390) come from a
-folder of yours or from ``download``, their 16 kHz, 8-bit copies `esc10-16k` and `esc50-16k` from a
-folder of yours, and `folder` is any folder of sounds. Nothing is used unchecked.
+`synth` is generated, `clips` are sounds of ESC-10 that come with the package, `esc10` and `esc50`
+(Piczak 2015, doi 10.1145/2733373.2806390) come from a folder of yours or from ``download``, their
+16 kHz, 8-bit copies `esc10-16k` and `esc50-16k` from a folder of yours, and `folder` is any folder
+of sounds. Nothing is used unchecked.
 
 Notebook: 01_listen_and_look
 """
@@ -26,6 +27,8 @@ from . import fingerprint
 ASSETS = Path(__file__).parents[1] / "assets"
 RECORD = "download.json"  # beside sounds that were fetched
 COLUMNS = "clip_id path fold target category source licence author url".split()
+CLIPS = ASSETS / "clips"
+PER_CLASS = 2  # of the bundled clips
 SUMS = "sha256.json"  # of generated clips, by file name
 ESC50_CLIPS, ESC50_FORMAT = 2000, (44100, 1, 220500)  # Hz, channels, samples per channel
 ESC50_LICENCE = "CC BY-NC 3.0 (collection)"
@@ -44,7 +47,7 @@ def load(name: str, root: Path | str | None = None) -> pd.DataFrame:
     name : one of config.DATASETS
     root : Path or str, optional
         The data set's folder, or one that holds it by name; by default ACRNN_DATA, else the cache
-        (``synth`` is then always the generated one).
+        (``synth`` is then always the generated one). ``clips`` has no other folder.
 
     Returns
     -------
@@ -56,9 +59,10 @@ def load(name: str, root: Path | str | None = None) -> pd.DataFrame:
     Raises
     ------
     DatasetError
-        For an unknown name, a missing or wrong folder, and missing, strange or changed files.
-        ESC-10 and the 16 kHz copies are checked by SHA-256; ESC-50 by name, format and length, by
-        SHA-256 where it was downloaded, and by ``fingerprint`` where it is loaded as ESC-10.
+        For an unknown name, a missing or wrong folder, a folder given for ``clips``, and missing,
+        strange or changed files. ESC-10, its bundled clips and the 16 kHz copies are checked by
+        SHA-256; ESC-50 by name, format and length, by SHA-256 where it was
+        downloaded, and by ``fingerprint`` where it is loaded as ESC-10.
 
     Notebook: 01_listen_and_look
     """
@@ -67,12 +71,18 @@ def load(name: str, root: Path | str | None = None) -> pd.DataFrame:
         hint = f"did you mean {close[0]}? " if close else ""
         raise DatasetError(f"unknown data set {name!r}: {hint}expected one of "
                            f"{', '.join(DATASETS)}")
-    folder = _generated() if name == "synth" and root is None else dataset_dir(name, root)
+    if name == "clips" and root is not None:
+        raise DatasetError(f"--data {root}: data set clips comes with the package, expected no "
+                           "folder for it")
+    folder = (CLIPS if name == "clips" else
+              _generated() if name == "synth" and root is None else dataset_dir(name, root))
     if not folder.is_dir():
         how = "" if name in (*COPIES, "folder") else f"`python -m acrnn_lib data {name}` or "
-        raise DatasetError(f"{folder}: not here; {how}--data DIR")
-    table = {"synth": _synth, "esc10": _esc10, "esc50": _esc50, "esc50-16k": _esc50_copy,
-             "esc10-16k": partial(_esc10, find=_esc50_copy), "folder": _folder}[name](folder)
+        raise DatasetError(f"{folder}: not here; " + (
+            "install the package again" if name == "clips" else f"{how}--data DIR"))
+    table = {"synth": _synth, "clips": _bundled, "folder": _folder, "esc10": _esc10,
+             "esc50": _esc50, "esc50-16k": _esc50_copy,
+             "esc10-16k": partial(_esc10, find=_esc50_copy)}[name](folder)
     table = table[COLUMNS].reset_index(drop=True)
     table.attrs = {"dataset": name, "archive": _record(folder).get("sha256", "")}
     return table
@@ -156,6 +166,35 @@ def _esc10(folder, find=None):
     found = [f"{name}/{file}" for name in classes for file in _files(folder / name, "*.ogg")]
     _same(folder, clips, "file", found, "files named fold-id-take.ogg")
     clips["path"] = [str(folder / file) for file in clips["file"]]
+    return _unchanged(clips)
+
+
+def bundled_clips() -> pd.DataFrame:
+    """Return the rows of ``esc10_clips`` whose files come with the package.
+
+    The rule: of each class the first two CC0 clips by file name, of different recordings, from the
+    first fold that has CC0 clips of the class. The pretrained model was not trained on fold 1.
+
+    Notebook: 00_start_here
+    """
+    clips = esc10_clips()
+    clips = clips[clips["licence"] == "CC0"].sort_values(["target", "fold", "file"])
+    clips = clips[clips["fold"] == clips.groupby("target")["fold"].transform("min")]
+    clips = clips.drop_duplicates(["target", "source"]).groupby("target").head(PER_CLASS)
+    return clips.reset_index(drop=True)
+
+
+def _bundled(folder):
+    """ESC-10's clips that come with the package, all in one folder."""
+    clips = bundled_clips()
+    clips["file"] = clips["clip_id"] + ".ogg"
+    _same(folder, clips, "file", _files(folder, "*"), "files of the package")
+    clips["path"] = [str(folder / file) for file in clips["file"]]
+    return _unchanged(clips)
+
+
+def _unchanged(clips):
+    """Clips of ESC-10 with their original files' bytes."""
     changed = clips[_digests(clips["path"]) != clips["sha256"]]
     if len(changed):
         first, n = changed["path"].iloc[0], len(changed)

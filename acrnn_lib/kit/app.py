@@ -20,8 +20,8 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[2]
 INTRO = """# Your own sounds
 
-Choose a sound file, drop one on the box, or record one. A small trained network names it: always
-with one of its ten names, for it has no others. Notebook 13 tells what its answer is worth.
+Choose a sound file, drop one on the box, record one, or try a real recording. The pretrained model
+classifies it, always as one of its ten classes. Notebook 13 tells what its answer is worth.
 """
 # Voila's own template, without the icons that it would fetch from elsewhere
 TEMPLATE = """{%- extends 'voila/templates/lab/index.html.j2' -%}

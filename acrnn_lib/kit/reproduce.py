@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import DATASETS, PROFILES, known
+from ..config import DATASETS, PROFILES, known, trainable
 from ..data import datasets
 from ..files import dataset_dir, locked
 from . import book, exercises
@@ -61,11 +61,11 @@ def run(dataset: str = "synth", profile: str = "smoke", data: Path | str | None 
     Raises
     ------
     ValueError
-        For an unknown data set or profile.
+        For an unknown data set or profile, and for a data set without training data.
 
     Notebook: 00_start_here
     """
-    known("data set", dataset, DATASETS)
+    trainable(known("data set", dataset, DATASETS))
     known("profile", profile, PROFILES)
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel before the user's
     if os.environ.get("ACRNN_DATA"):  # made absolute, as notebooks run in their own folder

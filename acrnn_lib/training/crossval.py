@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from ..config import CLASSICAL, PROFILES, Experiment, experiment, known
+from ..config import CLASSICAL, PROFILES, Experiment, experiment, known, trainable
 from ..data import datasets
 from ..device import pick_device
 from ..evaluation.results import ResultsError, Run, finished, run_folder, take_up, without_code
@@ -89,8 +89,8 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
     Raises
     ------
     ValueError
-        For an unknown name, fold or setting, a network that does not fit its segments, and a
-        system to watch that has no epochs.
+        For an unknown name, fold or setting, a data set without training data, a network that does
+        not fit its segments, and a system to watch that has no epochs.
     ResultsError
         For inner validation under ``results``, and a finished run to watch that was not watched.
 
@@ -134,6 +134,7 @@ def plan(dataset: str, experiments: list[str], profile: str, folds: tuple[int, .
          changes: dict | None, inner: bool, threads: int, attention: bool,
          reuse: bool = False, watch: bool = False) -> list["Task"]:
     """Tasks of ``run``, whose arguments these are, in the order of training."""
+    trainable(dataset)
     chosen = [experiment(name, profile, changes) for name in experiments]
     data = str(Path(data).expanduser().absolute()) if data else None
     table = subset(datasets.load(dataset, data), PROFILES[profile].clips)

@@ -18,6 +18,7 @@ import ipywidgets
 import numpy as np
 import soundfile
 import torch
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
@@ -33,6 +34,11 @@ DPI = 80
 WEBP = {"format": "webp", "pil_kwargs": {"method": 1}}  # 4, the default, takes twice as long
 # fixed margins: computing a layout takes longer than the drawing itself
 MARGINS = {"left": 0.065, "right": 0.985, "bottom": 0.17, "top": 0.9}
+# moves the line over the picture with the sound: a frame of the screen at a time while it plays
+CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor'), at = line.dataset;"
+          "(function move() {line.style.left = (+at.start + at.span * a.currentTime / at.seconds)"
+          " + '%';if (!a.paused) requestAnimationFrame(move)})()")
+FOLLOW = f'onplay="{escape(CURSOR)}" onseeked="{escape(CURSOR)}"'  # attributes of such a player
 STEP = ("const box = this.closest('.explorer'), all = box.querySelectorAll('[data-state]');"
         "all.forEach((part, k) => {part.hidden = k != this.value});"
         "box.querySelector('output').textContent = all[this.value].dataset.state")
@@ -185,6 +191,33 @@ def picture(fig: Figure, alt: str) -> str:
     buffer = io.BytesIO()
     fig.savefig(buffer, dpi=DPI, **WEBP)
     return _image(buffer, alt)
+
+
+def with_cursor(image: str, ax: Axes, seconds: float) -> str:
+    """An image with a line over it that follows a player with the attributes ``FOLLOW``.
+
+    Player and image must lie in one HTML element.
+
+    Parameters
+    ----------
+    image : str
+        HTML of a rendered figure.
+    ax : matplotlib.axes.Axes
+        Axes of that figure, from 0 to ``seconds``.
+    seconds : float, s
+
+    Returns
+    -------
+    str
+
+    Notebook: 09_seeing_attention
+    """
+    box = ax.get_position()
+    line = (f'<div class="cursor" data-start="{100 * box.x0:.2f}" '
+            f'data-span="{100 * box.width:.2f}" data-seconds="{seconds:.3f}" style="'
+            f'position:absolute;top:0;bottom:0;left:{100 * box.x0:.2f}%;width:2px;'
+            'background:#d55e00"></div>')
+    return f'<div style="position:relative;display:inline-block">{image}{line}</div>'
 
 
 def _image(buffer, alt):

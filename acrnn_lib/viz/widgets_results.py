@@ -17,15 +17,21 @@ from ..attention.maps import attention_curve
 from ..data import audio
 from ..evaluation import results, tables
 from ..features.segments import audible
-from .widgets import MARGINS, STATES, Explorer, Sheet, bands_of, picture, sound
+from .widgets import (
+    FOLLOW,
+    MARGINS,
+    STATES,
+    Explorer,
+    Sheet,
+    bands_of,
+    picture,
+    sound,
+    with_cursor,
+)
 
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB
 HEARD = 3  # clips of a cell that are played
 FILLED_IN = 20  # classes; beyond, empty cells have no button: 2,500 would take a browser seconds
-# moves the line over the picture with the sound: a frame of the screen at a time while it plays
-CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor'), at = line.dataset;"
-          "(function move() {line.style.left = (+at.start + at.span * a.currentTime / at.seconds)"
-          " + '%';if (!a.paused) requestAnimationFrame(move)})()")
 
 
 def attention(maps: dict[str, dict[str, np.ndarray]],
@@ -68,8 +74,7 @@ def attention(maps: dict[str, dict[str, np.ndarray]],
     @functools.cache
     def player(clip):
         wave, credit = waves[clip]
-        follow = f'onplay="{escape(CURSOR)}" onseeked="{escape(CURSOR)}"'
-        return f"<div>{credit}</div>{sound(wave, attributes=follow)}"
+        return f"<div>{credit}</div>{sound(wave, attributes=FOLLOW)}"
 
     def draw(clip, run, beside):
         wave = waves[clip][0] if clip in (waves or {}) else None
@@ -115,16 +120,11 @@ def _draw_attention(sheet, found, row, clip, run, other, wave):
         title += f" (blue, solid)\nbeside {label} (yellow, dashed)"
     ax.set_xlim(0, seconds)
     heading = sheet.fig.suptitle(title, fontsize=10)
-    box = ax.get_position()
     image = sheet.picture(f"Spectrogram of clip {clip} with the attention of {run} over it",
                           [heading, sheet.right.yaxis, *(part.yaxis for part in above)])
     if wave is None:
         return image
-    line = (f'<div class="cursor" data-start="{100 * box.x0:.2f}" '
-            f'data-span="{100 * box.width:.2f}" data-seconds="{seconds:.3f}" style="'
-            f'position:absolute;top:0;bottom:0;left:{100 * box.x0:.2f}%;width:2px;'
-            'background:#d55e00"></div>')
-    return f'<div style="position:relative;display:inline-block">{image}{line}</div>'
+    return with_cursor(image, ax, seconds)
 
 
 def confusion(runs: list[results.Run], clip_html: Callable[[str], str] | None = None) -> Explorer:

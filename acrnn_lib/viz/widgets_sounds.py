@@ -16,10 +16,11 @@ import ipywidgets
 import numpy as np
 import soundfile
 import traitlets
+from matplotlib.figure import Figure
 
 from .. import inference, viz
 from ..data import audio
-from .widgets import Explorer, picture, sound
+from .widgets import FOLLOW, Explorer, picture, sound, with_cursor
 
 LONGEST = 30  # s of a file that are used, for a fast answer and little memory
 LARGEST = 128_000_000  # bytes; ten minutes of stereo at 16 bits are 106 MB
@@ -197,14 +198,18 @@ def card_of(heard: Heard, credit: str = "", top: int = 3) -> str:
     note = f"<p>Note: {escape(heard.note)}.</p>" if heard.note else ""
     if not heard.classes:
         return title + note
-    fig, _ = viz.attention_map(heard.static, heard.weights, heard.starts, colorbar=False)
-    best, chance = heard.classes[0]
+    fig = Figure(figsize=(8, 3), layout="constrained")  # of its own: a notebook would show pyplot's
+    _, ax = viz.attention_map(heard.static, heard.weights, heard.starts, fig.subplots(),
+                              colorbar=False)
+    best, probability = heard.classes[0]
     image = picture(fig, f"Spectrogram of {heard.name} with the attention of the network over it")
+    image = with_cursor(image, ax, ax.get_xlim()[1])
     rows = "".join(f'<tr><th scope="row" style="text-align:left">{escape(label)}</th>'
                    f"<td>{share:.1%}</td></tr>" for label, share in heard.classes[:top])
-    return (f"{title}<div>{sound(heard.wave)}</div>{image}<p>Of the {len(heard.classes)} names "
-            f"that it knows, <b>{escape(best)}</b> fits best, with {chance:.0%}.</p>"
-            f"<table><thead><tr><th>name</th><th>chance</th></tr></thead>"
+    return (f"{title}<div>{sound(heard.wave, attributes=FOLLOW)}<div>{image}</div></div>"
+            f"<p>Classified as <b>{escape(best)}</b>, the most probable of "
+            f"{len(heard.classes)} classes, with a probability of {probability:.0%}.</p>"
+            f"<table><thead><tr><th>class</th><th>probability</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>{note}")
 
 

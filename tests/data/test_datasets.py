@@ -113,7 +113,7 @@ def fails(name, root, *words):
 
 
 def test_unknown_name_suggests_the_nearest():
-    fails("esc-10", None, "'esc-10'", "did you mean esc10", "synth, esc10, esc50")
+    fails("esc-10", None, "'esc-10'", "did you mean esc10", "synth, clips, esc10, esc50")
     assert "did you mean" not in fails("urbansound", None, "expected one of")
 
 
@@ -652,6 +652,82 @@ def test_synth_incomplete_or_elsewhere(quick_synth, tmp_path):
     fails("synth", None, path.parent, "1 missing", path.name, "expected 400")
     (tmp_path / "empty").mkdir()
     fails("synth", tmp_path / "empty", tmp_path / "empty", "400 missing")
+
+
+# the clips that come with the package
+
+
+@pytest.fixture
+def copied_clips(tmp_path, monkeypatch):
+    shutil.copytree(datasets.CLIPS, tmp_path / "clips")
+    monkeypatch.setattr(datasets, "CLIPS", tmp_path / "clips")
+    return tmp_path / "clips"
+
+
+def test_bundled_clips_are_a_clip_table_of_real_sounds(monkeypatch, tmp_path):
+    monkeypatch.setenv("ACRNN_DATA", str(tmp_path / "nowhere"))  # they are never looked for
+    table = datasets.load("clips")
+    assert list(table) == datasets.COLUMNS and table.attrs == {"dataset": "clips", "archive": ""}
+    known = datasets.esc10_clips()
+    assert datasets.class_names(table) == datasets.class_names(known)
+    assert set(table["target"]) == set(range(10)) and 10 <= len(table) <= 20
+    for path in table["path"]:
+        wave = audio.read(path)
+        assert len(wave) > 4 * audio.SAMPLE_RATE and np.abs(wave).max() > 0
+    assert "19 from 19 recordings" in datasets.describe(table)
+
+
+def test_bundled_clips_are_credited_cc0_and_small():
+    table = datasets.load("clips")
+    assert set(table["licence"]) == {"CC0"}
+    assert (table["author"].str.len() > 0).all()
+    assert table["url"].str.fullmatch(r"https://freesound\.org/people/\S+/sounds/\d+/").all()
+    assert sum(os.path.getsize(path) for path in table["path"]) <= 2_000_000
+
+
+def test_bundled_clips_follow_the_rule_and_not_an_answer():
+    table = datasets.load("clips")
+    free = datasets.esc10_clips().query("licence == 'CC0'")
+    for target, chosen in table.groupby("target"):
+        of_class = free[free["target"] == target]
+        first = of_class[of_class["fold"] == of_class["fold"].min()].sort_values("file")
+        expected = first.drop_duplicates("source")["clip_id"].tolist()[:2]
+        assert chosen["clip_id"].tolist() == expected
+    assert set(table.query("fold != 1")["category"]) == {"sea_waves"}  # none is CC0 in fold 1
+
+
+def test_a_changed_missing_or_strange_bundled_clip_is_named(copied_clips):
+    path = copied_clips / "1-30226-A.ogg"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    fails("clips", None, path, "another SHA-256", "1 of 19")
+    path.unlink()
+    fails("clips", None, copied_clips, "1 missing", path.name, "expected 19")
+    path.write_bytes(data)
+    (copied_clips / "mine.ogg").write_bytes(data)
+    fails("clips", None, "1 strange", "mine.ogg")
+    shutil.rmtree(copied_clips)
+    fails("clips", None, copied_clips, "not here", "install the package again")
+
+
+def test_bundled_clips_have_no_other_folder(tmp_path):
+    fails("clips", tmp_path, f"--data {tmp_path}", "comes with the package", "expected no folder")
+
+
+def test_the_wheel_holds_the_bundled_clips():
+    import tomllib
+
+    settings = tomllib.loads((tools.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["acrnn_lib"]
+    package = datasets.ASSETS.parent
+    packed = {path for pattern in patterns for path in package.glob(pattern)}
+    assert {Path(path) for path in datasets.load("clips")["path"]} <= packed
+
+
+def test_the_tool_copies_the_bundled_clips(original_esc10, tmp_path):
+    tools.tool("make_clips").write(original_esc10, tmp_path / "clips")
+    made = {path.name: path.read_bytes() for path in (tmp_path / "clips").iterdir()}
+    assert made == {path.name: path.read_bytes() for path in datasets.CLIPS.iterdir()}
 
 
 # the package's table of ESC-10

@@ -4,7 +4,7 @@ import io
 import re
 
 import ipywidgets
-import matplotlib
+import matplotlib.pyplot
 import numpy as np
 import pytest
 import soundfile
@@ -50,12 +50,26 @@ def test_the_answer_is_that_of_predict(tmp_path, predictor, monkeypatch, seconds
     assert ("shorter" in heard.note) == (seconds < 1.4)
 
 
-def test_a_sound_gets_player_picture_and_three_chances():
+def test_a_sound_gets_player_picture_and_three_probabilities():
+    matplotlib.pyplot.close("all")
     html = card("kettle.wav", as_file(TONE), "made <i>here</i>")
+    assert not matplotlib.pyplot.get_fignums(), "a notebook would show the picture twice"
     assert html.count("<audio") == 1 and html.count('<th scope="row"') == 3
     assert re.search(r'<img[^>]* alt="[^"]{20,}"', html)
     assert "kettle.wav" in html and "made <i>here</i>" in html and "Note" not in html
     assert not re.search(r'(src|href)="(?!data:)', html), "nothing from elsewhere"
+
+
+def test_a_line_follows_the_player_over_the_picture(predictor):
+    html = card("tone.wav", as_file(TONE), predictor=predictor)
+    start, span, seconds = (float(re.search(rf'data-{name}="([\d.]+)"', html)[1])
+                            for name in ("start", "span", "seconds"))
+    assert 0 < start < 20 < 70 < span < 100 - start
+    assert seconds == pytest.approx(5, abs=0.02)
+    # the script looks for the line in the player's parent
+    player = r'<div><audio controls onplay="[^"]+" onseeked="[^"]+" src="[^"]+"></audio>'
+    assert re.search(player + r'<div><div style="position:relative[^>]*><img [^>]*><div class="cur',
+                     html)
 
 
 @pytest.mark.parametrize("level", [0, 1e-5])
@@ -63,12 +77,12 @@ def test_silence_gets_no_name(level):
     buffer = io.BytesIO()
     soundfile.write(buffer, np.full(3 * 44100, float(level)), 44100, format="WAV", subtype="FLOAT")
     html = card("off.wav", buffer.getvalue())
-    assert "silence" in html and "<img" not in html and "fits best" not in html
+    assert "silence" in html and "<img" not in html and "Classified as" not in html
 
 
 def test_a_fifth_of_a_second_is_named_with_a_warning():
     html = card("short.wav", as_file(TONE[:8820]))
-    assert "fits best" in html and "shorter than a segment" in html and "(0.2 s)" in html
+    assert "Classified as" in html and "shorter than a segment" in html and "(0.2 s)" in html
 
 
 def test_of_ten_minutes_the_first_half_minute_is_used(monkeypatch):
@@ -112,7 +126,7 @@ def test_samples_that_are_not_finite_get_a_sentence():
 
 @pytest.mark.parametrize("name", ["noise.raw", "../../escape.wav", "a\0b.wav", "", "é" * 300])
 def test_any_name_is_only_a_name(name):
-    assert "fits best" in card(name, as_file(TONE))
+    assert "Classified as" in card(name, as_file(TONE))
     assert "no audio" in card(name, b"nothing")
 
 
@@ -129,7 +143,7 @@ def own():
 
 
 def test_examples_are_states_of_a_page(own):
-    assert "fits best" in own.view.value
+    assert "Classified as" in own.view.value
     own.controls["example"].value = NAME
     assert "silence" in own.view.value
     page = own.page()
@@ -155,7 +169,7 @@ def test_a_file_comes_in_pieces_from_the_browser(own, monkeypatch):
 def test_a_half_sent_file_does_not_spoil_the_next(own):
     own.recorder._take(None, {"name": "a", "part": 0, "parts": 2}, [b"RIFF"])
     own.recorder._take(None, {"name": "b", "part": 0, "parts": 1}, [as_file(TONE)])
-    assert "fits best" in own.view.value
+    assert "Classified as" in own.view.value
 
 
 def test_the_browser_gets_the_limits_and_a_script_that_needs_nothing_else(own):
