@@ -75,8 +75,11 @@ def as_markdown(root: Path | str = "results") -> str:
     Notebook: 07_result_tables
     """
     ours = _ours(root)
-    own, papers, fifty = (ours[key] for key in (
-        (ESC10, "paper", OWN), (ESC10, "paper", PAPERS), (COPY, "lite", OWN)))
+    wanted = (ESC10, "paper", OWN), (ESC10, "paper", PAPERS), (COPY, "lite", OWN)
+    for key in wanted:
+        if key not in ours:
+            raise results.ResultsError(f"{root}: no complete runs of {'/'.join(key)}")
+    own, papers, fifty = (ours[key] for key in wanted)
     ten, fifty_published = _published(ESC10)[0], _published("esc50")[0]
     runs = results.load(root)
     cost = copy_cost(runs).set_index(["experiment", "profile"]).loc[(OWN, "lite")]

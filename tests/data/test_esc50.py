@@ -70,7 +70,8 @@ def test_runs_and_tables(work):
 @pytest.mark.parametrize("name", ["07_result_tables", "08_confusion_matrices"])
 def test_notebooks(work, name):
     (work / "notebooks").mkdir(exist_ok=True)
-    (work / "results").mkdir(exist_ok=True)
+    shutil.copytree(ROOT / "results" / "coverage", work / "results" / "coverage",
+                    dirs_exist_ok=True)
     shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", work / "notebooks")
     reproduce.execute_one(work / "notebooks" / f"{name}.ipynb", work / f"{name}.ipynb",
                           {"DATASET": "esc50", "PROFILE": "smoke"})

@@ -5,6 +5,7 @@ import pytest
 
 from acrnn_lib import viz
 from acrnn_lib.evaluation import claims, headline, results, selection, tables
+from tests.evaluation.test_tables import make
 
 ROOT = "results"
 
@@ -47,3 +48,9 @@ def test_the_figure_has_published_values_without_and_ours_with_intervals():
     np.testing.assert_allclose(sorted(drawn), sorted(100 * table.accuracy))
     assert [len(ax.get_yticklabels()) for ax in panels] == [5, len(table) - 5]
     viz.results.plt.close(fig)
+
+
+def test_missing_runs_are_named(tmp_path):
+    make(tmp_path, "acrnn", 1)
+    with pytest.raises(results.ResultsError, match="no complete runs of esc10/paper/acrnn-plus"):
+        headline.as_markdown(tmp_path)
