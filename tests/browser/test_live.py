@@ -158,7 +158,7 @@ def test_explorer_in_jupyterlab(lab, watched, name):
     if name.startswith("08"):
         cell = page.locator(".widget-gridbox button", has_text="1").last  # the first is chosen now
         changes(page, cell.click)
-    if name.startswith("09"):
+    if name.startswith(("09", "13")):
         follow_the_sound(page)
     if name.startswith("13"):
         give_sounds(page)
