@@ -309,6 +309,7 @@ def largest_confusions(runs: list[results.Run], most: int = 10) -> pd.DataFrame:
         count, share : predictions of it, and their share of the true class's
         back, back_share : those of the other direction
         recordings : that the wrong predictions of both directions were made for
+        clip, probability : of the first direction's prediction with the highest probability
 
     Notebook: 08_confusion_matrices
     """
@@ -317,15 +318,18 @@ def largest_confusions(runs: list[results.Run], most: int = 10) -> pd.DataFrame:
     clips = np.maximum(counts.sum(axis=1), 1)
     long = results.predictions(same_folds(sorted(runs))[0])
     wrong = long[~long["correct"]]
+    wrong = wrong.assign(sure=wrong.filter(regex=r"^p_\d+$").max(axis=1))
     pair = pd.DataFrame(np.sort(wrong[["target", "predicted"]]), wrong.index)
     for (a, b), group in wrong.groupby([pair[0], pair[1]]):
         a, b = (a, b) if counts[a, b] >= counts[b, a] else (b, a)
+        first = group[group["target"] == a].sort_values("sure", kind="stable").iloc[-1]
         rows.append([names[a], names[b], family(names[a]), family(names[b]), counts[a, b],
                      counts[a, b] / clips[a], counts[b, a],
-                     counts[b, a] / clips[b], group["source"].nunique()])
+                     counts[b, a] / clips[b], group["source"].nunique(), first["clip_id"],
+                     first["sure"]])
     table = pd.DataFrame(rows, columns=[
         "truth", "predicted", "family", "family of predicted", "count", "share", "back",
-        "back_share", "recordings"])
+        "back_share", "recordings", "clip", "probability"])
     order = (table["count"] + table["back"]).sort_values(ascending=False, kind="stable").index
     return table.loc[order].head(most).reset_index(drop=True)
 

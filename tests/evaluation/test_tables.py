@@ -216,11 +216,12 @@ def test_recall_by_class_of_hand_counted_runs(root):
 
 
 def named(root, classes, answers):
-    """A run whose clip k is of the class answers[k][0] and taken for answers[k][1]; a recording
-    has two clips."""
+    """A run whose clip k is of the class answers[k][0] and taken for answers[k][1], the more surely
+    the larger k is; a recording has two clips."""
     n, c = len(answers), len(classes)
     truth, said = (np.array([classes.index(pair[k]) for pair in answers]) for k in (0, 1))
-    shares = np.where(np.arange(c) == said[:, None], 0.5, 0.5 / (c - 1))
+    sure = 0.5 + 0.01 * np.arange(n)[:, None]
+    shares = np.where(np.arange(c) == said[:, None], sure, (1 - sure) / (c - 1))
     table = pd.DataFrame({
         "filename": [f"{i}.wav" for i in range(n)],
         "clip_id": [f"1-{i // 2}-{'AB'[i % 2]}" for i in range(n)], "fold": 1, "target": truth,
@@ -254,9 +255,9 @@ def test_largest_confusions_count_both_directions(tmp_path):
     runs = [named(tmp_path, CLASSES, ANSWERS)]
     table = tables.largest_confusions(runs)
     assert table.values.tolist() == [
-        ["dog", "cow", "animals", "animals", 2, 2 / 4, 1, 1 / 2, 2],
-        ["rain", "dog", "natural", "animals", 1, 1 / 2, 1, 1 / 4, 2],
-        ["kettle", "rain", "", "natural", 1, 1 / 2, 0, 0, 1]]
+        ["dog", "cow", "animals", "animals", 2, 2 / 4, 1, 1 / 2, 2, "1-0-B", 0.51],
+        ["rain", "dog", "natural", "animals", 1, 1 / 2, 1, 1 / 4, 2, "1-3-B", 0.57],
+        ["kettle", "rain", "", "natural", 1, 1 / 2, 0, 0, 1, "1-4-B", 0.59]]
     assert len(tables.largest_confusions(runs, most=2)) == 2
     right = named(tmp_path / "right", CLASSES, [(name, name) for name in CLASSES])
     empty = tables.largest_confusions([right])
