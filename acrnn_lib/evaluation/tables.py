@@ -334,6 +334,18 @@ def largest_confusions(runs: list[results.Run], most: int = 10) -> pd.DataFrame:
     return table.loc[order].head(most).reset_index(drop=True)
 
 
+def confusions_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Format a table of `largest_confusions` for printing: counts with shares, families joined."""
+    rows = [[
+        row["truth"], row["predicted"],
+        " and ".join(filter(None, dict.fromkeys([row["family"], row["family of predicted"]]))),
+        f"{row['count']} ({row['share']:.1%})", f"{row['back']} ({row['back_share']:.1%})",
+        row["recordings"], row["clip"], row["probability"],
+    ] for row in table.to_dict("records")]
+    return pd.DataFrame(rows, columns=["truth", "predicted", "families", "there", "back",
+                                       "recordings", "clip", "probability"])
+
+
 def as_json(runs: list[results.Run]) -> str:
     """The JSON object of `report --json`; accuracies from 0 to 1."""
     keys = ["dataset", "profile", "experiment", "seeds", "folds", "clips", "accuracy"]

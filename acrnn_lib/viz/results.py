@@ -205,7 +205,7 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
 
 def _recall_dots(frame, ax, title):
     """A row per class, the lowest recall at the top."""
-    fig, ax = axes(ax, (7.5, 0.17 * len(frame) + 1.2))
+    fig, ax = axes(ax, (7.5, 0.155 * len(frame) + 1.2))
     frame = 100 * frame.loc[frame.mean(axis=1).sort_values(kind="stable").index]
     of, rows = np.array([family(str(name)) for name in frame.index]), np.arange(len(frame))
     n_systems = frame.shape[1]

@@ -258,10 +258,14 @@ def test_largest_confusions_count_both_directions(tmp_path):
         ["dog", "cow", "animals", "animals", 2, 2 / 4, 1, 1 / 2, 2, "1-0-B", 0.51],
         ["rain", "dog", "natural", "animals", 1, 1 / 2, 1, 1 / 4, 2, "1-3-B", 0.57],
         ["kettle", "rain", "", "natural", 1, 1 / 2, 0, 0, 1, "1-4-B", 0.59]]
+    text = tables.confusions_text(table)
+    assert text.families.tolist() == ["animals", "natural and animals", "natural"]
+    assert (text.there[1], text.back[1], text["clip"][1]) == ("1 (50.0%)", "1 (25.0%)", "1-3-B")
     assert len(tables.largest_confusions(runs, most=2)) == 2
     right = named(tmp_path / "right", CLASSES, [(name, name) for name in CLASSES])
     empty = tables.largest_confusions([right])
     assert empty.empty and list(empty) == list(table)
+    assert list(tables.confusions_text(empty)) == list(text)
 
 
 def test_published_values_are_shares_with_a_source():
