@@ -34,6 +34,18 @@ ESC50_CLIPS, ESC50_FORMAT = 2000, (44100, 1, 220500)  # Hz, channels, samples pe
 ESC50_LICENCE = "CC BY-NC 3.0 (collection)"
 COPY_FORMAT = (16000, 1, 80000)
 COPIES = ("esc10-16k", "esc50-16k")  # both in one folder, that of esc50-16k
+FAMILIES = {  # of ESC-50's classes, as its README groups them; in the order of targets
+    "animals": "dog rooster pig cow frog cat hen insects sheep crow",
+    "natural": "rain sea_waves crackling_fire crickets chirping_birds water_drops wind "
+               "pouring_water toilet_flush thunderstorm",
+    "human": "crying_baby sneezing clapping breathing coughing footsteps laughing brushing_teeth "
+             "snoring drinking_sipping",
+    "interior": "door_wood_knock mouse_click keyboard_typing door_wood_creaks can_opening "
+                "washing_machine vacuum_cleaner clock_alarm clock_tick glass_breaking",
+    "urban": "helicopter chainsaw siren car_horn engine train church_bells airplane fireworks "
+             "hand_saw",
+}
+_FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names.split()}
 _META = dict(filename=str, fold=int, target=int, category=str, esc10=bool, src_file=str, take=str)
 
 
@@ -111,6 +123,14 @@ def _record(folder):
 def class_names(table: pd.DataFrame) -> list[str]:
     """Return the category names of a clip table, in the order of their targets."""
     return table.drop_duplicates("target").sort_values("target")["category"].tolist()
+
+
+def family(category: str) -> str:
+    """Return the family of ESC-50 that a class belongs to, a key of FAMILIES; "" for other classes.
+
+    Notebook: 08_confusion_matrices
+    """
+    return _FAMILY_OF.get(category, "")
 
 
 def folds(table: pd.DataFrame) -> list[int]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import EXPERIMENTS, dataset_label, original
+from ..data.datasets import family
 from . import metrics, results
 from .results import ResultsError
 
@@ -250,6 +251,130 @@ def recall(runs: list[results.Run]) -> pd.DataFrame:
         name = experiment + mark(same_folds(group)[1])
         columns[name] = pd.Series(metrics.recall(matrix), matrix.columns)
     return pd.DataFrame(columns).rename_axis("class")
+
+
+def recall_by_class(runs: list[results.Run]) -> pd.DataFrame:
+    """Recall with its interval, and precision, of each class.
+
+    Parameters
+    ----------
+    runs : list of Run
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per dataset, profile, experiment and class, in the order of the classes.
+        coverage : see `same_folds`
+        clips, recordings : counts
+        recall, lo, hi : 0 to 1, with the 95 % interval over recordings and seeds
+        precision : 0 to 1; NaN for a class that is never predicted
+
+    Notebook: 08_confusion_matrices
+    """
+    return _recall_of(runs, "class", str, "precision", lambda matrix: pd.Series(
+        metrics.recall(matrix.T), matrix.columns.astype(str)))
+
+
+def recall_by_family(runs: list[results.Run]) -> pd.DataFrame:
+    """Recall with its interval of each family of ESC-50's classes, see `datasets.family`.
+
+    Parameters
+    ----------
+    runs : list of Run
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per dataset, profile, experiment and family, as `recall_by_class`; classes of no
+        family are left out.
+        errors_inside : share of the wrong predictions that are classes of the same family; NaN
+        without errors
+
+    Notebook: 08_confusion_matrices
+    """
+    return _recall_of(runs, "family", family, "errors_inside", _errors_inside)
+
+
+def _errors_inside(matrix):
+    wrong = matrix - np.diag(np.diag(matrix))
+    errors = wrong.rename_axis(None).groupby(family).sum().T.groupby(family).sum()
+    return pd.Series(np.diag(errors), errors.columns) / errors.sum()  # columns: of the truth
+
+
+def _recall_of(runs, kind, group_of, last, values_of):
+    """A row per experiment and group of classes.
+
+    group_of: name of a class -> its group or ""; values_of: confusion matrix -> the last column
+    """
+    rows = []
+    for key, heap in by_experiment(runs).items():
+        used, coverage = same_folds(heap)
+        correct, matrix = _correct(used), confusion(used)
+        target = results.predictions(used).drop_duplicates("clip_id").set_index("clip_id")["target"]
+        groups, ends = matrix.columns.map(group_of), values_of(matrix)
+        of_clip = groups[target[correct.index.get_level_values("clip_id")]]
+        for group in filter(None, dict.fromkeys(groups)):
+            if len(part := correct[of_clip == group]):
+                recordings = part.index.get_level_values("source").nunique()
+                rows.append([*key, coverage, group, len(part), recordings,
+                             *metrics.accuracy_interval(*_arrays(part)), ends[group]])
+    return pd.DataFrame(rows, columns=[
+        "dataset", "profile", "experiment", "coverage", kind, "clips", "recordings", "recall",
+        "lo", "hi", last])
+
+
+def largest_confusions(runs: list[results.Run], most: int = 10) -> pd.DataFrame:
+    """Pairs of classes with the most confusions in both directions, of one experiment.
+
+    Parameters
+    ----------
+    runs : list of Run
+    most : int
+        Number of rows.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per pair, ordered by the sum of both directions.
+        truth, predicted : the more frequent direction, each with its family ("": none)
+        count, share : predictions of it, and their share of the true class's
+        back, back_share : those of the other direction
+        recordings : that the wrong predictions of both directions were made for
+        clip, probability : of the first direction's prediction with the highest probability
+
+    Notebook: 08_confusion_matrices
+    """
+    matrix = confusion(runs)
+    counts, names, rows = matrix.to_numpy(), matrix.columns, []
+    clips = np.maximum(counts.sum(axis=1), 1)
+    long = results.predictions(same_folds(sorted(runs))[0])
+    wrong = long[~long["correct"]]
+    wrong = wrong.assign(sure=wrong.filter(regex=r"^p_\d+$").max(axis=1))
+    pair = pd.DataFrame(np.sort(wrong[["target", "predicted"]]), wrong.index)
+    for (a, b), group in wrong.groupby([pair[0], pair[1]]):
+        a, b = (a, b) if counts[a, b] >= counts[b, a] else (b, a)
+        first = group[group["target"] == a].sort_values("sure", kind="stable").iloc[-1]
+        rows.append([names[a], names[b], family(names[a]), family(names[b]), counts[a, b],
+                     counts[a, b] / clips[a], counts[b, a],
+                     counts[b, a] / clips[b], group["source"].nunique(), first["clip_id"],
+                     first["sure"]])
+    table = pd.DataFrame(rows, columns=[
+        "truth", "predicted", "family", "family of predicted", "count", "share", "back",
+        "back_share", "recordings", "clip", "probability"])
+    order = (table["count"] + table["back"]).sort_values(ascending=False, kind="stable").index
+    return table.loc[order].head(most).reset_index(drop=True)
+
+
+def confusions_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Format a table of `largest_confusions` for printing: counts with shares, families joined."""
+    rows = [[
+        row["truth"], row["predicted"],
+        " and ".join(filter(None, dict.fromkeys([row["family"], row["family of predicted"]]))),
+        f"{row['count']} ({row['share']:.1%})", f"{row['back']} ({row['back_share']:.1%})",
+        row["recordings"], row["clip"], row["probability"],
+    ] for row in table.to_dict("records")]
+    return pd.DataFrame(rows, columns=["truth", "predicted", "families", "there", "back",
+                                       "recordings", "clip", "probability"])
 
 
 def as_json(runs: list[results.Run]) -> str:

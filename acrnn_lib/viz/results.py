@@ -11,11 +11,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from scipy.stats import binom
 
 from ..config import dataset_label
+from ..data.datasets import FAMILIES, family
 from ..evaluation import results
 from .sounds import PALETTE, axes
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vP*X<>"
 MOST_MARKERS = 8  # more cannot be told apart in a legend
+MOST_COUNTED = 20  # classes; more have no room for numbers in their cells
+# of each family of ESC-50: colours that keep apart for all eyes, and in grey by their markers
+FAMILY_STYLE = dict(zip(("", *FAMILIES), zip(
+    (*(PALETTE[k] for k in (3, 2, 0, 4, 1)), "0.25"), "XosD^v", strict=True), strict=True))
 
 
 def accuracies(summary: "pd.DataFrame", ax: Axes | None = None,
@@ -138,12 +144,15 @@ def _intervals(columns, names, ax, marker, colour):
 
 def confusion(frame: "pd.DataFrame", ax: Axes | None = None,
               title: str | None = None) -> tuple[Figure, Axes]:
-    """Draw a confusion matrix as a heat map of counts: rows truth, columns prediction.
+    """Draw a confusion matrix as a heat map: rows truth, columns prediction.
+
+    Up to 20 classes have their counts in the cells. More are drawn as shares of the true class,
+    ordered by the families of ESC-50, whose borders are drawn; empty cells stay white.
 
     Parameters
     ----------
     frame : pd.DataFrame, shape (C, C), int
-        Of ``tables.confusion``; counts are written in the cells of up to 20 classes.
+        Of ``tables.confusion``.
     ax : Axes, optional
     title : str, optional
 
@@ -153,14 +162,48 @@ def confusion(frame: "pd.DataFrame", ax: Axes | None = None,
 
     Notebook: 08_confusion_matrices
     """
+    if len(frame) > MOST_COUNTED:
+        return _confusion_shares(frame, ax, title)
     fig, ax = axes(ax, (0.62 * len(frame) + 2, 0.55 * len(frame) + 1.4))
-    engine, counted = fig.get_layout_engine(), len(frame) <= 20
+    engine = fig.get_layout_engine()
     fig.set_layout_engine("none")  # seaborn draws the whole figure each time: no need to lay it out
-    sns.heatmap(frame, annot=counted, fmt="d", cmap="cividis", linewidths=0.5, ax=ax,
-                cbar=not counted, cbar_kws={"label": "clips"})
+    sns.heatmap(frame, annot=True, fmt="d", cmap="cividis", linewidths=0.5, ax=ax, cbar=False)
     fig.set_layout_engine(engine)
     ax.set(xlabel="predicted", ylabel=frame.index.name or "truth", title=title)
     ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
+    return fig, ax
+
+
+def _confusion_shares(frame, ax, title):
+    of = [family(str(name)) for name in frame.columns]
+    order = sorted(range(len(of)), key=lambda k: list(FAMILY_STYLE).index(of[k]))
+    names, of = [str(frame.columns[k]) for k in order], [of[k] for k in order]
+    counts = frame.to_numpy(float)[np.ix_(order, order)]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    fig, ax = axes(ax, (0.165 * len(names) + 1.6, 0.165 * len(names) + 1.3))
+    # by the square root, else a confusion of some percent could not be told from none
+    image = ax.imshow(np.ma.masked_equal(shares, 0), cmap="rocket_r", norm=PowerNorm(0.5, 0, 1))
+    ax.set(xlabel="predicted", ylabel=frame.index.name or "truth")
+    ax.set_title(title, pad=20 if any(of) else None)
+    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=9)
+    ax.set_yticks(range(len(names)), names, fontsize=9)
+    ax.tick_params(length=0)
+    ax.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
+    ax.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
+    ax.grid(which="minor", color="0.93", linewidth=0.5)
+    ax.tick_params(which="minor", length=0)
+    ax.set_axisbelow(True)
+    starts = [k for k in range(len(of)) if k == 0 or of[k] != of[k - 1]]
+    for start, stop in zip(starts, [*starts[1:], len(of)], strict=True):
+        ax.text((start + stop - 1) / 2, -1, of[start], ha="center", va="bottom", fontsize=10,
+                fontweight="bold", color=FAMILY_STYLE[of[start]][0])
+        if start:
+            ax.axhline(start - 0.5, color="0.25", linewidth=0.9)
+            ax.axvline(start - 0.5, color="0.25", linewidth=0.9)
+    ticks = (0.025, 0.1, 0.25, 0.5, 1)
+    bar = fig.colorbar(image, ax=ax, shrink=0.5, aspect=28, pad=0.015, ticks=ticks,
+                       label="share of the true class's clips")
+    bar.ax.set_yticklabels([f"{100 * tick:g} %" for tick in ticks])
     return fig, ax
 
 
@@ -168,7 +211,8 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
             title: str | None = None) -> tuple[Figure, Axes]:
     """Draw the recall of each class in percent, a marker per system.
 
-    Equal recalls are drawn side by side; more than eight systems are drawn as a heat map.
+    Equal recalls are drawn side by side; more than eight systems are drawn as a heat map. More than
+    20 classes are sorted by their mean recall, with a colour per family of ESC-50.
 
     Parameters
     ----------
@@ -186,6 +230,8 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
     n_systems = frame.shape[1]
     if n_systems > MOST_MARKERS:
         return _recall_map(frame, ax, title)
+    if len(frame) > MOST_COUNTED:
+        return _recall_dots(frame, ax, title)
     fig, ax = axes(ax, (8, len(frame) * max(0.4, 0.07 * n_systems) + 1.4))
     long = (100 * frame).rename_axis("class").reset_index().melt(
         "class", value_name="recall", var_name="system")
@@ -198,12 +244,38 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
     return fig, ax
 
 
+def _recall_dots(frame, ax, title):
+    """A row per class, the lowest recall at the top."""
+    fig, ax = axes(ax, (7.5, 0.155 * len(frame) + 1.2))
+    frame = 100 * frame.loc[frame.mean(axis=1).sort_values(kind="stable").index]
+    of, rows = np.array([family(str(name)) for name in frame.index]), np.arange(len(frame))
+    n_systems = frame.shape[1]
+    ax.hlines(rows, frame.min(axis=1) if n_systems > 1 else 0, frame.max(axis=1), color="0.85",
+              linewidth=1, zorder=1)
+    for name in sorted(set(of), key=list(FAMILY_STYLE).index):
+        colour, marker = FAMILY_STYLE[name]
+        for k, system in enumerate(frame.columns):
+            ax.scatter(frame[system][of == name], rows[of == name] + 0.5 * (k + 0.5) / n_systems
+                       - 0.25, color=colour, s=30, marker=MARKERS[k] if n_systems > 1 else marker,
+                       label=name or "other" if k == 0 else None)
+    for k, system in enumerate(frame.columns if n_systems > 1 else ()):
+        ax.scatter([], [], facecolor="none", edgecolor="0.25", marker=MARKERS[k], label=system)
+    label = "recall (%)" if n_systems > 1 else f"recall of {frame.columns[0]} (%)"
+    ax.set(xlabel=label, ylabel="", title=title, xlim=(-1.5, 103),
+           ylim=(len(frame) - 0.4, -0.6))
+    ax.set_yticks(rows, frame.index, fontsize=9)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", alpha=0.3)
+    ax.legend(loc="lower left", fontsize=9, frameon=True)
+    return fig, ax
+
+
 def _recall_map(frame, ax, title):
     fig, ax = axes(ax, (0.5 * frame.shape[1] + 2, 0.42 * len(frame) + 2))
     engine = fig.get_layout_engine()
     fig.set_layout_engine("none")  # as for confusion
-    sns.heatmap(100 * frame, annot=len(frame) <= 20, fmt=".0f", cmap="cividis", linewidths=0.5,
-                annot_kws={"fontsize": 8}, cbar_kws={"label": "recall (%)"}, ax=ax)
+    sns.heatmap(100 * frame, annot=len(frame) <= MOST_COUNTED, fmt=".0f", cmap="cividis",
+                linewidths=0.5, annot_kws={"fontsize": 8}, cbar_kws={"label": "recall (%)"}, ax=ax)
     fig.set_layout_engine(engine)
     ax.set(xlabel="", ylabel="", title=title)
     ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")

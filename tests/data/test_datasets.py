@@ -751,6 +751,21 @@ def test_esc10_package_table():
     assert (table[["title", "author", "url"]] != "").all(axis=None)
 
 
+def test_families_are_tens_of_targets():
+    """The copy's file names have the targets, ESC-10's credits the names of ten of the classes."""
+    files = pd.read_csv(datasets.ASSETS / "esc50_16k.csv")["filename"]
+    clips = files.str.extract(r"^(?P<clip_id>.+)-(?P<target>\d+)\.wav$").astype({"target": int})
+    order = [name for names in datasets.FAMILIES.values() for name in names.split()]
+    assert len(set(order)) == len(order) == clips["target"].nunique() == 50
+    known = datasets.esc10_clips()[["clip_id", "category"]].merge(clips, on="clip_id")
+    assert len(known) == 400
+    assert [order[target] for target in known["target"]] == known["category"].tolist()
+    assert [list(datasets.FAMILIES).index(datasets.family(name)) for name in order] == [
+        target // 10 for target in range(50)]
+    assert [len(names.split()) for names in datasets.FAMILIES.values()] == [10] * 5
+    assert datasets.family("kettle") == ""
+
+
 @pytest.fixture
 def original_esc10(esc10_root):
     if not (esc10_root / FOLDERS[0]).is_dir():

@@ -201,6 +201,74 @@ def test_confusion_and_recall_are_counted_over_seeds(root):
     assert tables.recall(runs)["acrnn"].to_dict() == {"dog": 17 / 20, "rain": 19 / 20}
 
 
+def test_recall_by_class_of_hand_counted_runs(root):
+    table = tables.recall_by_class(results.load(root))
+    dog, rain = table[table["experiment"] == "acrnn"].to_dict("records")
+    assert (dog["class"], dog["clips"], dog["recordings"]) == ("dog", 10, 10)
+    assert (dog["recall"], rain["recall"]) == (17 / 20, 19 / 20)
+    assert (dog["precision"], rain["precision"]) == (17 / 18, 19 / 22)
+    right = np.ones((2, 10))
+    right[0, :2] = right[1, 0] = 0
+    assert (dog["recall"], dog["lo"], dog["hi"]) == pytest.approx(
+        metrics.accuracy_interval(right, np.arange(10)))
+    noaug = table[table["experiment"] == "acrnn-noaug"]
+    assert set(noaug["coverage"]) == {"only folds 1,2"} and noaug["clips"].tolist() == [4, 4]
+    assert tables.recall_by_class([]).empty and "precision" in tables.recall_by_class([])
+
+
+def named(root, classes, answers):
+    """A run whose clip k is of the class answers[k][0] and taken for answers[k][1], the more surely
+    the larger k is; a recording has two clips."""
+    n, c = len(answers), len(classes)
+    truth, said = (np.array([classes.index(pair[k]) for pair in answers]) for k in (0, 1))
+    sure = 0.5 + 0.01 * np.arange(n)[:, None]
+    shares = np.where(np.arange(c) == said[:, None], sure, (1 - sure) / (c - 1))
+    table = pd.DataFrame({
+        "filename": [f"{i}.wav" for i in range(n)],
+        "clip_id": [f"1-{i // 2}-{'AB'[i % 2]}" for i in range(n)], "fold": 1, "target": truth,
+        **{f"p_{k}": shares[:, k] for k in range(c)}})
+    folder = results.run_folder(root, "esc50-16k", "lite", "knn", 0, 1)
+    results.append_history(folder, {"epoch": 1, "loss": 1.0})
+    return results.write(folder, table, {"config_hash": "k", "classes": classes})
+
+
+CLASSES = ["rain", "dog", "cow", "kettle"]
+ANSWERS = [("dog", "cow"), ("dog", "cow"), ("dog", "rain"), ("dog", "dog"), ("cow", "cow"),
+           ("cow", "dog"), ("rain", "rain"), ("rain", "dog"), ("kettle", "kettle"),
+           ("kettle", "rain")]
+
+
+def test_recall_by_family_of_hand_counted_runs(tmp_path):
+    table = tables.recall_by_family([named(tmp_path, CLASSES, ANSWERS)]).set_index("family")
+    assert list(table.index) == ["natural", "animals"], "a class of no family is left out"
+    animals = table.loc["animals"]
+    assert (animals["clips"], animals["recordings"], animals["recall"]) == (6, 3, 2 / 6)
+    expected = metrics.accuracy_interval([0, 0, 0, 1, 1, 0], [0, 0, 1, 1, 2, 2])
+    assert (animals["recall"], animals["lo"], animals["hi"]) == pytest.approx(expected)
+    assert animals["errors_inside"] == 3 / 4 and table["errors_inside"]["natural"] == 0
+    right = named(tmp_path / "right", CLASSES, [(name, name) for name in CLASSES])
+    assert tables.recall_by_family([right])["errors_inside"].isna().all()
+    empty = tables.recall_by_family([])
+    assert empty.empty and {"family", "recall", "errors_inside"} <= set(empty)
+
+
+def test_largest_confusions_count_both_directions(tmp_path):
+    runs = [named(tmp_path, CLASSES, ANSWERS)]
+    table = tables.largest_confusions(runs)
+    assert table.values.tolist() == [
+        ["dog", "cow", "animals", "animals", 2, 2 / 4, 1, 1 / 2, 2, "1-0-B", 0.51],
+        ["rain", "dog", "natural", "animals", 1, 1 / 2, 1, 1 / 4, 2, "1-3-B", 0.57],
+        ["kettle", "rain", "", "natural", 1, 1 / 2, 0, 0, 1, "1-4-B", 0.59]]
+    text = tables.confusions_text(table)
+    assert text.families.tolist() == ["animals", "natural and animals", "natural"]
+    assert (text.there[1], text.back[1], text["clip"][1]) == ("1 (50.0%)", "1 (25.0%)", "1-3-B")
+    assert len(tables.largest_confusions(runs, most=2)) == 2
+    right = named(tmp_path / "right", CLASSES, [(name, name) for name in CLASSES])
+    empty = tables.largest_confusions([right])
+    assert empty.empty and list(empty) == list(table)
+    assert list(tables.confusions_text(empty)) == list(text)
+
+
 def test_published_values_are_shares_with_a_source():
     table = claims.published()
     assert list(table.columns) == ["system", "experiment", "dataset", "accuracy", "rule", "source"]

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from acrnn_lib import viz
+from acrnn_lib.data import datasets
 from acrnn_lib.evaluation import claims, metrics, results, tables
 
 
@@ -100,4 +101,69 @@ def test_many_systems_become_a_map_with_every_recall_in_its_cell():
     assert [text.get_text() for text in ax.texts] == written
     assert [t.get_text() for t in ax.get_xticklabels()] == list(frame.columns)
     assert ax.get_title() == "nine" and len(ax.figure.axes) == 2  # the map and its colour bar
+    plt.close("all")
+
+
+def fifty():
+    """A confusion matrix of ESC-50's classes in the order of the alphabet: 30 to 40 of 40 right,
+    the others taken for the next class."""
+    names = sorted(" ".join(datasets.FAMILIES.values()).split())
+    right = 30 + np.arange(50) % 11
+    counts = np.diag(right) + np.roll(np.diag(40 - right), 1, axis=1)
+    return pd.DataFrame(counts, pd.Index(names, name="truth"), names)
+
+
+def test_fifty_classes_are_ordered_by_family_and_drawn_as_shares():
+    frame = fifty()
+    fig, ax = viz.confusion(frame, title="fifty")
+    fig.canvas.draw()
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == [text.get_text() for text in ax.get_xticklabels()]
+    assert sorted(labels) == list(frame) and [datasets.family(name) for name in labels] == [
+        name for name in datasets.FAMILIES for _ in range(10)]
+    drawn = ax.images[0].get_array()
+    expected = frame.loc[labels, labels].to_numpy() / 40
+    np.testing.assert_allclose(drawn.filled(0), expected)
+    assert drawn.mask.sum() == (expected == 0).sum() > 2300, "empty cells stay white"
+    for lines in (0, 1):  # horizontal and vertical
+        at = [line.get_xydata()[0, 1 - lines] for line in ax.lines[lines::2]]
+        assert at == [9.5, 19.5, 29.5, 39.5]
+    assert [text.get_text() for text in ax.texts] == list(datasets.FAMILIES)
+    assert ax.get_title() == "fifty" and "share" in fig.axes[1].get_ylabel()
+    tall = min(text.get_window_extent().height for text in ax.get_yticklabels())
+    apart = np.ptp(ax.transData.transform([(0, 0), (0, 1)])[:, 1])
+    assert tall < 1.3 * apart and fig.get_size_inches().max() < 11, "names that can be read"
+    plt.close("all")
+
+
+def test_many_classes_without_families_are_drawn_without_borders():
+    names = [f"class {k}" for k in range(21)]
+    _, ax = viz.confusion(pd.DataFrame(np.eye(21, dtype=int), names, names))
+    assert not ax.lines and [text.get_text() for text in ax.get_xticklabels()] == names
+    assert not any(text.get_text() for text in ax.texts)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("systems", [["acrnn"], ["acrnn", "knn"]])
+def test_recalls_of_fifty_classes_are_sorted_and_coloured_by_family(systems):
+    counts = fifty()
+    recall = pd.Series(metrics.recall(counts), list(counts))
+    frame = pd.DataFrame({name: recall / (1 + k) for k, name in enumerate(systems)})
+    fig, ax = viz.recalls(frame)
+    fig.canvas.draw()
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert recall[labels].is_monotonic_increasing and ax.get_ylim()[0] > ax.get_ylim()[1]
+    seen, colours = [], {}
+    for spots in ax.collections[1:]:  # the first are the lines
+        for x, y in spots.get_offsets():
+            name = labels[round(y)]
+            seen.append((name, round(x, 6)))
+            colours.setdefault(datasets.family(name), set()).add(tuple(spots.get_facecolor()[0]))
+    assert sorted(seen) == sorted((name, round(100 * share, 6)) for column in frame
+                                  for name, share in frame[column].items())
+    assert all(len(found) == 1 for found in colours.values())
+    assert len(set.union(*colours.values())) == 5
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == [*datasets.FAMILIES, *(systems if len(systems) > 1 else ())]
+    assert ("acrnn" in ax.get_xlabel()) == (len(systems) == 1)
     plt.close("all")
