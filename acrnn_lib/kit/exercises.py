@@ -18,6 +18,7 @@ import numpy as np
 
 NUMBER, WHOLE, TEXT = "a number", "a whole number", "a text"
 NUMBERS, TEXTS, FUNCTION = "an array of numbers", "a list of texts", "a function"
+NAMES, PATH = "a dict of texts", "the path of a file as text"
 
 
 class NotRight(AssertionError):
@@ -32,8 +33,11 @@ class NotRight(AssertionError):
         return [f"Not yet. {self}"]
 
 
-class _Untouched(Exception):
-    """A function that still returns None: nothing to judge yet."""
+class Untouched(Exception):
+    """Nothing to judge yet, such as a function that still returns None; the hint is printed.
+
+    Notebook: 00_start_here
+    """
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Exercise:
     Attributes
     ----------
     kind : str
-        NUMBER, WHOLE, TEXT, NUMBERS, TEXTS or FUNCTION.
+        NUMBER, WHOLE, TEXT, PATH, NUMBERS, TEXTS, NAMES or FUNCTION.
     hint : str
         Printed while the exercise is untouched.
     judge : callable
@@ -91,7 +95,7 @@ def check(asked: Exercise, answer: Any, *given: Any) -> None:
     try:
         said = "Hint: " + asked.hint if answer is None else asked.judge(
             _read(answer, asked.kind), *given)
-    except _Untouched:
+    except Untouched:
         said = "Hint: " + asked.hint
     except NotRight:
         raise
@@ -105,7 +109,10 @@ def _read(answer, kind):
     """The answer as text, list, function, float, int or array; NotRight for another kind."""
     if kind == FUNCTION and inspect.isfunction(answer):
         return _watched(answer)
-    if kind == TEXT and isinstance(answer, str):
+    if (kind in (TEXT, PATH) and isinstance(answer, str)) or (
+            kind == PATH and isinstance(answer, Path)) or (
+            kind == NAMES and isinstance(answer, dict) and answer
+            and all(isinstance(value, str | None) for value in answer.values())):
         return answer
     if kind == TEXTS and isinstance(answer, list | tuple | set) and answer and all(
             isinstance(part, str) for part in answer):
@@ -133,7 +140,7 @@ def _watched(function):
             raise NotRight(f"Your function {function.__name__} raised {type(error).__name__}: "
                            f"{error}") from None
         if value is None:
-            raise _Untouched
+            raise Untouched
         return value
     return call
 

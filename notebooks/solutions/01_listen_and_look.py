@@ -21,3 +21,7 @@ def my_crest(wave):
 # %% n01-41 wrong
 def my_crest(wave):
     return 20 * np.log10(np.abs(wave).max() / np.mean(np.abs(wave)))
+
+# %% n01-41 wrong
+def my_crest(wave):
+    return 20 * np.log10(np.max(wave) / np.sqrt(np.mean(wave**2)))  # of waves that point upwards

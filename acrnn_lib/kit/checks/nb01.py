@@ -1,0 +1,58 @@
+"""Checks of notebook 01.
+
+Notebook: 01_listen_and_look
+"""
+
+import numpy as np
+
+from ..exercises import FUNCTION, NAMES, TEXT, NotRight, Untouched, exercise
+
+
+@exercise(NAMES, "thin upright lines at equal distances; a pitch that glides; a texture that never "
+          "changes; a dense, regular beat. Backgrounds, pauses and silence are there to mislead.")
+def read_four_pictures(names, clips):
+    """The classes of four pictures, A to D, of a table of clips."""
+    truth = dict(zip("ABCD", clips.category, strict=True))
+    if names.keys() != truth.keys():
+        raise NotRight(f"Found the letters {', '.join(map(str, names))}, expected A, B, C and D.")
+    wrong = [letter for letter in truth if names[letter] not in (None, truth[letter])]
+    if None in names.values() and not wrong:
+        raise Untouched
+    if wrong:
+        raise NotRight(f"{4 - len(wrong)} of 4. Look again at {', '.join(wrong)}.")
+    return "All four. You can read spectrograms."
+
+
+@exercise(TEXT, "table.source.value_counts() sorts recordings by their number of clips.")
+def several_clips(source, table):
+    """A recording from which at least two clips of the table were cut."""
+    found = table[table.source == source]
+    if not len(found):
+        raise NotRight(f"There is no recording {source!r}; a source is the middle of a clip_id.")
+    if len(found) < 2:
+        raise NotRight(f"Only one clip was cut from recording {source}.")
+    return f"Right: {', '.join(found.clip_id)}, all in fold {found.fold.iloc[0]}."
+
+
+def _waves():
+    """Waves by name, and their crest factors in dB."""
+    at = np.arange(4410)
+    clicks = np.where(at % 441 == 0, 1.0, 0.0)
+    return {"a sine": (np.sin(2 * np.pi * at / 441), 3.01),
+            "a square wave": (np.sign(np.sin(2 * np.pi * (at + 0.5) / 441)), 0.0),
+            "clicks": (clicks, 26.44), "clicks, half as loud": (clicks / 2, 26.44),
+            "clicks downwards": (-clicks, 26.44)}
+
+
+@exercise(FUNCTION, "np.abs(wave).max() and np.sqrt(np.mean(wave**2)).")
+def crest_factor(my_crest):
+    """The largest absolute value over the root mean square, in dB."""
+    for name, (wave, right) in _waves().items():
+        with np.errstate(all="ignore"):
+            mine = float(my_crest(wave))
+        if np.isclose(mine, right / 2, atol=0.01) and right:
+            raise NotRight(f"{name}: {mine:.2f} dB is half of it: amplitudes take 20 log10, not "
+                           "10.")
+        if not np.isclose(mine, right, atol=0.01):
+            raise NotRight(f"{name}: found {mine:.2f} dB, expected {right:.2f} dB.")
+    return "Right. It does not depend on the level, only on the shape of the wave."
