@@ -9,21 +9,18 @@ my_least = 0.5
 
 # %% n13-27
 surest = tested.filter(regex=r"^p_\d+$").max(axis=1)
-my_answered = (surest >= 0.7).mean()
-my_right = tested.correct[surest >= 0.7].mean()
+my_shares = [(surest >= 0.7).mean(), tested.correct[surest >= 0.7].mean()]
 
 # %% n13-27 wrong
 surest = tested.filter(regex=r"^p_\d+$").max(axis=1)
-my_answered = (surest >= 0.7).mean()
-my_right = ((surest >= 0.7) & tested.correct).mean()
+my_shares = [(surest >= 0.7).mean(), ((surest >= 0.7) & tested.correct).mean()]
 
 # %% n13-27 wrong
 surest = tested.filter(regex=r"^p_\d+$").max(axis=1)
-my_answered = tested.correct[surest >= 0.7].mean()
-my_right = (surest >= 0.7).mean()
+my_shares = [tested.correct[surest >= 0.7].mean(), (surest >= 0.7).mean()]
 
 # %% n13-27 wrong
-my_answered, my_right = 0.5, tested.correct.mean()
+my_shares = [0.5, tested.correct.mean()]
 
 # %% n13-30
 def my_folds(folder_table):
