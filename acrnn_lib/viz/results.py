@@ -37,6 +37,8 @@ def accuracies(summary: "pd.DataFrame", ax: Axes | None = None,
                title: str | None = None) -> tuple[Figure, Axes]:
     """Draw the accuracy of each experiment with its 95 % interval, in percent.
 
+    Rows that do not rest on all folds say so.
+
     Parameters
     ----------
     summary : pd.DataFrame
@@ -52,8 +54,8 @@ def accuracies(summary: "pd.DataFrame", ax: Axes | None = None,
 
     Notebook: 07_result_tables
     """
-    names = [f"{r.experiment} ({dataset_label(r.dataset)}, {r.profile}, "
-             f"{r.folds} of {r.all_folds} folds)"
+    names = [f"{r.experiment} ({dataset_label(r.dataset)}, {r.profile}"
+             + (f", {r.folds} of {r.all_folds} folds)" if r.folds < r.all_folds else ")")
              for r in summary.itertuples()]
     fig, ax = _intervals(summary[["accuracy", "lo", "hi"]], names, ax, "o", PALETTE[0])
     for k, (label, share) in enumerate((published or {}).items()):
@@ -132,7 +134,8 @@ def headline(table: "pd.DataFrame", title: str | None = None) -> tuple[Figure, n
 
 def _intervals(columns, names, ax, marker, colour):
     """A row per name, from the top down: value, lower and upper end, shares drawn as percent."""
-    fig, ax = axes(ax, (8, 1.2 + 0.5 * len(names)))
+    width = 8 + 0.1 * max(0, max(map(len, names), default=0) - 30)  # long names need room
+    fig, ax = axes(ax, (width, 1.2 + 0.5 * len(names)))
     rows, values = np.arange(len(names))[::-1], 100 * columns.to_numpy(float)
     ax.errorbar(values[:, 0], rows, xerr=np.abs(values[:, 1:] - values[:, :1]).T, fmt=marker,
                 color=colour, capsize=4)
@@ -246,7 +249,7 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
 
 def _recall_dots(frame, ax, title):
     """A row per class, the lowest recall at the top."""
-    fig, ax = axes(ax, (7.5, 0.155 * len(frame) + 1.2))
+    fig, ax = axes(ax, (8, 0.155 * len(frame) + 1.2))
     frame = 100 * frame.loc[frame.mean(axis=1).sort_values(kind="stable").index]
     of, rows = np.array([family(str(name)) for name in frame.index]), np.arange(len(frame))
     n_systems = frame.shape[1]
@@ -266,7 +269,7 @@ def _recall_dots(frame, ax, title):
     ax.set_yticks(rows, frame.index, fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
-    ax.legend(loc="lower left", fontsize=9, frameon=True)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
     return fig, ax
 
 

@@ -61,6 +61,10 @@ def test_points_stand_at_the_counted_values(runs):
     summary = tables.summary(runs)
     _, ax = viz.accuracies(summary)
     np.testing.assert_allclose(ax.lines[0].get_xdata(), 100 * summary.accuracy)
+    assert [text.get_text() for text in ax.get_yticklabels()] == [
+        f"{name} (esc10, lite, 2 of 5 folds)" for name in summary.experiment]
+    _, ax = viz.accuracies(summary.assign(folds=5, dataset="esc50-16k"))
+    assert ax.get_yticklabels()[0].get_text() == "acrnn (esc50-16k (16 kHz, 8-bit copy), lite)"
     plt.close("all")
 
 
