@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -25,6 +26,8 @@ from . import book, exercises
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
 BOOK = "book"  # the last step's name for `only`
+FOLDED = 15  # lines: longer code is folded on a page of the book
+_IMPORTS = re.compile(r"(import|from) \w")
 
 
 class ReproduceError(RuntimeError):
@@ -304,8 +307,11 @@ def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
     (parts / "card.md").write_text(book.card(records), encoding="utf-8")
 
 
-def with_solutions(executed: Path, notebooks: Path) -> str:
-    """An executed notebook as JSON text, with a folded solution after the check of each exercise.
+def as_page(executed: Path, notebooks: Path) -> str:
+    """An executed notebook as JSON text, as the book shows it.
+
+    A folded solution follows the check of each exercise, imports and code of more than FOLDED
+    lines are folded, and of two cells with parameters the one that was used is left.
 
     Parameters
     ----------
@@ -324,10 +330,17 @@ def with_solutions(executed: Path, notebooks: Path) -> str:
     path = notebooks / "solutions" / f"{executed.stem}.py"
     given = exercises.answers(path) if path.exists() else []
     right = {answer.cell: answer.code for answer in given if not answer.wrong}
+    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
     cells, waiting = [], None
     for cell in notebook.cells:
+        own = cell.metadata.get("tags", [])
+        if "parameters" in own and "injected-parameters" in tags:
+            continue
+        if cell.cell_type == "code" and not {"exercise", "check"} & set(own) and (
+                cell.source.count("\n") >= FOLDED or _IMPORTS.match(cell.source)):
+            cell.metadata["tags"] = [*own, "hide-input"]
         cells.append(cell)
-        if waiting and "check" in cell.metadata.get("tags", []):
+        if waiting and "check" in own:
             text = f":::{{dropdown}} A solution\n```python\n{waiting}```\n:::"
             cells.append(nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-solution"))
         waiting = right.get(cell.id)
@@ -364,7 +377,7 @@ def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:
         if not finished(folder / path.name, mark):
             message = f"book not built: {path.stem} as it is now has not been executed for"
             raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
-        text = with_solutions(folder / path.name, path.parent)
+        text = as_page(folder / path.name, path.parent)
         (copies / path.name).write_text(text, encoding="utf-8")
     include_parts(marks, folder, root)
     # an older build would leave its pictures, and change how pages name what is there already

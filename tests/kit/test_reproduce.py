@@ -220,10 +220,28 @@ def test_the_book_folds_a_solution_behind_each_check(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     (tmp_path / "solutions" / "01_first.py").write_text(
         "# %% e1\nmine = 5\n\n# %% e1 wrong\nmine = 6\n")
-    made = json.loads(reproduce.with_solutions(path, tmp_path))["cells"]
+    made = json.loads(reproduce.as_page(path, tmp_path))["cells"]
     assert [cell["id"] for cell in made] == ["e1", "c1", "c1-solution", "m1"]
     text = "".join(made[2]["source"])
     assert "mine = 5" in text and "mine = 6" not in text and text.startswith(":::{dropdown}")
+
+
+def test_a_page_folds_imports_and_long_code_and_shows_parameters_once(tmp_path):
+    def code(text, *tags):
+        return nbformat.v4.new_code_cell(text, metadata={"tags": list(tags)})
+
+    lines = ["x = 1\n" * 14 + "x", "x = 1\n" * 15 + "x"]
+    cells = [code("A = 1", "parameters"), code("A = 2", "injected-parameters"), code("import os"),
+             code("from os import path"), *map(code, lines), code(lines[1], "exercise"),
+             code("important = 1")]
+    path = tmp_path / "01_first.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    made = json.loads(reproduce.as_page(path, tmp_path))["cells"]
+    folded = ["hide-input" in cell["metadata"]["tags"] for cell in made]
+    assert folded == [False, True, True, False, True, False, False]
+    assert "".join(made[0]["source"]) == "A = 2"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells[:1]), path)
+    assert len(json.loads(reproduce.as_page(path, tmp_path))["cells"]) == 1
 
 
 @pytest.mark.parametrize("names", [{"dataset": "../../x"}, {"profile": "../x"}])
