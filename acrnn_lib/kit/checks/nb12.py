@@ -39,7 +39,7 @@ def own_split(my_split):
     return f"Right: {test.sum()} test clips, and no recording on both sides."
 
 
-@exercise(NUMBER, "rng.binomial(80, 0.5, (1000, 60)) gives the counts of a thousand such trainings.")
+@exercise(NUMBER, "rng.binomial(80, 0.5, (1000, 60)) gives counts of a thousand such trainings.")
 def best_of_sixty(percent):
     """Mean accuracy (%) of the best of 60 epochs with random predictions on 80 clips."""
     tosses = np.random.default_rng(0).binomial(80, 0.5, (20000, 60)) / 80
