@@ -8,8 +8,8 @@ import numpy as np
 from ..exercises import FUNCTION, NAMES, TEXT, NotRight, Untouched, exercise
 
 
-@exercise(NAMES, "thin vertical lines at equal distances; a pitch that glides; a texture that never "
-          "changes; a dense, regular beat. Backgrounds, pauses and silence are no cues.")
+@exercise(NAMES, "thin vertical lines at equal distances; a pitch that glides; a texture that "
+          "never changes; a dense, regular beat. Backgrounds, pauses and silence are no cues.")
 def read_four_pictures(names, clips):
     """The classes of four pictures, A to D, of a table of clips."""
     truth = dict(zip("ABCD", clips.category, strict=True))
