@@ -1,11 +1,11 @@
 # %% n12-32
-my_torn = ["s1"]
+my_shared = ["s1"]
 
 # %% n12-32 wrong
-my_torn = ["s1", "s2"]
+my_shared = ["s1", "s2"]
 
 # %% n12-32 wrong
-my_torn = ["s3"]
+my_shared = ["s3"]
 
 # %% n12-35
 def my_split(clips):

@@ -8,8 +8,8 @@ import numpy as np
 from ..exercises import FUNCTION, NAMES, TEXT, NotRight, Untouched, exercise
 
 
-@exercise(NAMES, "thin upright lines at equal distances; a pitch that glides; a texture that never "
-          "changes; a dense, regular beat. Backgrounds, pauses and silence are there to mislead.")
+@exercise(NAMES, "thin vertical lines at equal distances; a pitch that glides; a texture that "
+          "never changes; a dense, regular beat. Backgrounds, pauses and silence are no cues.")
 def read_four_pictures(names, clips):
     """The classes of four pictures, A to D, of a table of clips."""
     truth = dict(zip("ABCD", clips.category, strict=True))
@@ -19,8 +19,8 @@ def read_four_pictures(names, clips):
     if None in names.values() and not wrong:
         raise Untouched
     if wrong:
-        raise NotRight(f"{4 - len(wrong)} of 4. Look again at {', '.join(wrong)}.")
-    return "All four. You can read spectrograms."
+        raise NotRight(f"{4 - len(wrong)} of 4 are correct. Look again at {', '.join(wrong)}.")
+    return "Right: all four are correct."
 
 
 @exercise(TEXT, "table.source.value_counts() sorts recordings by their number of clips.")
@@ -51,8 +51,8 @@ def crest_factor(my_crest):
         with np.errstate(all="ignore"):
             mine = float(my_crest(wave))
         if np.isclose(mine, right / 2, atol=0.01) and right:
-            raise NotRight(f"{name}: {mine:.2f} dB is half of it: amplitudes take 20 log10, not "
-                           "10.")
+            raise NotRight(f"{name}: {mine:.2f} dB is half of the right value: "
+                           "amplitudes take 20 log10, not 10.")
         if not np.isclose(mine, right, atol=0.01):
             raise NotRight(f"{name}: found {mine:.2f} dB, expected {right:.2f} dB.")
     return "Right. It does not depend on the level, only on the shape of the wave."

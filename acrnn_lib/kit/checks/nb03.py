@@ -11,13 +11,13 @@ from ...features import augment
 from ..exercises import FUNCTION, NUMBER, NotRight, exercise
 
 
-@exercise(NUMBER, "round(N / rate) samples come out.")
+@exercise(NUMBER, "the result has round(N / rate) samples.")
 def stretch_rate(rate):
     """The rate at which a clip of 5 s becomes one of 4 s."""
     if abs(rate - 4 / 5) < 1e-6:
-        raise NotRight("The other way round: a rate over 1 is faster, so the result is shorter.")
+        raise NotRight("That is the inverse: a rate over 1 is faster, so the result is shorter.")
     if not 0.1 <= rate <= 10:
-        raise NotRight(f"{rate:g} is not it: expected a rate near 1.")
+        raise NotRight(f"{rate:g} is not correct: expected a rate near 1.")
     made = len(augment.time_stretch(np.zeros(5 * 1000, np.float32), rate)) / 1000
     if abs(made - 4) > 1e-6:
         raise NotRight(f"That gives {made:.2f} s.")
@@ -29,7 +29,7 @@ def stretch_rate(rate):
 def shifted_beep(hertz):
     """The frequency in Hz of 3,000 Hz shifted down by 3.5 semitones, to the nearest hertz."""
     if abs(hertz - 3000 * (1 - 3.5 / 12)) < 2:
-        raise NotRight("Not quite: semitones multiply, they do not subtract equal steps of hertz.")
+        raise NotRight("Not quite: semitones multiply a frequency, they do not subtract hertz.")
     if hertz != round(3000 * 2 ** (-3.5 / 12)):
         raise NotRight("Multiply 3000 by 2 to the power of -3.5 / 12, to the nearest hertz.")
     seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
@@ -48,9 +48,9 @@ def mixed_sounds(my_mix):
         if mine.shape != right.shape:
             raise NotRight(f"The shape is {mine.shape}, it should be {right.shape}.")
         if np.allclose(mine, r * one + (1 - r) * two):
-            raise NotRight("You mixed the logarithms. Two sounds add their energies.")
+            raise NotRight("You mixed the logarithms. The energies of two sounds are added.")
         if np.allclose(mine, np.logaddexp(one + np.log(r), two + np.log(1 - r))):
-            raise NotRight("Nearly: the weights belong to the waves, so energies get their "
+            raise NotRight("Nearly: the weights apply to the waves, so energies take their "
                            "squares.")
         if not np.allclose(mine, right):
             raise NotRight(f"With r = {r} it is off by up to {np.abs(mine - right).max():.2f}.")

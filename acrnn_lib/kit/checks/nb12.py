@@ -10,14 +10,14 @@ from .. import leakage
 from ..exercises import FUNCTION, NUMBER, TEXTS, NotRight, exercise
 
 
-@exercise(TEXTS, "a recording that occurs twice on the same side is no leak.")
-def torn_recordings(names, table):
+@exercise(TEXTS, "a recording with two clips on the same side is no leak.")
+def shared_recordings(names, table):
     """The recordings of a table with clips on both sides of its split."""
     right = set(leakage.shared_sources(table, side="side").source)
     if right < set(names):
-        raise NotRight("One too many: each of its clips is on the same side.")
+        raise NotRight("One recording too many: all its clips are on the same side.")
     if set(names) != right:
-        raise NotRight(f"{names} is not it: look for a source with train and test.")
+        raise NotRight(f"{names} is not correct: look for a source with train and test.")
     return f"Right: {', '.join(sorted(right))}."
 
 
@@ -31,24 +31,24 @@ def own_split(my_split):
         raise NotRight(f"Return one boolean per clip: found {test.dtype}, shape {test.shape}.")
     both = leakage.shared_sources(clips.assign(side=test), side="side")
     if not 0.1 <= test.mean() <= 0.3:
-        raise NotRight(f"{test.mean():.0%} of the clips are in the test.")
+        raise NotRight(f"{test.mean():.0%} of the clips are in the test set.")
     if len(both):
         raise NotRight(f"{len(both)} recordings are on both sides, such as {both.source[0]}.")
     if clips[test].target.nunique() < 10 or clips[~test].target.nunique() < 10:
-        raise NotRight("A class is missing on one side: nothing can be learned or tested of it.")
+        raise NotRight("A class is missing on one side, so it cannot be trained or tested.")
     return f"Right: {test.sum()} test clips, and no recording on both sides."
 
 
-@exercise(NUMBER, "rng.binomial(80, 0.5, (1000, 60)) are the counts of a thousand such trainings.")
+@exercise(NUMBER, "rng.binomial(80, 0.5, (1000, 60)) gives counts of a thousand such trainings.")
 def best_of_sixty(percent):
-    """The mean best accuracy in percent of 60 epochs that toss a fair coin on 80 clips."""
+    """Mean accuracy (%) of the best of 60 epochs with random predictions on 80 clips."""
     tosses = np.random.default_rng(0).binomial(80, 0.5, (20000, 60)) / 80
     right = 100 * tosses.max(axis=1).mean()
     if abs(percent - 50) < 1:
-        raise NotRight("That is the mean of all epochs. Reported is the best of 60.")
+        raise NotRight("That is the mean of all epochs. The best of 60 is reported.")
     if abs(percent - right / 100) < 0.01:
-        raise NotRight("That is the share; in percent it is a hundred times that.")
+        raise NotRight("That is a fraction. Multiply by 100 to get percent.")
     if abs(percent - right) >= 0.7:
-        raise NotRight(f"{percent:g} is not it: take the largest of 60 counts, then average over "
-                       "many.")
+        raise NotRight(f"{percent:g} is not correct: take the largest of 60 counts, then average "
+                       "over many trainings.")
     return f"Right: about {right:.1f} %, for a coin."
