@@ -8,30 +8,30 @@ my_area = np.mean([0.9] + [0.1] * 7)
 my_area = 0.5 * (0.9 + 0.1) + 6 * 0.1
 
 # %% n10-43
-my_chance = 2 / 7
+my_probability = 2 / 7
 
 # %% n10-43 wrong
-my_chance = 1 / 7
+my_probability = 1 / 7
 
 # %% n10-43 wrong
-my_chance = 0
+my_probability = 0
 
 # %% n10-46
-def my_insertion(chances, order):
-    hidden, curve = 127, [chances[127]]
+def my_insertion(probabilities, order):
+    hidden, curve = 127, [probabilities[127]]
     for step in order:
         hidden -= 2**step
-        curve.append(chances[hidden])
+        curve.append(probabilities[hidden])
     return curve
 
 # %% n10-46 wrong
-def my_insertion(chances, order):
-    hidden, curve = 0, [chances[0]]
+def my_insertion(probabilities, order):
+    hidden, curve = 0, [probabilities[0]]
     for step in order:
         hidden += 2**step
-        curve.append(chances[hidden])
+        curve.append(probabilities[hidden])
     return curve
 
 # %% n10-46 wrong
-def my_insertion(chances, order):
-    return [chances[127 - 2**step] for step in order]
+def my_insertion(probabilities, order):
+    return [probabilities[127 - 2**step] for step in order]

@@ -20,9 +20,10 @@ def effective_steps(n):
         raise NotRight(f"{n:g} is the entropy in bits. Use the natural logarithm, then the "
                        "exponential.")
     if abs(n - right) >= 0.05:
-        raise NotRight(f"{n:g} is not it: N lies between 1 and 7.")
-    return (f"Right: {right:.2f}. One step stands out, and still the weight is spread over nearly "
-            "six: a high peak alone is no concentration.")
+        raise NotRight(f"{n:g} is not right: N lies between 1 and 7.")
+    return (f"Right: {right:.2f}. One step has four times the weight of the others, and still the "
+            "effective number of steps is nearly six. A peak alone does not make attention "
+            "concentrated.")
 
 
 @exercise(NUMBER, "uniform weights are 1/7 each. How many of them lie inside?")
@@ -30,9 +31,9 @@ def uniform_share(share):
     """The share of uniform attention inside events that fill six of seven steps."""
     right = metrics.attention_share(np.ones((1, 7)), np.array([[True] * 6 + [False]]))
     if abs(share - right) >= 0.005:
-        raise NotRight(f"{share:g} is not it: six steps of seven, each with the weight 1/7.")
-    return (f"Right: {right:.2f}. So 80 % is *less* than a network without attention would get. A "
-            "share without its control says nothing.")
+        raise NotRight(f"{share:g} is not right: six steps of seven, each with the weight 1/7.")
+    return (f"Right: {right:.2f}. So 80 % is *less* than uniform weights would get. A share "
+            "cannot be interpreted without its control.")
 
 
 @exercise(FUNCTION, "weights[inside][:, None] > weights[~inside] compares all pairs at once.")
@@ -45,9 +46,10 @@ def auc_by_hand(my_auc):
     mine = np.array([float(my_auc(*pair)) for pair in zip(w, m, strict=True)])
     strict = [np.mean(a[b][:, None] > a[~b]) for a, b in zip(w, m, strict=True)]
     if np.allclose(mine, 1 - right):
-        raise NotRight("The wrong way round: inside should win.")
+        raise NotRight("The wrong way round: count the pairs in which the step inside has "
+                       "more weight.")
     if np.allclose(mine, strict):
-        raise NotRight("Nearly: equal weights count half, not nothing.")
+        raise NotRight("Nearly right: pairs with equal weights count half.")
     if not np.allclose(mine, right):
         raise NotRight(f"The first segment gives {right[0]:.3f}, yours {mine[0]:.3f}.")
     return "Right, ties included."

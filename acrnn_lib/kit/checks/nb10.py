@@ -19,25 +19,26 @@ def area(found):
     if abs(found - 7 * right) < 0.05:
         raise NotRight("The seven steps together are 1 wide, so divide by 7.")
     if abs(found - right) >= 0.005:
-        raise NotRight(f"{found:g} is not it: seven trapezoids, the first one not flat.")
-    return f"Right: {right:.3f}. Not 0.1: even a perfect order pays for the first step."
+        raise NotRight(f"{found:g} is not right: of the seven trapezoids only the first is not flat.")
+    return (f"Right: {right:.3f}. It is above 0.1, because with nothing hidden the probability is "
+            "still 0.9.")
 
 
-@exercise(NUMBER, "one step is left to be heard. In how many of the seven cases is it a bark?")
+@exercise(NUMBER, "one step is left. In how many of the seven cases is it a bark?")
 def two_barks(probability):
     """The mean probability with six of seven steps hidden, if either of two barks is enough."""
     sets = np.arange(128)
     both_hidden = (sets & 1 > 0) & (sets & 2 > 0)  # the barks are steps 0 and 1
     right = explain.random_curves(np.where(both_hidden, 0.0, 1.0)[None])[0][0, 6]
     if abs(probability - 1 / 7) < 0.005:
-        raise NotRight("There are two barks, and either will do.")
+        raise NotRight("There are two barks, and one of them is enough.")
     if abs(probability - (1 - right)) < 0.005:
         raise NotRight("That is the probability that neither bark is left.")
     if abs(probability - right) >= 0.005:
-        raise NotRight(f"{probability:g} is not it: one step of seven is left, each equally "
+        raise NotRight(f"{probability:g} is not right: one step of seven is left, each equally "
                        "likely.")
-    return (f"Right: {right:.3f}. Two steps decide everything, and hiding them one at a time shows "
-            "nothing: a single effect of zero is no proof of no effect.")
+    return (f"Right: {right:.3f}. Only two steps matter, but hiding one of them alone changes "
+            "nothing. So an effect of zero for single steps does not prove that they are unimportant.")
 
 
 @exercise(FUNCTION, "begin with hidden = 127, all seven bits; showing step t takes 2**t away.")
@@ -53,7 +54,8 @@ def insertion(my_insertion):
     if np.allclose(mine, falls):
         raise NotRight("That is the deletion curve: it begins with nothing hidden.")
     if np.allclose(mine, right[:, ::-1]):
-        raise NotRight("Backwards: the first number is the probability with everything hidden.")
+        raise NotRight("In reversed order: the first number is the probability with everything "
+                       "hidden.")
     if not np.allclose(mine, right):
-        raise NotRight("Not yet. With no step shown, all are hidden: set number 127.")
-    return "Right. The deletion curve of the reversed order, read backwards, is the same line."
+        raise NotRight("Not right yet. With no step shown, all are hidden: set number 127.")
+    return "Right. The deletion curve of the reversed order, read from its end, is the same curve."
