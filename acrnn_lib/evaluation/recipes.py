@@ -35,7 +35,7 @@ def compared(root: Path | str = "results") -> pd.DataFrame:
     """
     usual = _flat(config.as_dict(config.Experiment("", "", "")))
     rows, earlier = [], []
-    for log in sorted(path for path in Path(root).glob("inner*") if path.is_dir()):
+    for log in sorted({run.parents[4] for run in Path(root).glob("inner*/*/*/*/seed*/fold*")}):
         for (_, _, name), runs in by_experiment(results.load(log)).items():
             # a setting that is younger than a run had its default value
             made = usual | _flat(runs[0].manifest.get("config", {}))

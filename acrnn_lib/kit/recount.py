@@ -127,8 +127,8 @@ def _choices(root, runs, out):
     costs = copy_cost(runs)
     costs["points"] = [points_text(row) for row in costs.to_dict("records")]
     _save(costs[["profile", "experiment", "seeds", "clips", "points", "p"]], out, "copy_cost")
-    if any(root.glob("inner*")):
-        _save(recipes.compared(root), out, "recipes")
+    if not (tried := recipes.compared(root)).empty:
+        _save(tried, out, "recipes")
     if (root / "watched").is_dir():
         table = selection.by_rule(root)
         shares = table.columns[3:]
