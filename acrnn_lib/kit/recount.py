@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..config import dataset_label
-from ..evaluation import claims, headline, results, selection
+from ..evaluation import claims, headline, recipes, results, selection
 from ..evaluation.tables import (
     by_experiment,
     comparisons,
@@ -127,6 +127,8 @@ def _choices(root, runs, out):
     costs = copy_cost(runs)
     costs["points"] = [points_text(row) for row in costs.to_dict("records")]
     _save(costs[["profile", "experiment", "seeds", "clips", "points", "p"]], out, "copy_cost")
+    if not (tried := recipes.compared(root)).empty:
+        _save(tried, out, "recipes")
     if (root / "watched").is_dir():
         table = selection.by_rule(root)
         shares = table.columns[3:]

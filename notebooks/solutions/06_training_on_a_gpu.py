@@ -7,11 +7,113 @@ my_steps = 5 * 80 * 3 // 32 * 20
 # %% n06-42 wrong
 my_steps = 4 * 80 * 3 // 32
 
+# %% n06-42 wrong
+my_steps = 601
+
+# %% n06-61
+def my_normalise(x, mean, std):
+    return (x - mean.view(1, -1, 1, 1)) / std.view(1, -1, 1, 1)
+
+# %% n06-61 wrong
+def my_normalise(x, mean, std):  # without the mean
+    return x / std.view(1, -1, 1, 1)
+
+# %% n06-61 wrong
+def my_normalise(x, mean, std):  # of the batch
+    return (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True)
+
+# %% n06-61 wrong
+def my_normalise(x, mean, std):  # the shapes do not fit
+    return (x - mean) / std
+
+# %% n06-63
+def my_cross_entropy(logits, targets):
+    return -logits.log_softmax(1)[torch.arange(len(targets)), targets].mean()
+
+# %% n06-63 wrong
+def my_cross_entropy(logits, targets):  # not a mean
+    return -logits.log_softmax(1)[torch.arange(len(targets)), targets].sum()
+
+# %% n06-63 wrong
+def my_cross_entropy(logits, targets):  # no logarithm
+    return -logits.softmax(1)[torch.arange(len(targets)), targets].mean()
+
+# %% n06-63 wrong
+def my_cross_entropy(logits, targets):  # overflows
+    odds = torch.exp(logits)
+    return -torch.log(odds / odds.sum(1, keepdim=True))[torch.arange(len(targets)), targets].mean()
+
+# %% n06-63 wrong
+def my_cross_entropy(logits, targets):  # the other sign
+    return logits.log_softmax(1)[torch.arange(len(targets)), targets].mean()
+
+# %% n06-65
+def my_step(model, optimizer, x, targets):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), targets)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% n06-65 wrong
+def my_step(model, optimizer, x, targets):  # no zero_grad
+    loss = F.cross_entropy(model(x), targets)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% n06-65 wrong
+def my_step(model, optimizer, x, targets):  # no backward
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), targets)
+    optimizer.step()
+    return loss.item()
+
+# %% n06-65 wrong
+def my_step(model, optimizer, x, targets):  # no step
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), targets)
+    loss.backward()
+    return loss.item()
+
+# %% n06-65 wrong
+def my_step(model, optimizer, x, targets):  # softmax twice
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x).softmax(1), targets)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% n06-65 wrong
+def my_step(model, optimizer, x, targets):  # nothing returned
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), targets).backward()
+    optimizer.step()
+
+# %% n06-67
+def my_schedule(first, progress):
+    return first * 0.1 ** min(int(progress * 3), 2)
+
+# %% n06-67 wrong
+def my_schedule(first, progress):  # a third reduction at 1
+    return first * 0.1 ** int(progress * 3)
+
+# %% n06-67 wrong
+def my_schedule(first, progress):  # constant
+    return first
+
+# %% n06-67 wrong
+def my_schedule(first, progress):  # halves
+    return first if progress < 0.5 else first / 10
+
 # %% n06-45
 my_rate = 0.01 / 10 / 10
 
 # %% n06-45 wrong
 my_rate = 0.001
+
+# %% n06-45 wrong
+my_rate = 0.00011
 
 # %% n06-51
 recipe = config.experiment("acrnn-plus", "lite").train
@@ -23,6 +125,32 @@ my_peak = 0.5
 
 # %% n06-51 wrong
 my_peak = 25
+
+# %% n06-51 wrong
+my_peak = 0.26
+
+# %% n06-69
+def my_epoch(model, optimizer, batches, step):
+    model.train()
+    total = sum(step(model, optimizer, x, targets) * len(x) for x, targets in batches)
+    return total / sum(len(x) for x, _ in batches)
+
+# %% n06-69 wrong
+def my_epoch(model, optimizer, batches, step):  # each batch counts the same
+    model.train()
+    return np.mean([step(model, optimizer, x, targets) for x, targets in batches])
+
+# %% n06-69 wrong
+def my_epoch(model, optimizer, batches, step):  # the last loss
+    model.train()
+    for x, targets in batches:
+        loss = step(model, optimizer, x, targets)
+    return loss
+
+# %% n06-69 wrong
+def my_epoch(model, optimizer, batches, step):  # not in training mode
+    total = sum(step(model, optimizer, x, targets) * len(x) for x, targets in batches)
+    return total / sum(len(x) for x, _ in batches)
 
 # %% n06-54
 def my_average(values, decay):
