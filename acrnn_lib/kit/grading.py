@@ -212,7 +212,8 @@ def exercises(path: Path) -> list[str]:
     return [cell for cell, tags, _ in code_cells(path) if "exercise" in tags]
 
 
-def room_before(path: Path, cell: str, answers: list[str]) -> tuple[dict, str]:
+def room_before(path: Path, cell: str, answers: list[str],
+                earlier: dict[str, str] | None = None) -> tuple[dict, str]:
     """Names as they stand where an exercise begins, as far as needed, and the code of its check.
 
     Parameters
@@ -223,6 +224,9 @@ def room_before(path: Path, cell: str, answers: list[str]) -> tuple[dict, str]:
         Id of the exercise.
     answers : list of str
         Code that will stand in its cell.
+    earlier : dict of str, optional
+        Answers to other exercises by cell, on whose functions and classes these may build; by
+        default those of the notebook.
 
     Returns
     -------
@@ -234,13 +238,22 @@ def room_before(path: Path, cell: str, answers: list[str]) -> tuple[dict, str]:
     _, tags, check = delivered[at + 1]
     assert tags == ["check"], f"{path.stem}: no check after {cell}"
     cells = code_cells(path)
-    before = cells[:[identifier for identifier, _, _ in cells].index(cell)]
+    before = [_as_code(*each, earlier) for each in
+              cells[:[identifier for identifier, _, _ in cells].index(cell)]]
     wanted = set().union(*map(_needs, (check, *answers)))
     room = {"display": lambda *_: None, "__name__": "exercise"}
     with contextlib.chdir(NOTEBOOKS), contextlib.redirect_stdout(io.StringIO()):
         for code in _needed(before, wanted):
             exec(compile(code, path.name, "exec"), room)
     return room, check
+
+
+def _as_code(identifier, tags, code, earlier):
+    """An exercise whose answer is a function or a class becomes a cell like any other."""
+    if "exercise" in tags:
+        code = code if earlier is None else earlier.get(identifier, "")
+        tags = [] if code.startswith(("def ", "class ")) else tags
+    return identifier, tags, code
 
 
 def attempt(room: dict, check: str, answer: str) -> str:

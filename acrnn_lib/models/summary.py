@@ -139,3 +139,81 @@ def along_time(layers):
              for part in layer.modules() if isinstance(part, nn.Conv2d | nn.MaxPool2d)]
     return [tuple(value[1] if isinstance(value, tuple) else value
                   for value in (part.kernel_size, part.stride, part.padding)) for part in parts]
+
+
+def difference(build, arguments, reference, x):
+    """How a layer differs from a reference: a sentence, "" where both compute the same.
+
+    Compared are shapes of the outputs, names and shapes of all parameters and, with the
+    reference's weights copied into the layer, the outputs in evaluation mode.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the layer from ``arguments``, a tuple.
+    reference : nn.Module
+    x : torch.Tensor
+        Input of both.
+
+    Returns
+    -------
+    str or None
+        None where there is no layer yet: ``build`` or the layer returns None. Whatever fails in
+        foreign code becomes a sentence. Notebook: 04_the_model_layer_by_layer
+    """
+    try:
+        layer = build(*arguments)
+        if layer is None:
+            return None
+        if not isinstance(layer, nn.Module):
+            return f"found {_kind_of(layer)}, expected an nn.Module such as nn.Sequential(...)"
+        with torch.no_grad():
+            found, expected = layer.eval()(x), reference.eval()(x)
+            if found is None:
+                return None
+            return (_other_form(found, expected) or _other_parameters(layer, reference)
+                    or _other_values(layer, reference, x))
+    except Exception as error:  # a learner's code can raise anything
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _kind_of(value):
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself"
+    return f"an object of the type {type(value).__name__}"
+
+
+def _other_form(found, expected):
+    if isinstance(expected, tuple):
+        if not isinstance(found, tuple) or len(found) != len(expected):
+            return f"found {_kind_of(found)}, expected {len(expected)} outputs"
+        return next(filter(None, map(_other_form, found, expected)), "")
+    if not isinstance(found, torch.Tensor):
+        return f"the output is {_kind_of(found)}, expected a tensor"
+    if found.shape != expected.shape:
+        return f"the output has the shape {tuple(found.shape)}, expected {tuple(expected.shape)}"
+    return ""
+
+
+def _other_parameters(layer, reference):
+    mine, right = ({name: tuple(value.shape) for name, value in part.state_dict().items()}
+                   for part in (layer, reference))
+    for name in {**right, **mine}:
+        if mine.get(name) != right.get(name):
+            return (f"found {parameter_count(layer):,} parameters, expected "
+                    f"{parameter_count(reference):,}. First difference, {name}: found "
+                    f"{mine.get(name, 'nothing')}, expected {right.get(name, 'nothing')}")
+    return ""
+
+
+def _other_values(layer, reference, x):
+    layer.load_state_dict(reference.state_dict())
+    found, expected = (output if isinstance(output, tuple) else (output,)
+                       for output in (layer(x), reference(x)))
+    for mine, right in zip(found, expected, strict=True):
+        if not torch.allclose(mine, right, atol=1e-5):
+            factor = (mine * right).sum() / (right * right).sum()
+            if torch.allclose(mine, factor * right, atol=1e-5):
+                return f"the values are {factor:.3g} times the expected ones"
+            return f"with equal weights the values differ by up to {(mine - right).abs().max():.2g}"
+    return ""

@@ -69,8 +69,11 @@ def test_there_are_thirty_exercises_each_with_answers():
 @pytest.mark.parametrize(("path", "cell"), EXERCISES, ids=[c for _, c in EXERCISES])
 def test_exercise(path, cell):
     untouched = next(code for identifier, _, code in code_cells(path) if identifier == cell)
-    given = [answer for answer in answers(SOLUTIONS / f"{path.stem}.py") if answer.cell == cell]
-    room, check = room_before(path, cell, [answer.code for answer in given])
+    every = answers(SOLUTIONS / f"{path.stem}.py")
+    given = [answer for answer in every if answer.cell == cell]
+    # an answer may build on functions and classes of earlier answers
+    earlier = {answer.cell: answer.code for answer in every if not answer.wrong}
+    room, check = room_before(path, cell, [answer.code for answer in given], earlier)
     assert "Hint" in attempt(room, check, untouched)
     assert any(answer.wrong for answer in given), "at least one wrong answer that must fail"
     for answer in given:
