@@ -21,8 +21,8 @@ def _top(factor):
 def sharpness(factor):
     """The smallest whole factor with which the largest softmax weight is at least 0.9."""
     if _top(factor) < 0.9:
-        raise NotRight(f"With {factor} the largest weight is {_top(factor):.3f}: not sharp enough "
-                       "yet.")
+        raise NotRight(f"With {factor} the largest weight is {_top(factor):.3f}: still below "
+                       "0.9.")
     if _top(factor - 1) >= 0.9:
         raise NotRight(f"{factor} is enough ({_top(factor):.3f}), but it is not the smallest whole "
                        "number.")
@@ -41,8 +41,8 @@ def energy_weights(weights, H):
     if not np.allclose(weights, right):
         raise NotRight("They sum to 1, but differ from the energies by up to "
                        f"{np.abs(weights - right).max():.3f}.")
-    return (f"Right: frame 3 gets {right[3]:.3f}. For this sequence the energy alone points to the "
-            "right frame, so attention has to be compared with it.")
+    return (f"Right: frame 3 gets {right[3]:.3f}. For this sequence the energy alone is largest "
+            "in the event frame, so energy is a baseline for attention.")
 
 
 @exercise(FUNCTION, "torch.sigmoid, then a sum over dim=1 with keepdim=True.")
@@ -56,9 +56,9 @@ def sigmoid_scaling(my_scale):
     if torch.allclose(mine, torch.sigmoid(scores)):
         raise NotRight("These are the gates. They do not sum to one yet.")
     if torch.allclose(mine, scores.softmax(1)):
-        raise NotRight("That is softmax, in which frames compete.")
+        raise NotRight("That is softmax, which normalises over frames.")
     if not torch.allclose(mine.sum(1), torch.ones(3)):
         raise NotRight(f"The rows sum to {mine.sum(1).tolist()}: divide by the sum over frames.")
     if not torch.allclose(mine, right):
-        raise NotRight("They sum to one but are other weights.")
+        raise NotRight("The weights sum to one, but differ from the sigmoid scaling.")
     return "Right."

@@ -19,7 +19,7 @@ def area(found):
     if abs(found - 7 * right) < 0.05:
         raise NotRight("The seven steps together are 1 wide, so divide by 7.")
     if abs(found - right) >= 0.005:
-        raise NotRight(f"{found:g} is not right: of the seven trapezoids only the first is not "
+        raise NotRight(f"{found:g} is not right: only the first of the seven trapezoids is not "
                        "flat.")
     return (f"Right: {right:.3f}. It is above 0.1, because with nothing hidden the probability is "
             "still 0.9.")
@@ -39,7 +39,7 @@ def two_barks(probability):
         raise NotRight(f"{probability:g} is not right: one step of seven is left, each equally "
                        "likely.")
     return (f"Right: {right:.3f}. Only two steps matter, but hiding one of them alone changes "
-            "nothing. So an effect of zero for single steps does not prove that they are "
+            "nothing. So an effect of zero for a single step does not prove that it is "
             "unimportant.")
 
 
