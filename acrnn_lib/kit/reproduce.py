@@ -311,7 +311,8 @@ def as_page(executed: Path, notebooks: Path) -> str:
     """An executed notebook as JSON text, as the book shows it.
 
     A folded solution follows the check of each exercise, imports and code of more than FOLDED
-    lines are folded, and of two cells with parameters the one that was used is left.
+    lines are folded, of two cells with parameters the one that was used is left, and links to
+    ``../book/`` lead to the page beside.
 
     Parameters
     ----------
@@ -336,6 +337,8 @@ def as_page(executed: Path, notebooks: Path) -> str:
         own = cell.metadata.get("tags", [])
         if "parameters" in own and "injected-parameters" in tags:
             continue
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](../book/", "](../")
         if cell.cell_type == "code" and not {"exercise", "check"} & set(own) and (
                 cell.source.count("\n") >= FOLDED or _IMPORTS.match(cell.source)):
             cell.metadata["tags"] = [*own, "hide-input"]

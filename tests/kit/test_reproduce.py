@@ -233,10 +233,12 @@ def test_a_page_folds_imports_and_long_code_and_shows_parameters_once(tmp_path):
     lines = ["x = 1\n" * 14 + "x", "x = 1\n" * 15 + "x"]
     cells = [code("A = 1", "parameters"), code("A = 2", "injected-parameters"), code("import os"),
              code("from os import path"), *map(code, lines), code(lines[1], "exercise"),
-             code("important = 1")]
+             code("important = 1"),
+             nbformat.v4.new_markdown_cell("see [here](../book/glossary.md), [00](00_a.ipynb)")]
     path = tmp_path / "01_first.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     made = json.loads(reproduce.as_page(path, tmp_path))["cells"]
+    assert "".join(made.pop()["source"]) == "see [here](../glossary.md), [00](00_a.ipynb)"
     folded = ["hide-input" in cell["metadata"]["tags"] for cell in made]
     assert folded == [False, True, True, False, True, False, False]
     assert "".join(made[0]["source"]) == "A = 2"
