@@ -115,20 +115,6 @@ my_rate = 0.001
 # %% n06-45 wrong
 my_rate = 0.00011
 
-# %% n06-51
-recipe = config.experiment("acrnn-plus", "lite").train
-places = np.linspace(0, 1, 101)
-my_peak = places[np.argmax([optim.learning_rate(recipe, at) for at in places])]
-
-# %% n06-51 wrong
-my_peak = 0.5
-
-# %% n06-51 wrong
-my_peak = 25
-
-# %% n06-51 wrong
-my_peak = 0.26
-
 # %% n06-69
 def my_epoch(model, optimizer, batches, step):
     model.train()
