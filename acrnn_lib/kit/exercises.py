@@ -19,6 +19,7 @@ import numpy as np
 NUMBER, WHOLE, TEXT = "a number", "a whole number", "a text"
 NUMBERS, TEXTS, FUNCTION = "an array of numbers", "a list of texts", "a function"
 NAMES, PATH = "a dict of texts", "the path of a file as text"
+LAYER = "a function or class that makes a layer"
 
 
 class NotRight(AssertionError):
@@ -47,7 +48,7 @@ class Exercise:
     Attributes
     ----------
     kind : str
-        NUMBER, WHOLE, TEXT, PATH, NUMBERS, TEXTS, NAMES or FUNCTION.
+        NUMBER, WHOLE, TEXT, PATH, NUMBERS, TEXTS, NAMES, FUNCTION or LAYER.
     hint : str
         Printed while the exercise is untouched.
     judge : callable
@@ -112,7 +113,8 @@ def _read(answer, kind):
     if (kind in (TEXT, PATH) and isinstance(answer, str)) or (
             kind == PATH and isinstance(answer, Path)) or (
             kind == NAMES and isinstance(answer, dict) and answer
-            and all(isinstance(value, str | None) for value in answer.values())):
+            and all(isinstance(value, str | None) for value in answer.values())) or (
+            kind == LAYER and callable(answer)):
         return answer
     if kind == TEXTS and isinstance(answer, list | tuple | set) and answer and all(
             isinstance(part, str) for part in answer):

@@ -223,7 +223,7 @@ class MyACRNN(nn.Module):
         return self.classifier(summed), weights
 
 # %% n04-e5 wrong
-MyACRNN = None
+MyACRNN = "a network"
 
 # %% n04-e5 wrong
 class MyACRNN(acrnn.ACRNN):  # logits alone
@@ -332,42 +332,3 @@ my_seconds = 41
 
 # %% n04-53 wrong
 my_seconds = "half a second"
-
-# %% n04-61
-def my_width(layers):
-    width = step = 1
-    for kernel, stride in layers:
-        width += (kernel - 1) * step
-        step *= stride
-    return width
-
-# %% n04-61 wrong
-my_width = None
-
-# %% n04-61 wrong
-def my_width(layers):
-    return float("nan")
-
-# %% n04-61 wrong
-def my_width(layers):
-    return 1 + sum(kernel - 1 for kernel, _ in layers)
-
-# %% n04-61 wrong
-def my_width(layers):
-    return sum(kernel for kernel, _ in layers)
-
-# %% n04-61 wrong
-def my_width(layers):
-    width = step = 1
-    for kernel, stride in layers:
-        width += (kernel - 1) * step
-        step = stride
-    return width
-
-# %% n04-61 wrong
-def my_width(layers):
-    width = step = 1
-    for kernel, stride in layers:
-        width += (kernel - 1) * step
-        step = max(step, stride)
-    return width

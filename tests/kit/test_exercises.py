@@ -95,7 +95,7 @@ def test_nonsense_gets_a_sentence(path, cell):
     """Text, NaN, infinity, ragged lists, objects, functions that fail: never a traceback."""
     untouched = next(code for identifier, _, code in code_cells(path) if identifier == cell)
     room, check = room_before(path, cell, [untouched])
-    name = re.search(r"^(?:def )?(my_\w+)", untouched, re.M)[1]
+    name = re.search(r"^(?:(?:def|class) )?(\w+)(?:\(| =)", untouched, re.M)[1]
     for answer in NONSENSE:
         with pytest.raises(NotRight) as caught:
             attempt(room, check, f"{name} = {answer}")
