@@ -240,10 +240,10 @@ def room_before(path: Path, cell: str, answers: list[str],
     cells = code_cells(path)
     before = [_as_code(*each, earlier) for each in
               cells[:[identifier for identifier, _, _ in cells].index(cell)]]
-    wanted = set().union(*map(_needs, (check, *answers)))
+    wanted = set().union(*map(needs, (check, *answers)))
     room = {"display": lambda *_: None, "__name__": "exercise"}
     with contextlib.chdir(NOTEBOOKS), contextlib.redirect_stdout(io.StringIO()):
-        for code in _needed(before, wanted):
+        for code in needed(before, wanted):
             exec(compile(code, path.name, "exec"), room)
     return room, check
 
@@ -278,7 +278,7 @@ def _sets(code):
     return found
 
 
-def _needs(code):
+def needs(code: str) -> set[str]:
     """Names that code uses without defining them, and those that it changes in place."""
     nodes = list(ast.walk(ast.parse(code)))
     targets = [node.target for node in nodes if isinstance(node, ast.AugAssign)]
@@ -291,12 +291,12 @@ def _needs(code):
     return ((read - _sets(code)) | changed) - set(dir(builtins))
 
 
-def _needed(cells, wanted):
+def needed(cells: list[tuple[str, list[str], str]], wanted: set[str]) -> list[str]:
     """The cells, of those given, that define the wanted names, and what these need in turn."""
     kept, missing = [], set(wanted)
     for _, tags, code in reversed(cells):
         if not {"check", "exercise"} & set(tags) and _parses(code) and _sets(code) & missing:
-            missing = (missing - _sets(code)) | _needs(code)
+            missing = (missing - _sets(code)) | needs(code)
             kept.insert(0, code)
     return kept
 

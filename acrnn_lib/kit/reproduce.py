@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
 BOOK = "book"  # the last step's name for `only`
 FOLDED = 15  # lines: longer code is folded on a page of the book
+SCROLLED = 20  # rows: longer tables scroll there
 _IMPORTS = re.compile(r"(import|from) \w")
 
 
@@ -311,8 +312,8 @@ def as_page(executed: Path, notebooks: Path) -> str:
     """An executed notebook as JSON text, as the book shows it.
 
     A folded solution follows the check of each exercise, imports and code of more than FOLDED
-    lines are folded, of two cells with parameters the one that was used is left, and links to
-    ``../book/`` lead to the page beside.
+    lines are folded, tables of more than SCROLLED rows scroll, of two cells with parameters the one
+    that was used is left, and links to ``../book/`` lead to the page beside.
 
     Parameters
     ----------
@@ -342,6 +343,8 @@ def as_page(executed: Path, notebooks: Path) -> str:
         if cell.cell_type == "code" and not {"exercise", "check"} & set(own) and (
                 cell.source.count("\n") >= FOLDED or _IMPORTS.match(cell.source)):
             cell.metadata["tags"] = [*own, "hide-input"]
+        if cell.cell_type == "code" and _rows(cell) > SCROLLED:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "output_scroll"]
         cells.append(cell)
         if waiting and "check" in own:
             text = f":::{{dropdown}} A solution\n```python\n{waiting}```\n:::"
@@ -349,6 +352,12 @@ def as_page(executed: Path, notebooks: Path) -> str:
         waiting = right.get(cell.id)
     notebook.cells = cells
     return nbformat.writes(notebook)
+
+
+def _rows(cell):
+    """Rows of all tables that a cell shows."""
+    return sum("".join(output.get("data", {}).get("text/html", "")).count("<tr")
+               for output in cell.outputs)
 
 
 def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from acrnn_lib.kit import app
+from acrnn_lib.kit.grading import code_cells, needed, needs
 from acrnn_lib.viz.widgets_sounds import as_file
-from tests.kit.test_exercises import code_cells, needed, needs
 
 from .conftest import ROOT, WAIT, free_port, private, served
 

@@ -242,6 +242,14 @@ def test_a_page_folds_imports_and_long_code_and_shows_parameters_once(tmp_path):
     folded = ["hide-input" in cell["metadata"]["tags"] for cell in made]
     assert folded == [False, True, True, False, True, False, False]
     assert "".join(made[0]["source"]) == "A = 2"
+    scrolled = []
+    for rows in (20, 21):
+        cell = code("table")
+        cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": "<tr>" * rows})]
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+        tags = json.loads(reproduce.as_page(path, tmp_path))["cells"][0]["metadata"]["tags"]
+        scrolled.append("output_scroll" in tags)
+    assert scrolled == [False, True]
     nbformat.write(nbformat.v4.new_notebook(cells=cells[:1]), path)
     assert len(json.loads(reproduce.as_page(path, tmp_path))["cells"]) == 1
 
