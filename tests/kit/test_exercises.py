@@ -53,13 +53,13 @@ def test_exercises_are_numbered_and_say_their_level(path):
 
 def test_there_are_enough_exercises_of_each_level():
     text = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS)
-    assert len(EXERCISES) >= 30
+    assert len(EXERCISES) >= 50
     for level in ("warm-up", "practice", "challenge"):
         assert text.count(f"** ({level}). ") >= 10
 
 
-def test_there_are_thirty_exercises_each_with_answers():
-    assert len(EXERCISES) >= 30
+def test_there_are_fifty_exercises_each_with_answers():
+    assert len(EXERCISES) >= 50
     for path in NOTEBOOKS:
         given = answers(SOLUTIONS / f"{path.stem}.py")
         assert {answer.cell for answer in given} == set(exercises(path)), path.stem
