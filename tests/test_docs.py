@@ -215,3 +215,10 @@ def test_classical_systems_on_the_copy_are_as_near_to_the_published_as_the_page_
         assert abs(ours.accuracy[name] - there[name]) < 0.02, name
     assert "within 2 points" in " ".join((ROOT / "results" / "README.md").read_text(
         encoding="utf-8").split())
+
+
+def test_the_evidence_page_tells_how_far_another_processor_leads():
+    again = results.load(ROOT / "results" / "watched", "esc10", "lite", "acrnn")
+    official = results.load(ROOT / "results", "esc10", "lite", "acrnn", 1)
+    page = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert points(again, official) in page
