@@ -1,0 +1,9 @@
+// a region that scrolls can be reached with the keyboard
+document.addEventListener("DOMContentLoaded", () => {
+  const boxes = ".tag_output_scroll div.cell_output, .tag_scroll-output div.cell_output";
+  for (const box of document.querySelectorAll(boxes)) {
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", "output, scrolls");
+  }
+});
