@@ -207,8 +207,9 @@ class Task:
         if not folder.exists():
             return False
         with locked(folder):
-            done = take_up(folder, same, self.reuse)
-            return done and bool(finished(folder, self.watch))
+            if done := take_up(folder, same, self.reuse):
+                finished(folder, self.watch)  # refuses a run that was not watched
+            return done
 
     def run(self, root: Path | str, progress: bool = False,
             report: Callable[[dict], None] | None = None) -> Run:

@@ -96,7 +96,7 @@ def test_sounds_that_are_not_complete_are_named_before_anything_runs(root, monke
     with pytest.raises(datasets.DatasetError, match="nowhere: expected the folder of esc10"):
         reproduce.run("esc10", "lite", root / "nowhere", root=root)
     assert logged(root) == []
-    assert reproduce.run("esc10", "lite", root=root) == 0  # none at hand: tables need none
+    assert reproduce.run("esc10", "lite", root=root) == 0  # no sound is here: tables need none
     assert logged(root) == ["first esc10 lite None"]
 
 
