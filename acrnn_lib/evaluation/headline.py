@@ -83,7 +83,10 @@ def as_markdown(root: Path | str = "results") -> str:
     own, papers, fifty, papers_fifty = (ours[key] for key in wanted)
     ten, fifty_published = _published(ESC10)[0], _published("esc50")[0]
     runs = results.load(root)
-    cost = copy_cost(runs).set_index(["experiment", "profile"]).loc[(OWN, "lite")]
+    cost = copy_cost(runs).query("experiment == @OWN and profile == 'lite'")
+    if cost.empty:
+        raise results.ResultsError(f"{root}: no runs of {OWN} on esc10 and on its copy to compare")
+    cost = cost.iloc[0]
     effect = compare([run for run in runs if (run.dataset, run.profile) == (ESC10, "lite")],
                      PAPERS, "crnn").iloc[0]
     return (
@@ -92,7 +95,8 @@ def as_markdown(root: Path | str = "results") -> str:
         f"network gave {interval_text(own)}, or {interval_text(_nested(root, 'paper'))} if the "
         "recipe of each fold is chosen without that fold.\n"
         f"- **ESC-50.** The paper reports {fifty_published:.1%}. On a 16 kHz, 8-bit copy of the "
-        f"sounds, in {papers_fifty['epochs']} and {fifty['epochs']} epochs (`lite`), its recipe gave {interval_text(papers_fifty)}: "
+        f"sounds, in {papers_fifty['epochs']} and {fifty['epochs']} epochs (`lite`), its recipe "
+        f"gave {interval_text(papers_fifty)}: "
         f"{_short(papers_fifty, fifty_published)}; ours gave {interval_text(fifty)}: "
         f"{_short(fifty, fifty_published)}. On ten of the classes the copy changes the accuracy "
         f"of ours by {points_text(cost)} points.\n"
