@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV, BUILD = ROOT / ".venv", ROOT / "build"
-EXTRAS = ("notebooks", "book", "dask", "dev")  # what `env` installs
+EXTRAS = ("notebooks", "book", "web", "dask", "dev")  # what `env` installs
 NEEDS = ("pyproject.toml", "requirements.lock", "requirements-torch.txt")
 SETTINGS = {"DATASET": "synth", "PROFILE": "smoke", "DATA": "", "SCHEDULER": ""}
 PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
@@ -124,6 +124,11 @@ def app(settings, words):
     kit("-m", "acrnn_lib.kit.app", *words)
 
 
+def demo(settings, words):
+    """write build/demo: a page in which the network runs in the browser (fetches a part by npm)"""
+    kit("-m", "acrnn_lib", "demo", BUILD / "demo", *words)
+
+
 def bench(settings, words):
     """measure each stage beside its peers, which are installed for it: benchmarks/README.md"""
     env()
@@ -139,7 +144,7 @@ def clean(settings, words):
 
 
 TASKS = {f.__name__.replace("_", "-"): f for f in (
-    env, reproduce, test, test_fast, lint, book, pdf, lab, app, bench, faults, mutants, audit,
+    env, reproduce, test, test_fast, lint, book, pdf, lab, app, demo, bench, faults, mutants, audit,
     test_lowest, clean)}
 
 

@@ -112,6 +112,14 @@ def build_parser() -> Parser:
     sub.add_argument("--only", type=_names, metavar="02,08", help="only these notebooks")
     sub.add_argument("--force", action="store_true", help="execute unchanged notebooks again")
     _course(command)
+    sub = command(onnx)
+    sub.add_argument("out", metavar="FILE.onnx")
+    sub.add_argument("--checkpoint", metavar="F", help="weights, by default the pretrained model")
+    sub = command(demo)
+    sub.add_argument("out", metavar="OUT", help="the folder for a static host")
+    sub.add_argument("--runtime", metavar="DIR", help="dist of the npm package onnxruntime-web, "
+                     "by default fetched by npm into the cache")
+    sub.add_argument("--pages", default="book/demo", metavar="DIR", help="the page's own files")
     return parser
 
 
@@ -350,6 +358,24 @@ def reset(options: argparse.Namespace) -> None:
 
     path, kept = grading.reset(options.number, options.folder)
     print(f"{path}: as delivered" + f"; yours is now {kept.name}" * bool(kept))
+
+
+def onnx(options: argparse.Namespace) -> None:
+    """Export a trained network to ONNX."""
+    from .inference import load
+    from .kit import onnx_export
+
+    path = onnx_export.export(options.out, load(options.checkpoint))
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, input {onnx_export.INPUT}, outputs "
+          + ", ".join(onnx_export.OUTPUTS))
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Write a page in which the network runs in the browser."""
+    from .kit import demo
+
+    out = demo.demo(options.out, options.pages, options.runtime)
+    print(f"{out}: serve it, for example by `python -m http.server --directory {out}`")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,147 @@
+"""A folder for any static host: a page in which the pretrained network runs in the browser.
+
+Notebook: 13_your_own_sounds
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+
+from ..attention.maps import owners
+from ..data import datasets
+from ..features.gammatone import centre_frequencies
+from ..files import arriving, cache_dir, write_bytes
+from ..inference import load
+from .onnx_export import export
+
+RUNTIME = "onnxruntime-web"
+VERSION = "1.22.0"
+# of the package: its smallest build, for processors with SIMD, and the code that loads it
+FILES = {
+    "ort.wasm.min.mjs":
+        "6ef726f355b791129f7ddf3f62e7877a16b9b777abe87004b8ab306e6b9cf265",
+    "ort-wasm-simd-threaded.mjs":
+        "30dd851d9c00622940500f71ddd2ff8820c5cb65270816080175b958705385a8",
+    "ort-wasm-simd-threaded.wasm":
+        "71aef04959c5c1b6de461b6538e2058e306610034a85aad2742d0c7fd4533fe4",
+}
+COLOURS = "magma"
+
+
+def demo(out: Path | str, pages: Path | str, runtime: Path | str | None = None) -> Path:
+    """Write the demonstration: page, network, front end's settings, clips, runtime.
+
+    Parameters
+    ----------
+    out : Path or str
+        The folder; files of that name are replaced.
+    pages : Path or str
+        Folder with the page and its scripts: ``book/demo`` of a checkout.
+    runtime : Path or str, optional
+        Folder ``dist`` of the npm package onnxruntime-web, in the version VERSION; by default it
+        is fetched by npm into the cache.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ValueError
+        Without npm, for pages that are not there, and for a runtime that lacks a file or has
+        another version's.
+
+    Notebook: 13_your_own_sounds
+    """
+    out, runtime = Path(out), Path(runtime) if runtime else fetched()
+    if not Path(pages, "index.html").is_file():
+        raise ValueError(f"{pages}: found no index.html, expected book/demo of a checkout")
+    for name in FILES:
+        _checked(runtime / name)
+    (out / "clips").mkdir(parents=True, exist_ok=True)
+    for path in [*sorted(Path(pages).iterdir()), *(Path(runtime, name) for name in FILES)]:
+        shutil.copyfile(path, out / path.name)
+    predictor = load()
+    export(out / "acrnn.onnx", predictor)
+    write_bytes(out / "model.json", json.dumps(settings(predictor)).encode())
+    weights = predictor.front_end.power_weights.numpy().astype("<f4")
+    write_bytes(out / "filters.f32", weights.tobytes())
+    write_bytes(out / "clips.json", json.dumps(_clips(out / "clips"), indent=1).encode())
+    return out
+
+
+def fetched() -> Path:
+    """Folder of the runtime's files, fetched by npm where the cache lacks them."""
+    folder = cache_dir() / f"{RUNTIME}-{VERSION}"
+    dist = folder / "package" / "dist"
+    if dist.is_dir():
+        return dist
+    npm = shutil.which("npm")
+    if not npm:
+        raise ValueError("npm: not found; expected Node.js, whose npm fetches "
+                         f"{RUNTIME} {VERSION}, or its folder dist by --runtime")
+    with tempfile.TemporaryDirectory() as made:
+        subprocess.run([npm, "pack", "--silent", f"{RUNTIME}@{VERSION}"], cwd=made, check=True,
+                       stdout=subprocess.DEVNULL)
+        with tarfile.open(next(Path(made).glob("*.tgz"))) as archive:
+            archive.extractall(made, filter="data")
+        for name in FILES:
+            _checked(Path(made, "package", "dist", name))
+        with arriving(dist) as part:
+            for name in FILES:
+                shutil.copyfile(Path(made, "package", "dist", name), part / name)
+    return dist
+
+
+def _checked(path):
+    if not path.is_file():
+        raise ValueError(f"{path}: not found, expected a file of {RUNTIME} {VERSION}")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != FILES[path.name]:
+        raise ValueError(f"{path}: found SHA-256 {digest[:12]}, expected that of {RUNTIME} "
+                         f"{VERSION}, {FILES[path.name][:12]}")
+
+
+def settings(predictor) -> dict:
+    """What the page's front end and pictures need of a checkpoint, for JSON.
+
+    predictor : inference.Predictor, with the channels static and delta.
+    Notebook: 13_your_own_sounds
+    """
+    c = predictor.config
+    names = ("sample_rate", "n_fft", "hop_length", "n_bands", "segment_frames", "segment_hop",
+             "delta_width", "log_floor", "silence_db")
+    if c.channels != ("static", "delta") or predictor.mean.shape != (2,):
+        raise ValueError(f"{predictor.path}: expected the channels static and delta, normalised "
+                         "per channel")
+    silence = np.zeros(c.segment_frames * c.hop_length, np.float32)
+    _, weights, _ = predictor.wave(silence)
+    return {name: getattr(c, name) for name in names} | {
+        "classes": predictor.classes,
+        "mean": predictor.mean.tolist(), "std": predictor.std.tolist(),
+        "owners": owners(c.segment_frames, weights.shape[1]).tolist(),
+        "centres": centre_frequencies(c.n_bands, c.f_min, c.f_max).round(3).tolist(),
+        "colours": (255 * mpl.colormaps[COLOURS](np.arange(256))[:, :3]).round().astype(int)
+        .tolist(),
+    }
+
+
+def _clips(folder):
+    """Copy the bundled clips; a row each with what the page says of it."""
+    rows = []
+    for clip in datasets.load("clips").itertuples():
+        path = Path(clip.path)
+        shutil.copyfile(path, folder / path.name)
+        rows.append({"file": path.name, "category": clip.category,
+                     "label": f"{clip.category.replace('_', ' ')} ({clip.clip_id})",
+                     "credit": f"{clip.clip_id} of ESC-10, by {clip.author} ({clip.licence}): "
+                               f"{clip.url}"})
+    return rows

@@ -1,0 +1,98 @@
+// The pretrained network in the browser: files are loaded on first use, then kept.
+
+import { attentionCurve, logGammatone, segmentStarts, segments } from "./frontend.js";
+
+const BATCH = 8; // segments at a time, so that memory does not grow with the sound
+const SILENCE = 10 ** (-90 / 20); // of full scale, as in acrnn_lib/inference.py
+
+let loading = null;
+
+/** { settings, filters, session }; the same promise for every call. */
+export function load() {
+  loading ??= start().catch((error) => {
+    loading = null; // so that another try is possible
+    throw error;
+  });
+  return loading;
+}
+
+async function start() {
+  const at = (name) => new URL(name, import.meta.url);
+  const fetched = async (name) => {
+    const answer = await fetch(at(name));
+    if (!answer.ok) throw new Error(`${name}: the server answered ${answer.status}`);
+    return answer;
+  };
+  const [settings, filters, model, ort] = await Promise.all([
+    fetched("model.json").then((answer) => answer.json()),
+    fetched("filters.f32").then((answer) => answer.arrayBuffer()),
+    fetched("acrnn.onnx").then((answer) => answer.arrayBuffer()),
+    import("./ort.wasm.min.mjs"),
+  ]);
+  ort.env.wasm.wasmPaths = at("./").href;
+  ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
+  const session = await ort.InferenceSession.create(model);
+  return { settings, filters: new Float32Array(filters), session, ort };
+}
+
+/** Mono samples at the network's sampling rate, of a file's bytes (ArrayBuffer). */
+export async function decode(bytes) {
+  const { settings } = await load();
+  const context = new OfflineAudioContext(1, 1, settings.sample_rate); // resamples what it decodes
+  const sound = await context.decodeAudioData(bytes);
+  const wave = new Float32Array(sound.length);
+  for (let channel = 0; channel < sound.numberOfChannels; channel++) {
+    sound.getChannelData(channel).forEach((x, k) => (wave[k] += x / sound.numberOfChannels));
+  }
+  return wave;
+}
+
+/**
+ * Classify a wave (Float32Array, mono, at the network's sampling rate).
+ * Returns { seconds, note, probabilities, curve, spectrogram }; probabilities is null for silence.
+ */
+export async function classify(wave) {
+  const { settings, filters } = await load();
+  const shortest = (settings.segment_frames - 1) * settings.hop_length;
+  const seconds = wave.length / settings.sample_rate;
+  let note = "";
+  if (wave.length < shortest) {
+    const padded = new Float32Array(shortest);
+    padded.set(wave);
+    wave = padded;
+    note = `Shorter than a segment (${(shortest / settings.sample_rate).toFixed(2)} s): padded ` +
+      "with silence, so do not rely on the answer.";
+  }
+  const spectrogram = logGammatone(wave, settings, filters);
+  if (!wave.some((x) => Math.abs(x) >= SILENCE)) {
+    return { seconds, note: "Silence: nothing above -90 dB of full scale.", spectrogram,
+             probabilities: null, curve: null };
+  }
+  const starts = segmentStarts(spectrogram, settings), votes = [], weights = [];
+  for (let first = 0; first < starts.length; first += BATCH) {
+    const { logits, attention } = await run(spectrogram, starts.slice(first, first + BATCH));
+    votes.push(...logits.map(softmax));
+    weights.push(...attention);
+  }
+  const probabilities = settings.classes.map(
+    (_, c) => votes.reduce((sum, vote) => sum + vote[c], 0) / votes.length);
+  const curve = attentionCurve(starts, weights, settings);
+  return { seconds, note, probabilities, curve, spectrogram, starts };
+}
+
+/** Logits and attention of segments, an array of rows each. */
+async function run(spectrogram, starts) {
+  const { settings, session, ort } = await load();
+  const shape = [starts.length, 2, settings.n_bands, settings.segment_frames];
+  const input = new ort.Tensor("float32", segments(spectrogram, starts, settings), shape);
+  const found = await session.run({ segments: input });
+  const rows = ({ data, dims }) =>
+    starts.map((_, s) => Array.from(data.subarray(s * dims[1], (s + 1) * dims[1])));
+  return { logits: rows(found.logits), attention: rows(found.attention) };
+}
+
+function softmax(logits) {
+  const most = Math.max(...logits), powers = logits.map((x) => Math.exp(x - most));
+  const sum = powers.reduce((a, b) => a + b);
+  return powers.map((x) => x / sum);
+}

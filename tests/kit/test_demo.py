@@ -1,0 +1,97 @@
+"""The exported network answers as the library does, and the page's files are those it needs."""
+
+import json
+import shutil
+from copy import copy, deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from acrnn_lib import inference
+from acrnn_lib.data import audio, datasets
+from acrnn_lib.features.frontend import normalise
+from acrnn_lib.features.segments import network_input, segment_starts
+from acrnn_lib.kit import demo, onnx_export
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+pytest.importorskip("onnx", reason="onnx is not installed")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return onnx_export.export(tmp_path_factory.mktemp("onnx") / "acrnn.onnx", inference.load())
+
+
+def test_exported_network_equals_the_library_on_all_bundled_clips(exported):
+    predictor, session = inference.load(), onnxruntime.InferenceSession(exported)
+    c = predictor.config
+    for path in datasets.load("clips")["path"]:
+        wave = audio.read(path)
+        static = predictor.front_end.static(torch.from_numpy(wave)[None])[0]
+        starts = segment_starts(static.shape[-1], c)
+        x = normalise(network_input(static, starts, c), predictor.mean, predictor.std)
+        logits, attention = session.run(None, {onnx_export.INPUT: x.numpy()})
+        probabilities, weights = inference.answer(x, predictor.model)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), probabilities,
+                                   atol=1e-4)
+        np.testing.assert_allclose(attention, weights, atol=1e-4)
+
+
+def test_export_stores_float16_and_is_the_same_each_time(exported, tmp_path):
+    again = onnx_export.export(tmp_path / "again.onnx", inference.load())
+    assert again.read_bytes() == exported.read_bytes()
+    assert exported.stat().st_size < 8e6  # float32 would be 15 MB
+
+
+def test_weights_that_float16_does_not_hold_stay_float32(exported, tmp_path):
+    other = copy(inference.load())
+    other.model = deepcopy(other.model)
+    other.model.classifier.weight.data += 1e-5
+    path = onnx_export.export(tmp_path / "other.onnx", other)
+    x = np.random.default_rng(0).normal(size=(2, 2, 128, 128)).astype(np.float32)
+    found, _ = onnxruntime.InferenceSession(path).run(None, {onnx_export.INPUT: x})
+    expected = other.model(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_settings_are_those_of_the_checkpoint():
+    found, predictor = demo.settings(inference.load()), inference.load()
+    assert found["hop_length"] == predictor.config.hop_length
+    assert found["classes"] == predictor.classes
+    assert len(found["owners"]) == predictor.config.segment_frames
+    assert len(found["centres"]) == predictor.config.n_bands
+    assert len(found["colours"]) == 256 and max(map(max, found["colours"])) <= 255
+    json.dumps(found)
+
+
+def runtime(folder):
+    folder.mkdir()
+    for name in demo.FILES:
+        (folder / name).write_text("something else")
+    return folder
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (lambda folder: (folder / "ort.wasm.min.mjs").unlink(), "not found, expected a file of"),
+    (lambda folder: None, "expected that of onnxruntime-web"),
+])
+def test_another_runtime_is_refused(spoil, words, tmp_path):
+    folder = runtime(tmp_path / "dist")
+    spoil(folder)
+    with pytest.raises(ValueError, match=words):
+        demo.demo(tmp_path / "out", "book/demo", folder)
+    assert not (tmp_path / "out").exists()
+
+
+def test_pages_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(ValueError, match="found no index"):
+        demo.demo(tmp_path / "out", tmp_path, runtime(tmp_path / "dist"))
+
+
+def test_without_npm_it_says_what_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACRNN_CACHE", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(ValueError, match="npm: not found"):
+        demo.fetched()
