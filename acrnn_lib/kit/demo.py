@@ -78,8 +78,30 @@ def demo(out: Path | str, pages: Path | str, runtime: Path | str | None = None) 
     return out
 
 
+def page_part(runtime: Path | None) -> str:
+    """Markdown of a book's page that holds the demonstration, or says why it does not.
+
+    runtime : as found by `fetched`; None if there is none.
+    Notebook: 13_your_own_sounds
+    """
+    if runtime is None:
+        return ("This edition was built without the network, since npm or the package onnx was "
+                "missing. `make demo` says what it needs, and builds the page alone.\n")
+    return ("```{raw} html\n<link rel=\"stylesheet\" href=\"demo/demo.css\">\n"
+            "<div class=\"acrnn-demo\"></div>\n<script src=\"demo/opened.js\"></script>\n"
+            "<script type=\"module\" src=\"demo/player.js\"></script>\n```\n")
+
+
 def fetched() -> Path:
-    """Folder of the runtime's files, fetched by npm where the cache lacks them."""
+    """Folder of the runtime's files, fetched by npm where the cache lacks them.
+
+    Raises
+    ------
+    ValueError
+        Without npm, and where it does not reach a registry.
+
+    Notebook: 13_your_own_sounds
+    """
     folder = cache_dir() / f"{RUNTIME}-{VERSION}"
     dist = folder / "package" / "dist"
     if dist.is_dir():
@@ -89,8 +111,10 @@ def fetched() -> Path:
         raise ValueError("npm: not found; expected Node.js, whose npm fetches "
                          f"{RUNTIME} {VERSION}, or its folder dist by --runtime")
     with tempfile.TemporaryDirectory() as made:
-        subprocess.run([npm, "pack", "--silent", f"{RUNTIME}@{VERSION}"], cwd=made, check=True,
-                       stdout=subprocess.DEVNULL)
+        packed = subprocess.run([npm, "pack", "--silent", f"{RUNTIME}@{VERSION}"], cwd=made,
+                                capture_output=True, text=True)
+        if packed.returncode:
+            raise ValueError(f"npm pack {RUNTIME}@{VERSION}: {packed.stderr.strip()[:300]}")
         with tarfile.open(next(Path(made).glob("*.tgz"))) as archive:
             archive.extractall(made, filter="data")
         for name in FILES:

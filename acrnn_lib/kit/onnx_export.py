@@ -45,9 +45,17 @@ def export(path: Path | str, predictor: Predictor) -> Path:
         The input ``segments`` is float32 (batch, channels, n_bands, segment_frames); outputs are
         ``logits`` (batch, classes) and ``attention`` (batch, T').
 
+    Raises
+    ------
+    ValueError
+        Where the package onnx is missing.
+
     Notebook: 13_your_own_sounds
     """
-    import onnx
+    try:
+        import onnx
+    except ImportError:
+        raise ValueError("onnx is not installed: pip install 'acrnn-kit[web]'") from None
 
     config, buffer = predictor.config, io.BytesIO()
     segment = torch.zeros(1, len(config.channels), config.n_bands, config.segment_frames)

@@ -8,6 +8,7 @@ Notebook: 00_start_here
 
 import ast
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from pathlib import Path
 from ..config import DATASETS, PROFILES, known, trainable
 from ..data import datasets
 from ..files import dataset_dir, locked
-from . import book, exercises
+from . import book, demo, exercises
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
@@ -306,6 +307,17 @@ def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
     shutil.copy2(root / "acrnn_lib" / "assets" / "MODEL_CARD.md", parts)
     records = {path.stem: (folder / path.name).with_suffix(".json") for path in marks}
     (parts / "card.md").write_text(book.card(records), encoding="utf-8")
+    (parts / "demo.md").write_text(demo.page_part(_runtime()), encoding="utf-8")
+
+
+def _runtime():
+    """Runtime of the network in the browser, or None where this machine cannot build that page."""
+    if importlib.util.find_spec("onnx") is None:
+        return None
+    try:
+        return demo.fetched()
+    except ValueError as error:
+        print(f"book: without the network in the browser ({error})", flush=True)
 
 
 def as_page(executed: Path, notebooks: Path) -> str:
@@ -403,4 +415,8 @@ def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:
         said = log.read_text(encoding="utf-8", errors="replace").splitlines()
         lines = [line for line in said if "WARNING" in line or "ERROR" in line]
         raise ReproduceError("\n".join([*lines, f"jupyter-book failed ({status}); log: {log}"]))
-    return root / "book" / "_build" / "html" / "index.html"
+    pages = root / "book" / "_build" / "html"
+    if runtime := _runtime():
+        demo.demo(pages / "demo", root / "book" / "demo", runtime)
+        (pages / "demo" / "index.html").unlink()  # of the page that stands alone
+    return pages / "index.html"
