@@ -1,10 +1,11 @@
-"""The card of a run: what the notebooks in the book were executed with.
+"""What the book was made with, on a page of its own, and what its files need not carry.
 
 Notebook: 00_start_here
 """
 
 import json
 import platform
+import shutil
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from ..training.crossval import git_state
 
 PACKAGES = ("torch", "numpy", "librosa", "gammatone", "scikit-learn", "pandas", "matplotlib",
             "jupyterlab", "papermill", "jupyter-book")
+
+# Of MathJax: the one bundle that pages load, its fonts, what it fetches for rare macros, its menu,
+# and speech in the book's language.
+MATHJAX = ("tex-chtml.js", "output/chtml/fonts/", "input/tex/extensions/", "ui/", "a11y/",
+           "sre/mathmaps/base.json", "sre/mathmaps/en.json")
 
 
 def made_with(dataset, profile, root) -> dict:
@@ -58,3 +64,32 @@ def card(executed) -> str:
     rows += [(f"notebook {name}", f"{record['seconds']:.0f} s") for name, record in records.items()]
     lines = [f"| {name} | {value} |" for name, value in rows]
     return "\n".join(["| what | value |", "|---|---|", *lines]) + "\n"
+
+
+def lighten(pages: Path, notebooks: Path) -> None:
+    """Remove what no page of a built book loads, and offer notebooks as they were delivered.
+
+    Parameters
+    ----------
+    pages : Path
+        The book's HTML.
+    notebooks : Path
+        Folder of the notebooks without outputs, which replace the executed ones that a page offers
+        to download.
+
+    Notebook: 00_start_here
+    """
+    static = pages / "_static"
+    for path in [*static.rglob("*.map"), *(path for path in (static / "mathjax").rglob("*")
+                                           if not _needed(path, static / "mathjax"))]:
+        if path.is_file():
+            path.unlink()
+    for folder in sorted((static / "mathjax").rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    for executed in (pages / "_sources" / "notebooks").glob("*.ipynb"):
+        shutil.copyfile(notebooks / executed.name, executed)
+
+
+def _needed(path, root):
+    return path.relative_to(root).as_posix().startswith(MATHJAX)

@@ -416,6 +416,7 @@ def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:
         lines = [line for line in said if "WARNING" in line or "ERROR" in line]
         raise ReproduceError("\n".join([*lines, f"jupyter-book failed ({status}); log: {log}"]))
     pages = root / "book" / "_build" / "html"
+    book.lighten(pages, root / "notebooks")
     if runtime := _runtime():
         demo.demo(pages / "demo", root / "book" / "demo", runtime)
         (pages / "demo" / "index.html").unlink()  # of the page that stands alone
