@@ -52,3 +52,24 @@ def test_card_says_what_the_run_was_made_with(tmp_path):
                  "| precision | bf16 |", f"| commit | {made['commit']} or another |",
                  "| executed (UTC) | 2026-01-01 12:00 to 2026-01-01 12:05 |"):
         assert line in text
+
+
+KEPT = ["index.html", "_static/page.js", "_static/mathjax/tex-chtml.js",
+        "_static/mathjax/output/chtml/fonts/woff-v2/a.woff",
+        "_static/mathjax/input/tex/extensions/braket.js", "_static/mathjax/sre/mathmaps/en.json"]
+DROPPED = ["_static/page.js.map", "_static/mathjax/tex-svg.js",
+           "_static/mathjax/sre/mathmaps/de.json", "_static/mathjax/output/svg/fonts/tex.js"]
+
+
+def test_bundles_that_no_page_loads_go(tmp_path):
+    for name in [*KEPT, *DROPPED, "_sources/notebooks/00_a.ipynb"]:
+        (tmp_path / "html" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "html" / name).write_text("executed")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "00_a.ipynb").write_text("as delivered")
+    book.lighten(tmp_path / "html", tmp_path / "notebooks")
+    left = {path.relative_to(tmp_path / "html").as_posix()
+            for path in (tmp_path / "html").rglob("*") if path.is_file()}
+    assert left == {*KEPT, "_sources/notebooks/00_a.ipynb"}
+    assert not (tmp_path / "html/_static/mathjax/output/svg").exists()
+    assert (tmp_path / "html/_sources/notebooks/00_a.ipynb").read_text() == "as delivered"
