@@ -66,6 +66,23 @@ def card(executed) -> str:
     return "\n".join(["| what | value |", "|---|---|", *lines]) + "\n"
 
 
+def landing(executed: Path) -> str:
+    """Markdown of the sounds on the first page: the players of an executed notebook.
+
+    executed : its cells with the tag ``landing`` show them. Notebook: 00_start_here
+    """
+    notebook = json.loads(executed.read_text(encoding="utf-8"))
+    pages = ["".join(output["data"]["text/html"]) for cell in notebook["cells"]
+             if "landing" in cell["metadata"].get("tags", []) for output in cell["outputs"]
+             if "<audio" in "".join(output.get("data", {}).get("text/html", ""))]
+    if len(pages) != 2:
+        raise ValueError(f"{executed}: found {len(pages)} players in cells with the tag landing, "
+                         "expected 2")
+    sure, unsure = (f"```{{raw}} html\n{page}\n```\n" for page in pages)
+    return f"{sure}\n:::{{dropdown}} The least certain answer of the 19 bundled recordings\n" \
+           f"{unsure}:::\n"
+
+
 def lighten(pages: Path, notebooks: Path) -> None:
     """Remove what no page of a built book loads, and offer notebooks as they were delivered.
 

@@ -26,6 +26,7 @@ from . import book, demo, exercises
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
+FIRST = "00_start_here.ipynb"  # whose sounds are on the book's first page
 BOOK = "book"  # the last step's name for `only`
 FOLDED = 15  # lines: longer code is folded on a page of the book
 SCROLLED = 20  # rows: longer tables scroll there
@@ -307,6 +308,7 @@ def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
     shutil.copy2(root / "acrnn_lib" / "assets" / "MODEL_CARD.md", parts)
     records = {path.stem: (folder / path.name).with_suffix(".json") for path in marks}
     (parts / "card.md").write_text(book.card(records), encoding="utf-8")
+    (parts / "landing.md").write_text(book.landing(folder / FIRST), encoding="utf-8")
     (parts / "demo.md").write_text(demo.page_part(_runtime()), encoding="utf-8")
 
 

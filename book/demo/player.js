@@ -26,7 +26,7 @@ class View {
                      { type: "file", accept: "audio/*" });
     this.recorder = part(bar, "button", { type: "button", textContent: "Record 5 s" });
     this.audio = part(root, "audio", { controls: true, ariaLabel: "The chosen sound" });
-    this.canvas = part(root, "canvas", { width: 960, height: 320, role: "img" });
+    this.canvas = part(root, "canvas", { role: "img" });
     this.text = part(root, "p", { className: "acrnn-note" });
     this.text.setAttribute("aria-live", "polite");
     this.table = part(root, "table", { className: "acrnn-answer" });
@@ -142,11 +142,13 @@ class View {
   /** Draw the picture with the playing position at `now` seconds. */
   draw(now) {
     const { found, settings, canvas } = this, context = canvas.getContext("2d");
-    const { left, right, top, bottom } = MARGIN;
-    const box = { x: left, y: top, w: canvas.width - left - right, h: canvas.height - top - bottom };
+    const { left, right, top, bottom } = MARGIN, sharp = window.devicePixelRatio;
+    const width = canvas.clientWidth, height = canvas.clientHeight;
+    const box = { x: left, y: top, w: width - left - right, h: height - top - bottom };
     const style = getComputedStyle(canvas), seconds = found.spectrogram.frames *
       settings.hop_length / settings.sample_rate;
-    context.clearRect(0, 0, canvas.width, canvas.height);
+    Object.assign(canvas, { width: width * sharp, height: height * sharp }); // clears it, too
+    context.scale(sharp, sharp);
     context.imageSmoothingEnabled = false;
     context.drawImage(picture(found, settings), box.x, box.y, box.w, box.h);
     context.fillStyle = context.strokeStyle = style.color;
