@@ -31,6 +31,7 @@ BOOK = "book"  # the last step's name for `only`
 FOLDED = 15  # lines: longer code is folded on a page of the book
 SCROLLED = 20  # rows: longer tables scroll there
 _IMPORTS = re.compile(r"(import|from) \w")
+_EMPTY_HEADER = re.compile(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>")
 
 
 class ReproduceError(RuntimeError):
@@ -357,6 +358,8 @@ def as_page(executed: Path, notebooks: Path) -> str:
         if cell.cell_type == "code" and not {"exercise", "check"} & set(own) and (
                 cell.source.count("\n") >= FOLDED or _IMPORTS.match(cell.source)):
             cell.metadata["tags"] = [*own, "hide-input"]
+        if cell.cell_type == "code":
+            _without_empty_headers(cell)
         if cell.cell_type == "code" and _rows(cell) > SCROLLED:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "output_scroll"]
         cells.append(cell)
@@ -366,6 +369,14 @@ def as_page(executed: Path, notebooks: Path) -> str:
         waiting = right.get(cell.id)
     notebook.cells = cells
     return nbformat.writes(notebook)
+
+
+def _without_empty_headers(cell):
+    """Header cells that say nothing, as above the index of a data frame, become plain cells."""
+    for output in cell.outputs:
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = _EMPTY_HEADER.sub(
+                r"<td\1></td>", "".join(output.data["text/html"]))
 
 
 def _rows(cell):
