@@ -125,8 +125,8 @@ def _nested(root, profile):
 
 
 def _short(row, paper):
-    return (f"{100 * (paper - row['accuracy']):.1f} points below the paper" if row["accuracy"] < paper else
-            f"{100 * (row['accuracy'] - paper):.1f} points above the paper")
+    where = "below" if row["accuracy"] < paper else "above"
+    return f"{100 * abs(row['accuracy'] - paper):.1f} points {where} the paper"
 
 
 def _judged(row):
