@@ -98,7 +98,7 @@ def mutants(settings, words):
 
 
 def audit(settings, words):
-    """look for known vulnerabilities of what is pinned; says so where nobody answers"""
+    """look for known vulnerabilities of the pinned versions; says if there is no network"""
     create(BUILD / "audit")
     run(BUILD / "audit", "tools/audit.py", *words)
 
@@ -120,7 +120,7 @@ def lab(settings, words):
 
 
 def app(settings, words):
-    """notebook 13 without its code, to this computer only: play it your own sounds"""
+    """notebook 13 without its code, to this computer only: classify your own sounds"""
     kit("-m", "acrnn_lib.kit.app", *words)
 
 
@@ -130,7 +130,7 @@ def demo(settings, words):
 
 
 def bench(settings, words):
-    """measure each stage beside its peers, which are installed for it: benchmarks/README.md"""
+    """compare each stage with other software, which is installed for it: benchmarks/README.md"""
     env()
     run(VENV, *PIP, "-e", ".[bench]")
     run(VENV, "-m", "benchmarks", *words)

@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: what is finished is kept, the same command goes on", file=sys.stderr)
+        print("interrupted: finished work is kept; start the same command again to continue",
+              file=sys.stderr)
         return 1
 
 
@@ -88,7 +89,7 @@ def build_parser() -> Parser:
     _dataset(sub)
     sub.add_argument("--workers", type=_positive, help="threads, by default one per core")
     sub.add_argument("--experiment", default="acrnn",
-                     help="whose features and augmentation bank to build")
+                     help="experiment whose features and augmented copies are built")
     sub.add_argument("--profile", default="lite", **_choice("profile", PROFILES))
     sub.add_argument("--device", default="auto", **_choice("device", DEVICES))
     command(experiments)
@@ -128,15 +129,16 @@ def _course(command):
     sub = command(grade)
     sub.add_argument("folder", metavar="FOLDER", help="a folder per student, with notebooks")
     sub.add_argument("--limit", type=_positive, default=300, metavar="SECONDS",
-                     help="for a notebook")
+                     help="time limit for a notebook")
     sub = command(reset)
-    sub.add_argument("number", metavar="NN", help="of the notebook, such as 06")
+    sub.add_argument("number", metavar="NN", help="number of the notebook, such as 06")
     sub.add_argument("--folder", default="notebooks", metavar="DIR")
 
 
 def _dataset(sub):
     sub.add_argument("name", **_choice("data set", DATASETS))
-    sub.add_argument("--data", metavar="DIR", help="its folder, or one that holds it by name")
+    sub.add_argument("--data", metavar="DIR",
+                     help="folder of the data set, or one that contains it")
 
 
 def _register(sub):
@@ -150,7 +152,7 @@ def _run_registrations(files):
     for file in files:
         try:
             runpy.run_path(file)
-        except Exception as error:  # whatever a stranger's file may raise
+        except Exception as error:  # a registered file may raise anything
             raise ValueError(f"{file}: {type(error).__name__}: {error}") from error
 
 
@@ -167,12 +169,12 @@ def _crossval(sub):
     sub.add_argument("--inner", action="store_true", help="validate inside the training folds")
     _register(sub)
     sub.add_argument("--reuse", action="store_true",
-                     help="keep finished runs that other code than today's has made")
+                     help="keep finished runs that were made by another version of the code")
     sub.add_argument("--no-attention", action="store_false", dest="attention",
                      help="leave attention.npz out of the run folders")
     sub.add_argument("--watch-test", action="store_true",
                      help="write the accuracy on the predicted fold after each epoch to a file of "
-                          "its own; training never reads it, and it is unfit for choosing")
+                          "its own; training never reads it, and no setting may be chosen by it")
 
 
 def _machine(sub):
@@ -294,7 +296,7 @@ def _check(options):
         options.refuse(f"argument --set: {error}")
     address = options.scheduler or ""
     if (options.tls or options.insecure) and not address:
-        options.refuse("--tls, --insecure: found no --scheduler, expected one to be reached so")
+        options.refuse("--tls, --insecure: found no --scheduler, expected its address")
     if options.tls and address.startswith("tcp:"):
         options.refuse(f"--tls: found {address}, which is not encrypted, expected tls://...")
 
@@ -349,11 +351,11 @@ def grade(options: argparse.Namespace) -> None:
     wide = table.pivot(index="student", columns="exercise", values="points")
     wide["points"] = wide.sum(axis=1)
     print(wide.fillna("").to_string())
-    print(f"{options.folder}/grades.csv: {len(table)} answers, with what was said about each")
+    print(f"{options.folder}/grades.csv: {len(table)} answers, each with the message of its check")
 
 
 def reset(options: argparse.Namespace) -> None:
-    """Put a notebook back as it was delivered."""
+    """Restore a notebook as it was delivered; the present one is kept."""
     from .kit import grading
 
     path, kept = grading.reset(options.number, options.folder)

@@ -251,8 +251,8 @@ def _set_aside(folder):
     # manifest first: after an interruption no unfinished folder looks complete
     for path in sorted(folder.iterdir(), key=lambda path: path.name != MANIFEST):
         replace(path, kept / path.name)
-    print(f"{folder}: made by other code than today's, so it is trained again; the old run is now "
-          f"{REPLACED}/{kept.name} (--reuse keeps such a run)", file=sys.stderr, flush=True)
+    print(f"{folder}: made by another version of the code, so it is trained again; the old run is "
+          f"now {REPLACED}/{kept.name} (--reuse keeps such a run)", file=sys.stderr, flush=True)
 
 
 def read_note(path: Path | str) -> dict:

@@ -101,7 +101,7 @@ def run(dataset: str = "synth", profile: str = "smoke", data: Path | str | None 
         print(error)
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted: finished notebooks are kept, the same command goes on from there")
+        print("\ninterrupted: finished notebooks are kept; start the same command again to go on")
         return 1
     print("real sound: make reproduce DATASET=esc10 PROFILE=lite DATA=/path/to/ESC-10")
     print("            (the same for esc50; `python -m acrnn_lib data esc10` fetches the sounds)")

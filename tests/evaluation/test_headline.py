@@ -24,13 +24,14 @@ def test_every_number_of_ours_is_that_of_the_tables(text):
     assert text.count("\n") == 3 and "93.7%" in text and "86.1%" in text
 
 
-@pytest.mark.parametrize(("ours", "words"), [(0.9, "3.7 points short"), (0.95, "1.3 points above")])
+@pytest.mark.parametrize(("ours", "words"), [
+    (0.9, "3.7 points below the paper"), (0.95, "1.3 points above the paper")])
 def test_by_how_much_follows_the_sign(ours, words):
     assert headline._short({"accuracy": ours}, 0.937) == words
 
 
 @pytest.mark.parametrize(("lo", "hi", "words"), [
-    (0.01, 0.03, "it helps"), (-0.03, -0.01, "it harms"), (-0.01, 0.02, "cannot be told")])
+    (0.01, 0.03, "it helps"), (-0.03, -0.01, "it harms"), (-0.01, 0.02, "no effect is shown")])
 def test_the_judgement_follows_the_interval(lo, hi, words):
     assert words in headline._judged({"lo": lo, "hi": hi})
 

@@ -191,7 +191,7 @@ def test_interrupted_run_leaves_nothing_half_written(root, how):
     assert not list(done.glob("01_slow*"))
     if how == signal.SIGINT:
         assert run.returncode == 1
-        assert "the same command goes on" in out
+        assert "start the same command again" in out
         assert not list(done.iterdir())
 
     write_notebook(root, "01_slow", writes("quick"))

@@ -18,7 +18,7 @@ def segments(count):
         raise NotRight("Nearly. The regular segments end before frame 862, so one more is aligned "
                        "to the end.")
     if count != right:
-        raise NotRight(f"{count} is not it: count the starts 0, 64, 128, ... that still fit.")
+        raise NotRight(f"{count} is not right: count the starts 0, 64, 128, ... that still fit.")
     return f"Right: {regular} regular ones and one that is aligned to the end."
 
 
@@ -39,7 +39,7 @@ def outvoted(votes):
     if votes.shape != (3, 2):
         raise NotRight(f"Shape {votes.shape}: three segments and two classes are (3, 2).")
     if not (votes >= 0).all() or not np.allclose(votes.sum(axis=1), 1, atol=1e-6):
-        raise NotRight("A row is no set of probabilities: numbers from 0 to 1 whose sum is 1.")
+        raise NotRight("Each row must hold probabilities: numbers from 0 to 1 whose sum is 1.")
     prefer, mean = int((votes[:, 0] > votes[:, 1]).sum()), votes[:, 1].mean()
     if prefer != 2:
         raise NotRight(f"{prefer} of the segments prefer class 0; it should be two.")

@@ -9,7 +9,7 @@ from ..exercises import FUNCTION, NAMES, TEXT, NotRight, Untouched, exercise
 
 
 @exercise(NAMES, "thin vertical lines at equal distances; a pitch that glides; a texture that "
-          "never changes; a dense, regular beat. Backgrounds, pauses and silence are no cues.")
+          "never changes; a dense, regular beat. Do not use backgrounds, pauses or silence.")
 def read_four_pictures(names, clips):
     """The classes of four pictures, A to D, of a table of clips."""
     truth = dict(zip("ABCD", clips.category, strict=True))

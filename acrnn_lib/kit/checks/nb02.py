@@ -23,7 +23,7 @@ def segment_seconds(seconds):
         raise NotRight(f"{seconds:g} s are 128 hops, from the start of this segment's first window "
                        "to the start of the window after its last one. The last window ends later.")
     if abs(seconds - right) >= 0.005:
-        raise NotRight(f"{seconds:g} s is not it.")
+        raise NotRight(f"{seconds:g} s is not right.")
     return f"Right: {right:.3f} s."
 
 
@@ -47,7 +47,7 @@ def own_delta(my_delta):
     if np.allclose(mine, -right):
         raise NotRight("The sign: a band that gets louder has a positive delta.")
     if not np.allclose(mine[:, 1:-1], right[:, 1:-1]):
-        raise NotRight("Not even the frames inside agree: (next - previous) / 2.")
+        raise NotRight("The inner frames are wrong, too: (next - previous) / 2.")
     if not np.allclose(mine, right):
         raise NotRight("The inside is right, the edges are not: repeat the first and the last "
                        "frame.")

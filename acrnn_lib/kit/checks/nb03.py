@@ -38,7 +38,8 @@ def shifted_beep(hertz):
     return f"Right. Measured after pitch_shift: {measured} Hz (it is exact to half a cent, 0.7 Hz)."
 
 
-@exercise(FUNCTION, "leave the logarithm with np.exp, add, and go back with np.log.")
+@exercise(FUNCTION, "undo the logarithm with np.exp, add, and take the logarithm again with "
+          "np.log.")
 def mixed_sounds(my_mix):
     """Log energies of two sounds whose waves are added with the weights r and 1 - r."""
     one, two = np.random.default_rng(0).normal(-5, 3, (2, 6, 8))

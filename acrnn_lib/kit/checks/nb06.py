@@ -233,7 +233,7 @@ def _averaged(values, decay, share=share):
 def average(my_average):
     """EMA of one weight whose decay grows with the steps."""
     return _compare(my_average, _averaged, {
-        "That is the average with a fixed decay: it holds its start too long.":
+        "That is the average with a fixed decay: it keeps the initial value too long.":
             lambda v, d: _averaged(v, d, lambda n, d: d),
         "That is the plain mean of all steps.": lambda v, d: np.mean(v),
         "The share must not exceed decay.":

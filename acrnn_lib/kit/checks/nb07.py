@@ -18,10 +18,10 @@ def effective_clips(clips):
     if abs(clips - 0.9 * 0.1 / 0.02) < 0.01:
         raise NotRight("The standard error is a square root: square it.")
     if abs(clips - right) >= 0.5:
-        raise NotRight(f"{clips:g} is not it: solve s = sqrt(p (1 - p) / n) for n.")
+        raise NotRight(f"{clips:g} is not right: solve s = sqrt(p (1 - p) / n) for n.")
     low, high = metrics.wilson(0.9 * right, right)
     narrow, wide = metrics.wilson(360, 400)
-    return (f"Right: {right:.0f}, so about [{low:.1%}, {high:.1%}]; 400 would promise "
+    return (f"Right: {right:.0f}, so about [{low:.1%}, {high:.1%}]; for 400 it would be "
             f"[{narrow:.1%}, {wide:.1%}].")
 
 
@@ -35,9 +35,10 @@ def holm_by_hand(values):
     if np.allclose(values, [0.03, 0.06, 0.04], atol=1e-4):
         raise NotRight("Nearly: the third must not be smaller than the second.")
     if np.allclose(values, [0.03, 0.09, 0.12], atol=1e-4):
-        raise NotRight("That is Bonferroni's rule, all times 3. Holm is kinder to the later ones.")
+        raise NotRight("That is Bonferroni's rule, all times 3. Holm multiplies the later "
+                       "ones by less.")
     if not np.allclose(values, right, atol=1e-4):
-        raise NotRight(f"{values.tolist()} is not it.")
+        raise NotRight(f"{values.tolist()} is not right.")
     return f"Right: only {np.sum(right <= 0.05)} of 3 survives, though each alone was below 0.05."
 
 
@@ -55,7 +56,7 @@ def own_standard_error(my_error):
     if np.shape(mine) != ():
         raise NotRight(f"Found {mine}; expected one number.")
     if abs(mine / naive - 1) < 0.05:
-        raise NotRight("You took clips for independent. Clips of one recording belong together.")
+        raise NotRight("This treats clips as independent, but clips of one recording are not.")
     if abs(mine / (np.std(means) / 60**0.5) - 1) < 0.05:
         raise NotRight("You averaged recordings. Count clips: a recording of five weighs five.")
     if not abs(mine / right - 1) < 0.05:

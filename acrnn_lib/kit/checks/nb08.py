@@ -20,7 +20,7 @@ def precision_of_sea(precision, toy):
     if abs(precision - recall) < 0.005:
         raise NotRight(f"{precision:g} is the recall: you read the row. Precision reads the "
                        "column.")
-    raise NotRight(f"{precision:g} is not it. Divide the cell on the diagonal by the sum of its "
+    raise NotRight(f"{precision:g} is not right. Divide the cell on the diagonal by the sum of its "
                    "column.")
 
 

@@ -46,8 +46,8 @@ def auc_by_hand(my_auc):
     mine = np.array([float(my_auc(*pair)) for pair in zip(w, m, strict=True)])
     strict = [np.mean(a[b][:, None] > a[~b]) for a, b in zip(w, m, strict=True)]
     if np.allclose(mine, 1 - right):
-        raise NotRight("The wrong way round: count the pairs in which the step inside has "
-                       "more weight.")
+        raise NotRight("The comparison is reversed: count the pairs in which the step inside "
+                       "has more weight.")
     if np.allclose(mine, strict):
         raise NotRight("Nearly right: pairs with equal weights count half.")
     if not np.allclose(mine, right):

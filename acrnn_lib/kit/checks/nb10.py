@@ -43,7 +43,7 @@ def two_barks(probability):
             "unimportant.")
 
 
-@exercise(FUNCTION, "begin with hidden = 127, all seven bits; showing step t takes 2**t away.")
+@exercise(FUNCTION, "begin with hidden = 127, all seven bits; showing step t subtracts 2**t.")
 def insertion(my_insertion):
     """The insertion curve from the probabilities of all 128 sets of hidden steps."""
     rng = np.random.default_rng(0)
@@ -56,8 +56,8 @@ def insertion(my_insertion):
     if np.allclose(mine, falls):
         raise NotRight("That is the deletion curve: it begins with nothing hidden.")
     if np.allclose(mine, right[:, ::-1]):
-        raise NotRight("In reversed order: the first number is the probability with everything "
-                       "hidden.")
+        raise NotRight("The order is reversed: the first number is the probability with "
+                       "everything hidden.")
     if not np.allclose(mine, right):
         raise NotRight("Not right yet. With no step shown, all are hidden: set number 127.")
     return "Right. The deletion curve of the reversed order, read from its end, is the same curve."

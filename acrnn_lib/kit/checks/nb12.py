@@ -10,7 +10,7 @@ from .. import leakage
 from ..exercises import FUNCTION, NUMBER, TEXTS, NotRight, exercise
 
 
-@exercise(TEXTS, "a recording with two clips on the same side is no leak.")
+@exercise(TEXTS, "two clips of one recording on the same side are not a leak.")
 def shared_recordings(names, table):
     """The recordings of a table with clips on both sides of its split."""
     right = set(leakage.shared_sources(table, side="side").source)
@@ -51,4 +51,4 @@ def best_of_sixty(percent):
     if abs(percent - right) >= 0.7:
         raise NotRight(f"{percent:g} is not correct: take the largest of 60 counts, then average "
                        "over many trainings.")
-    return f"Right: about {right:.1f} %, for a coin."
+    return f"Right: about {right:.1f} %, although every prediction was random."

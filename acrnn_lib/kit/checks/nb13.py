@@ -14,12 +14,12 @@ from ..exercises import FUNCTION, NUMBER, NUMBERS, NotRight, exercise
 def least_highest(probability):
     """The smallest possible highest of ten probabilities."""
     if probability == 0:
-        raise NotRight("If the highest probability were 0, all ten were 0, and their sum with "
-                       "them.")
+        raise NotRight("If the highest probability were 0, all ten would be 0, and so would "
+                       "their sum.")
     if abs(probability - 0.5) < 1e-9:
         raise NotRight("That holds for two classes. Here are ten.")
     if abs(probability - 0.1) >= 1e-9:
-        raise NotRight(f"{probability:g} is not it: ten equal probabilities sum to 1.")
+        raise NotRight(f"{probability:g} is not right: ten equal probabilities sum to 1.")
     return "Right: a tenth. So 30 % is three times uniform, and still a weak answer."
 
 
@@ -40,7 +40,7 @@ def selective_classification(shares, tested):
                        "or more.")
     if abs(shares[1] - (sure & tested.correct).mean()) < 0.005:
         raise NotRight("The second share is of the answered clips, not of all.")
-    raise NotRight(f"{shares[1]:g} is not it: look at the answered clips only.")
+    raise NotRight(f"{shares[1]:g} is not right: look at the answered clips only.")
 
 
 PIECES = {"kettle": [6, 1, 1, 1, 1, 1, 6, 6, 1, 2, 3, 6, 1],
