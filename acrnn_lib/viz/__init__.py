@@ -29,6 +29,7 @@ from .sounds import (
     layer_costs,
     learning_curves,
     log_gammatone,
+    loudest,
     may_embed,
     player,
     segments,

@@ -96,6 +96,27 @@ def side_by_side(*players: "HTML") -> "HTML":
                 + "".join(f"<div>{player._repr_html_()}</div>" for player in players) + "</div>")
 
 
+def loudest(wave: np.ndarray, seconds: float) -> np.ndarray:
+    """The part of a wave around its loudest moment (power over 0.1 s).
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), 44.1 kHz
+    seconds : float, s
+        Length of the part, at most that of the wave.
+
+    Returns
+    -------
+    np.ndarray, shape (n,)
+
+    Notebook: 01_listen_and_look
+    """
+    length = round(seconds * SAMPLE_RATE)
+    power = np.convolve(np.square(wave), np.ones(SAMPLE_RATE // 10), "same")
+    start = np.clip(int(power.argmax()) - length // 2, 0, len(wave) - length)
+    return wave[start : start + length]
+
+
 def may_embed(clip: "pd.Series | NamedTuple") -> bool:
     """Whether the licence of a clip (row of the clip table) allows its sound in a page.
 
