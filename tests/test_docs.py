@@ -21,14 +21,14 @@ def name_of(path):
 
 @pytest.mark.parametrize("path", LIBRARY, ids=name_of)
 def test_notebooks_that_docstrings_name_exist(path):
-    for names in re.findall(r"Notebook:\s+((?:\d\d_\w+(?:,\s+)?)+)", path.read_text()):
-        for name in re.findall(r"\d\d_\w+", names):
+    for names in re.findall(r"Notebook:\s+((?:\d\d[a-z]?_\w+(?:,\s+)?)+)", path.read_text()):
+        for name in re.findall(r"\d\d[a-z]?_\w+", names):
             assert (ROOT / "notebooks" / f"{name}.ipynb").is_file(), f"{path.name} names {name}"
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=name_of)
 def test_every_public_name_names_a_notebook_by_itself_or_by_its_file(path):
-    named = re.compile(r"Notebook:\s+\d\d_\w+")
+    named = re.compile(r"Notebook:\s+\d\d[a-z]?_\w+")
     tree = ast.parse(path.read_text())
     if not named.search(ast.get_docstring(tree) or ""):
         for node in tree.body:
@@ -38,8 +38,8 @@ def test_every_public_name_names_a_notebook_by_itself_or_by_its_file(path):
 
 @pytest.mark.parametrize("path", [p for p in LIBRARY if p.stem[0] != "_"], ids=name_of)
 def test_a_notebook_that_a_file_names_mentions_it(path):
-    notes = re.findall(r"Notebook:\s+((?:\d\d_\w+(?:,\s+)?)+)", path.read_text())
-    names = {name for note in notes for name in re.findall(r"\d\d_\w+", note)}
+    notes = re.findall(r"Notebook:\s+((?:\d\d[a-z]?_\w+(?:,\s+)?)+)", path.read_text())
+    names = {name for note in notes for name in re.findall(r"\d\d[a-z]?_\w+", note)}
     texts = [(ROOT / "notebooks" / f"{name}.ipynb").read_text() for name in names]
     assert any(re.search(rf"\b{path.stem}\b", text) for text in texts), sorted(names)
 

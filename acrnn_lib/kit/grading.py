@@ -27,7 +27,7 @@ from .exercises import NotRight
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 DELIVERED = ".delivered"  # folder beside handed-out notebooks
-NAME = "[0-9][0-9]_*.ipynb"
+NAME = "[0-9][0-9]*_*.ipynb"
 LIMIT = 300  # s for a notebook
 COLUMNS = ["student", "notebook", "exercise", "points", "state", "said"]
 
@@ -93,7 +93,7 @@ def reset(number: str, folder: Path | str = "notebooks") -> tuple[Path, Path | N
     names = sorted(path.name for path in (source if source.is_dir() else NOTEBOOKS).glob(NAME))
     found = [name for name in names if name.startswith(f"{number}_")]
     if not found:
-        raise ValueError(f"{number}: expected one of {', '.join(name[:2] for name in names)}")
+        raise ValueError(f"{number}: expected one of {', '.join(map(_number, names))}")
     path, kept = folder / found[0], None
     data = (source / path.name).read_bytes() if source.is_dir() else _committed(path)
     if path.exists():
@@ -195,8 +195,13 @@ def _judge(path, cell, answer):
         return state, f"{type(error).__name__}: {error}"
 
 
+def _number(name):
+    """Of a notebook, such as 06 or 01b."""
+    return name.partition("_")[0]
+
+
 def _row(path, number, state, said):
-    return {"exercise": f"{path.name[:2]}.{number}", "points": int(state == "right"),
+    return {"exercise": f"{_number(path.name)}.{number}", "points": int(state == "right"),
             "state": state, "said": " ".join(said.split())}
 
 

@@ -110,7 +110,7 @@ def run(dataset: str = "synth", profile: str = "smoke", data: Path | str | None 
 
 def notebooks(root: Path = ROOT) -> list[Path]:
     """Paths of the notebooks in the order in which they are read and executed."""
-    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    return sorted((root / "notebooks").glob("[0-9][0-9]*_*.ipynb"))
 
 
 def fingerprints(root: Path, parameters: dict) -> dict[Path, str]:

@@ -3,9 +3,10 @@
 Every figure takes ``ax`` (a new figure without it) and returns (fig, ax); times are in seconds,
 frequencies in Hz; colour maps are readable without colour vision and in grey.
 
-Notebook: 01_listen_and_look, 02_gammatone_features, 09_seeing_attention
+Notebook: 01_listen_and_look, 01b_samples_to_spectra, 02_gammatone_features, 09_seeing_attention
 """
 
+import functools
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..config import FeatureConfig
 from ..data.audio import SAMPLE_RATE
 from ..features import gammatone
-from ..features.frontend import frame_times
+from ..features.frontend import LogGammatone, frame_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +74,47 @@ def player(clip: "pd.Series | NamedTuple", wave: np.ndarray | None = None,
         return HTML(f"{text}<div>Not embedded, as its licence is not open: play the file.</div>")
     wave = audio.read(clip.path) if wave is None else wave
     return HTML(text + Audio(resample_poly(wave, rate, SAMPLE_RATE), rate=rate)._repr_html_())
+
+
+def side_by_side(*players: "HTML") -> "HTML":
+    """Players beside each other where the page is wide enough, else below each other.
+
+    Parameters
+    ----------
+    *players : IPython.display.HTML
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Notebook: 01_listen_and_look
+    """
+    from IPython.display import HTML
+
+    grid = "display: grid; gap: 0.6em; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr))"
+    return HTML(f'<div style="{grid}">'
+                + "".join(f"<div>{player._repr_html_()}</div>" for player in players) + "</div>")
+
+
+def loudest(wave: np.ndarray, seconds: float) -> np.ndarray:
+    """The part of a wave around its loudest moment (power over 0.1 s).
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), 44.1 kHz
+    seconds : float, s
+        Length of the part, at most that of the wave.
+
+    Returns
+    -------
+    np.ndarray, shape (n,)
+
+    Notebook: 01_listen_and_look
+    """
+    length = round(seconds * SAMPLE_RATE)
+    power = np.convolve(np.square(wave), np.ones(SAMPLE_RATE // 10), "same")
+    start = np.clip(int(power.argmax()) - length // 2, 0, len(wave) - length)
+    return wave[start : start + length]
 
 
 def may_embed(clip: "pd.Series | NamedTuple") -> bool:
@@ -135,9 +178,9 @@ def waveform(wave: np.ndarray, ax: Axes | None = None, sample_rate: int = SAMPLE
 
 
 def stft(wave: np.ndarray, ax: Axes | None = None, sample_rate: int = SAMPLE_RATE,
-         title: str | None = None, n_fft: int = 1024,
-         hop_length: int = 512) -> tuple[Figure, Axes]:
-    """Draw a spectrogram in dB below its peak, on a logarithmic frequency axis.
+         title: str | None = None, n_fft: int = 1024, hop_length: int = 512,
+         scale: str = "log", colorbar: bool = True) -> tuple[Figure, Axes]:
+    """Draw a spectrogram in dB below its peak.
 
     Parameters
     ----------
@@ -146,12 +189,15 @@ def stft(wave: np.ndarray, ax: Axes | None = None, sample_rate: int = SAMPLE_RAT
     sample_rate : int, Hz
     title : str, optional
     n_fft, hop_length : int, samples
+    scale : str
+        Of the frequency axis, "log" or "linear".
+    colorbar : bool
 
     Returns
     -------
     fig, ax : Figure, Axes
 
-    Notebook: 01_listen_and_look
+    Notebook: 01b_samples_to_spectra
     """
     import librosa
     import librosa.display
@@ -160,8 +206,9 @@ def stft(wave: np.ndarray, ax: Axes | None = None, sample_rate: int = SAMPLE_RAT
     spectrum = np.abs(librosa.stft(wave, n_fft=n_fft, hop_length=hop_length, window="hamming"))
     levels = librosa.amplitude_to_db(spectrum, ref=np.max, top_db=80)
     image = librosa.display.specshow(levels, sr=sample_rate, hop_length=hop_length, x_axis="time",
-                                     y_axis="log", cmap="magma", ax=ax, rasterized=True)
-    fig.colorbar(image, ax=ax, label="dB under the peak")
+                                     y_axis=scale, cmap="magma", ax=ax, rasterized=True)
+    if colorbar:
+        fig.colorbar(image, ax=ax, label="dB under the peak")
     ax.set(xlabel="time (s)", ylabel="frequency (Hz)", title=title)
     return fig, ax
 
@@ -205,6 +252,64 @@ def gammatonegram(static: np.ndarray, ax: Axes | None = None, config: FeatureCon
         fig.colorbar(image, ax=ax, label=label)
     ax.set(xlabel="time (s)", ylabel="band centre (Hz)", title=title)
     return fig, ax
+
+
+def gammatonegrams(statics: Sequence[np.ndarray], titles: Sequence[str], columns: int = 2,
+                   panel: tuple[float, float] = (5, 2), title: str | None = None,
+                   **limits: float) -> tuple[Figure, np.ndarray]:
+    """Draw several `gammatonegram` in rows, with common axes.
+
+    Parameters
+    ----------
+    statics : sequence of np.ndarray, shape (n_bands, frames)
+    titles : sequence of str
+    columns : int
+    panel : (float, float), inches
+        Size of each.
+    title : str, optional
+        Of the figure.
+    **limits : float
+        ``vmin`` and ``vmax`` of all; by default each has its own.
+
+    Returns
+    -------
+    fig, axes : Figure, np.ndarray of Axes
+
+    Notebook: 01_listen_and_look
+    """
+    rows = -(-len(statics) // columns)
+    fig, grid = plt.subplots(rows, columns, figsize=(columns * panel[0], rows * panel[1]),
+                             layout="constrained", sharex=True, sharey=True, squeeze=False)
+    for ax, static, name in zip(grid.flat, statics, titles, strict=False):
+        gammatonegram(static, ax, title=name, colorbar=False, **limits)
+        ax.label_outer()
+    for ax in grid.flat[len(statics):]:
+        ax.remove()
+    fig.suptitle(title)
+    return fig, grid
+
+
+def log_gammatone(wave: np.ndarray) -> np.ndarray:
+    """Log-gammatone spectrogram of one sound, the first channel of `LogGammatone`.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), 44.1 kHz
+
+    Returns
+    -------
+    np.ndarray, shape (n_bands, frames), float32
+
+    Notebook: 01_listen_and_look
+    """
+    with torch.inference_mode():
+        x = torch.from_numpy(np.asarray(wave, dtype=np.float32))[None]
+        return _front_end()(x)[0, 0].numpy()
+
+
+@functools.lru_cache(maxsize=1)
+def _front_end():
+    return LogGammatone()
 
 
 def filter_responses(centres: np.ndarray, sample_rate: int = SAMPLE_RATE, ax: Axes | None = None,

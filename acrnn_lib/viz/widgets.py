@@ -27,7 +27,7 @@ from ..data.audio import SAMPLE_RATE
 from ..features import augment, gammatone
 from ..features.frontend import LogGammatone
 from ..models import acrnn, summary
-from .sounds import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, may_embed
+from .sounds import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, log_gammatone, may_embed
 
 STATES = 30  # at most in a page
 DPI = 80
@@ -265,7 +265,7 @@ def filter_bank(wave: np.ndarray) -> Explorer:
 
     Notebook: 02_gammatone_features
     """
-    spectrum = torch.stft(torch.as_tensor(wave)[None], 1024, 512, window=_front_end().window,
+    spectrum = torch.stft(torch.as_tensor(wave)[None], 1024, 512, window=LogGammatone().window,
                           pad_mode="reflect", return_complex=True)[0].abs().square().numpy()
     controls = {
         "scale": ipywidgets.ToggleButtons(options=["ERB", "mel"], description="scale"),
@@ -352,14 +352,14 @@ def augmentation(wave: np.ndarray, clip: NamedTuple) -> Explorer:
     }
     states = [{"rate": rate, "semitones": semitones} for rate in (1.0, 0.8, 1.3)
               for semitones in (0.0, -3.5, 3.5)]
-    before, player = bands_of(wave), sound(wave) if may_embed(clip) else ""
+    before, player = log_gammatone(wave), sound(wave) if may_embed(clip) else ""
     longest = len(wave) / SAMPLE_RATE / controls["rate"].min
     sheet = Sheet((11, 3.2), 1, 2, sharey=True, gridspec_kw=MARGINS | {"left": 0.075})
     augment.stretch_and_shift(np.zeros(1, np.float32), 0.9, 1.0)  # loads the vocoder beforehand
 
     def draw(rate, semitones):
         changed = augment.stretch_and_shift(np.asarray(wave, np.float32), rate, semitones)
-        after = bands_of(changed)
+        after = log_gammatone(changed)
         for ax, part, name in zip(sheet.blank(), (before, after), ("before", "after"), strict=True):
             gammatonegram(part, ax, title=f"{name}, {part.shape[1] * 512 / SAMPLE_RATE:.2f} s",
                           colorbar=False, vmin=before.max() - DYNAMIC_RANGE, vmax=before.max())
@@ -423,15 +423,3 @@ def _changed_network(layer, kernel_height, kernel_width, pool, frames):
     first, last = summary.receptive_field(acrnn.ACRNN(convolutions=convolutions), 1)[0]
     return (summary.layer_table(input_shape=(acrnn.INPUT_SHAPE[0], frames),
                                 convolutions=convolutions), last - first)
-
-
-def bands_of(wave: np.ndarray) -> np.ndarray:
-    """Log energies (n_bands, frames) of a wave (N,) at 44.1 kHz."""
-    with torch.inference_mode():
-        x = torch.from_numpy(np.asarray(wave, dtype=np.float32))[None]
-        return _front_end()(x)[0, 0].numpy()
-
-
-@functools.lru_cache(maxsize=1)
-def _front_end():
-    return LogGammatone()

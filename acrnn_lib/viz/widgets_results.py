@@ -23,7 +23,6 @@ from .widgets import (
     STATES,
     Explorer,
     Sheet,
-    bands_of,
     picture,
     sound,
     with_cursor,
@@ -235,7 +234,7 @@ def heard_and_seen(table: pd.DataFrame) -> Callable[[str], str]:
     def html(clip_id):
         clip = clips[clip_id]
         wave = audio.read(clip.path, 5.0)
-        viz.gammatonegram(bands_of(wave), sheet.blank()[0], colorbar=False)
+        viz.gammatonegram(viz.log_gammatone(wave), sheet.blank()[0], colorbar=False)
         image = sheet.picture(f"Spectrogram of clip {clip_id}, {clip.category}")
         player = sound(wave) if viz.may_embed(clip) else ""
         return f"<div>{viz.credit(clip)}</div>{player}<div>{image}</div>"

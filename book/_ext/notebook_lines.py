@@ -2,8 +2,8 @@
 
 import re
 
-LINE = re.compile(r"Notebooks?: (?=\d\d_)")
-NAME = re.compile(r"\d\d_\w+")
+LINE = re.compile(r"Notebooks?: (?=\d\d[a-z]?_)")
+NAME = re.compile(r"\d\d[a-z]?_\w+")
 
 
 def link(app, what, name, obj, options, lines):

@@ -28,10 +28,11 @@ def test_the_line_of_notebooks_becomes_links_behind_the_last_section():
         "notebook_lines", ROOT / "book" / "_ext" / "notebook_lines.py")
     extension = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(extension)
-    lines = ["Do.", "", "Raises", "------", "ValueError", "", "Notebook: 02_gammatone_features,",
+    lines = ["Do.", "", "Raises", "------", "ValueError", "",
+             "Notebook: 01b_samples_to_spectra,",
              "05_attention_from_scratch", ""]
     extension.link(None, None, None, None, None, lines)
-    assert lines[5:] == ["", "", "", "Taught in :doc:`/notebooks/02_gammatone_features`, "
+    assert lines[5:] == ["", "", "", "Taught in :doc:`/notebooks/01b_samples_to_spectra`, "
                                      ":doc:`/notebooks/05_attention_from_scratch`.", ""]
 
 

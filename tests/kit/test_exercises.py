@@ -29,7 +29,7 @@ from acrnn_lib.kit.grading import attempt, code_cells, exercises, room_before
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]*_*.ipynb"))
 SOLUTIONS = ROOT / "notebooks" / "solutions"
 
 

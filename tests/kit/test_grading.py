@@ -43,6 +43,12 @@ def test_right_wrong_untouched_and_missing_answers(tmp_path):
     assert states(path) == ["right", "right", "missing"]
 
 
+def test_a_notebook_between_two_others_keeps_its_letter():
+    rows = grading.judged(grading.NOTEBOOKS / "01b_samples_to_spectra.ipynb")
+    assert [(row["exercise"], row["state"]) for row in rows] == [
+        (f"01b.{n}", "untouched") for n in (1, 2, 3)]
+
+
 def test_an_answer_that_raises_or_leaves_is_wrong_and_the_others_count(tmp_path):
     path = hand_in(tmp_path / "a", {**RIGHT, CELLS[0]: "my_factor = 1 / 0",
                                     CELLS[2]: "def my_scale(scores):\n    raise SystemExit"})
@@ -85,7 +91,7 @@ def test_a_folder_without_students_is_refused(tmp_path, capsys):
 def test_what_is_handed_out_has_no_solutions_and_can_be_reset(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["student", str(out)]) == 0
-    assert len(list((out / "notebooks").glob("*.ipynb"))) == 14
+    assert len(list((out / "notebooks").glob("*.ipynb"))) == 15
     assert not list(out.rglob("solutions")) and (out / "results" / "README.md").exists()
     path = out / "notebooks" / NAME
     delivered = path.read_bytes()
@@ -95,6 +101,8 @@ def test_what_is_handed_out_has_no_solutions_and_can_be_reset(tmp_path, capsys):
         assert path.read_bytes() == delivered
         assert (path.parent / f"{path.stem}-mine-{n}.ipynb").exists()
     assert (path.parent / f"{path.stem}-mine-1.ipynb").read_text() == "mine"
+    for number, name in (("01b", "01b_samples_to_spectra"), ("01", "01_listen_and_look")):
+        assert grading.reset(number, out / "notebooks")[0].stem == name
     assert main(["reset", "55", "--folder", str(path.parent)]) == 1
     assert main(["student", str(out)]) == 1
     assert "expected a new or an empty folder" in capsys.readouterr().err

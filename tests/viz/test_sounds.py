@@ -8,9 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from acrnn_lib import viz
 from acrnn_lib.features import gammatone
+from acrnn_lib.features.frontend import LogGammatone
 from acrnn_lib.models.summary import layer_table
 
 RNG = np.random.default_rng(0)
@@ -114,3 +116,41 @@ def test_a_live_curve_shows_one_run_at_a_time_and_the_time_left(capsys):
     assert list(curve.ax.lines[0].get_ydata()) == [3.0]
     assert curve.ax.get_title().startswith("acrnn seed 0 fold 1: epoch 1 of 9")
     assert curve.ax.get_title().endswith("0.5 min left") and curve.ax.get_xlim()[1] == 9.5
+
+
+def test_spectrograms_in_rows_share_their_axes_and_leave_no_empty_one():
+    fig, grid = viz.gammatonegrams([STATIC] * 3, "abc", 2, title="why?", vmin=0, vmax=2)
+    shown = [ax for ax in grid.flat if ax.figure is fig]
+    assert [ax.get_title() for ax in shown] == list("abc") and grid.shape == (2, 2)
+    assert fig.get_suptitle() == "why?" and {ax.images[0].get_clim() for ax in shown} == {(0, 2)}
+    shown[0].set_xlim(1, 2)
+    assert shown[2].get_xlim() == (1, 2)
+    plt.close(fig)
+
+
+def test_the_log_gammatone_of_one_wave_is_that_of_the_front_end():
+    wave = RNG.normal(size=22050)
+    own = LogGammatone()(torch.tensor(wave, dtype=torch.float32)[None])[0, 0].numpy()
+    np.testing.assert_array_equal(viz.log_gammatone(wave), own)
+
+
+@pytest.mark.parametrize("place", [100, 40_000, 88_100])
+def test_the_loudest_part_holds_the_loudest_moment_and_is_as_long_as_asked(place):
+    wave = 0.01 * RNG.normal(size=88200)
+    wave[place] = 5
+    part = viz.loudest(wave, 0.5)
+    assert len(part) == 22050 and part.max() == 5
+    assert len(viz.loudest(wave, 2)) == 88200
+
+
+def test_players_stand_side_by_side():
+    html = viz.side_by_side(viz.player(CLIP, STATIC[0]), viz.player(CLIP, STATIC[1], "slower")).data
+    assert html.count("<audio") == 2 and html.count("https://example.org/s/2/") == 2
+    assert "auto-fit" in html and "slower" in html
+
+
+def test_a_spectrogram_has_the_scale_that_was_asked_for():
+    for scale in ("log", "linear"):
+        fig, ax = viz.stft(STATIC.ravel()[:9000], scale=scale, colorbar=False)
+        assert (ax.get_yscale() == "linear") == (scale == "linear") and fig.axes == [ax]
+    plt.close("all")
