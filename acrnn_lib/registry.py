@@ -2,18 +2,21 @@
 
 Settings, runs, config hashes and ``predict`` then know the name, without a change in the library.
 
-Notebook: 04_the_model_layer_by_layer, 06_training_on_a_gpu
+Notebook: 06_training_on_a_gpu, 14_change_it
 """
 
 import ast
 import inspect
 import linecache
 import textwrap
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 NETWORKS, CHANNELS, AUGMENTATIONS = {}, {}, {}
+KNOWN = {"network": NETWORKS, "channel": CHANNELS, "augmentation": AUGMENTATIONS}
 CONTEXT = {}  # channel: frames that it reads on each side, a number or a function of the config
+RECEIVED = weakref.WeakKeyDictionary()  # syntax trees of code of another process: see `receive`
 
 
 def register_network(name: str) -> Callable[[type], type]:
@@ -33,9 +36,9 @@ def register_network(name: str) -> Callable[[type], type]:
     Callable
         The decorator. It raises ValueError for the name of one of the kit's own networks.
 
-    Notebook: 04_the_model_layer_by_layer
+    Notebook: 14_change_it
     """
-    return _registering(NETWORKS, "network", name)
+    return _registering("network", name)
 
 
 def register_channel(name: str, context: int | Callable = 0) -> Callable[[Callable], Callable]:
@@ -54,9 +57,10 @@ def register_channel(name: str, context: int | Callable = 0) -> Callable[[Callab
     -------
     Callable
         The decorator. It raises ValueError for the name of one of the kit's own channels.
+
+    Notebook: 14_change_it
     """
-    CONTEXT[name] = context
-    return _registering(CHANNELS, "channel", name)
+    return _registering("channel", name, context)
 
 
 def register_augmentation(name: str) -> Callable[[Callable], Callable]:
@@ -74,16 +78,18 @@ def register_augmentation(name: str) -> Callable[[Callable], Callable]:
     Callable
         The decorator; ValueError as for `register_channel`.
 
-    Notebook: 03_augmentation
+    Notebook: 14_change_it
     """
-    return _registering(AUGMENTATIONS, "augmentation", name)
+    return _registering("augmentation", name)
 
 
-def _registering(known, kind, name):
+def _registering(kind, name, context=0):
     def register(made):
-        if name in known and _is_ours(known[name]) and not _is_ours(made):
+        if name in KNOWN[kind] and _is_ours(KNOWN[kind][name]) and not _is_ours(made):
             raise ValueError(f"{kind} {name!r}: is the kit's own, expected another name")
-        known[name] = made  # replaced when a notebook's cell is run again
+        KNOWN[kind][name] = made  # replaced when a notebook's cell is run again
+        if kind == "channel":
+            CONTEXT[name] = context
         return made
 
     return register
@@ -110,11 +116,43 @@ def registered_code(experiment: Any) -> dict[str, list[ast.AST]]:
     ValueError
         Code whose source cannot be read.
     """
-    used = {("network", experiment.model.network): NETWORKS.get(experiment.model.network)}
-    used |= {("channel", name): CHANNELS[name] for name in experiment.features.channels}
-    used |= {("augmentation", name): AUGMENTATIONS[name] for name in experiment.train.augmentations}
-    return {" ".join(key): _definitions(made, set()) for key, made in used.items()
-            if made is not None and not _is_ours(made)}
+    return {" ".join(key): RECEIVED.get(made) or _definitions(made, set())
+            for key, made in _used(experiment).items()}
+
+
+def registered_parts(experiment: Any) -> list[tuple]:
+    """What another process needs to know the registered code of an experiment.
+
+    Parameters
+    ----------
+    experiment : config.Experiment
+
+    Returns
+    -------
+    list of tuple
+        Arguments of `receive`: kind, name, class or function, context, syntax trees.
+    """
+    trees = registered_code(experiment)
+    return [(*key, made, CONTEXT.get(key[1], 0), trees[" ".join(key)])
+            for key, made in _used(experiment).items()]
+
+
+def receive(parts: Iterable[tuple]) -> None:
+    """Register what `registered_parts` gave in another process.
+
+    The source cannot be read here, so the syntax trees come along: hashes of code stay the same.
+    """
+    for kind, name, made, context, trees in parts:
+        _registering(kind, name, context)(made)
+        RECEIVED[made] = trees
+
+
+def _used(experiment):
+    """{(kind, name): class or function} that an experiment uses and that is not the kit's own."""
+    names = {"network": (experiment.model.network,), "channel": experiment.features.channels,
+             "augmentation": experiment.train.augmentations}
+    made = {(kind, name): KNOWN[kind].get(name) for kind in KNOWN for name in names[kind]}
+    return {key: found for key, found in made.items() if found and not _is_ours(found)}
 
 
 def _definitions(made, seen):

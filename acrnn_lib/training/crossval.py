@@ -21,7 +21,6 @@ from ..evaluation.results import ResultsError, Run, finished, run_folder, take_u
 from ..features import store
 from ..files import locked
 from ..models.baselines import network
-from ..registry import registered_code
 from . import checkpoints, loop, parallel
 from .identity import identity
 
@@ -109,11 +108,6 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
     for task in tasks:
         if task not in waiting:
             checkpoints.drop(task.folder(out))
-    own = [name for task in waiting for name in registered_code(task.experiment)]
-    if away and own:
-        raise ValueError(f"{own[0]}: registered outside the kit, so other processes do not know "
-                         "it; expected training in this process, without --processes or "
-                         "--scheduler")
     if away and waiting:
         with parallel.connect(**away) as client:
             parallel.run(client, waiting, out, progress)

@@ -2,13 +2,14 @@
 
 A worker trains in its own cache and returns the finished files; only the client writes run
 folders. A task whose worker dies is given to another one, which resumes the last checkpoint where
-both share a cache. Dask transfers pickled objects, which can run any program: whoever reaches the
-scheduler controls the machines. Hence loopback, TLS, or the explicit statement that the network is
-trusted.
+both share a cache. Registered code (`registry`) travels with its task. Dask transfers pickled
+objects, which can run any program: whoever reaches the scheduler controls the machines. Hence
+loopback, TLS, or the explicit statement that the network is trusted.
 
 Notebook: 00_start_here, 06_training_on_a_gpu
 """
 
+import ast
 import hashlib
 import ipaddress
 import logging
@@ -17,7 +18,7 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 from ..evaluation import results
 from ..files import cache_dir, locked, write_bytes
 from ..progress import bar
+from ..registry import receive, registered_parts
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -170,7 +172,8 @@ def run(client: "Client", tasks: list, out: Path | str, progress: bool = True) -
     Raises
     ------
     ClusterError
-        After all other tasks are done; names the tasks that failed.
+        After all other tasks are done; names the tasks that failed. Before any is done, for
+        registered code that cannot be sent.
 
     Notebook: 06_training_on_a_gpu
     """
@@ -179,9 +182,15 @@ def run(client: "Client", tasks: list, out: Path | str, progress: bool = True) -
     code, failed, futures = code_hash(), [], {}
     for task in tasks:
         given = _contents(task.folder(out), results.HISTORY, "watched_*", "checkpoint*")
+        own = registered_parts(task.experiment)
+        trees = [ast.dump(tree) for *_, trees in own for tree in trees]
         # by its name a client that comes back finds a task that is still under way
-        name = f"{task.label} {_digest(task, code, sorted(given.items()))}"
-        futures[client.submit(train_task, task, given, code, key=name)] = task
+        name = f"{task.label} {_digest(task, code, sorted(given.items()), *trees)}"
+        try:
+            futures[client.submit(train_task, task, given, code, own, key=name)] = task
+        except TypeError as error:
+            raise ClusterError(f"{task.label}: its registered code cannot be sent to another "
+                               f"process ({error})") from error
     for future in bar(as_completed(futures), label="folds", total=len(futures), unit="fold",
                       show=progress):
         task = futures[future]
@@ -201,8 +210,8 @@ def run(client: "Client", tasks: list, out: Path | str, progress: bool = True) -
         raise ClusterError("; ".join(failed))
 
 
-def train_task(task, given: dict[str, bytes],
-               code: str) -> tuple[dict[str, bytes], str, str | None]:
+def train_task(task, given: dict[str, bytes], code: str,
+               own: Iterable[tuple] = ()) -> tuple[dict[str, bytes], str, str | None]:
     """On a worker: train a task.
 
     Parameters
@@ -212,6 +221,8 @@ def train_task(task, given: dict[str, bytes],
         Files of an unfinished run of the client, by name.
     code : str
         ``code_hash`` of the client.
+    own : iterable of tuple
+        ``registry.registered_parts`` of the client.
 
     Returns
     -------
@@ -229,6 +240,7 @@ def train_task(task, given: dict[str, bytes],
         return {}, worker, f"{socket.gethostname()} has another version of the kit's code"
     with _ALONE:
         try:
+            receive(own)
             if not folder.exists():
                 for name, data in given.items():
                     write_bytes(folder / name, data)

@@ -291,6 +291,7 @@ class Short:
 
     fold: int
     fails: bool = False
+    experiment = crossval.experiment("svm")
     label = property(lambda self: f"short fold {self.fold}")
 
     def folder(self, root):

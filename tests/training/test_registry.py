@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from acrnn_lib import config, inference, registry
+from acrnn_lib.__main__ import main
 from acrnn_lib.config import FeatureConfig
 from acrnn_lib.evaluation import results
 from acrnn_lib.features import segments
@@ -132,19 +133,95 @@ def test_a_network_that_is_not_registered_is_named(tmp_path):
         config.experiment("acrnn", "smoke", {"model.network": "multi-head"})
 
 
-def test_other_processes_are_not_given_what_they_cannot_know(tmp_path, monkeypatch):
-    cell(SHIFT)
+ALL = {key: value for _, changes in CELLS.values() for key, value in changes.items()}
+
+
+def trained(out, away=None):
+    """A run with everything registered, in this process or in another one."""
+    run, = crossval.run("synth", ["acrnn-plus"], "smoke", folds=[1], out=out, device="cpu",
+                        changes={**SMALL, "bank.copies": 0, **ALL}, away=away, threads=1,
+                        progress=False, attention=False)
+    return run
+
+
+@pytest.mark.slow
+def test_another_process_is_given_what_is_registered(tmp_path, capsys):
+    """A process of its own predicts the same by the same code, and its run is known again."""
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    for number, (source, _) in enumerate(CELLS.values()):
+        cell(source, f"<ipython-input-{number}>")
+    here, there = trained(tmp_path / "here"), trained(tmp_path / "there", {"processes": 1})
+    assert "+" in there.manifest["code_hash"] == here.manifest["code_hash"]
+    assert (there.folder / "predictions.csv").read_bytes() == (
+        here.folder / "predictions.csv").read_bytes()
+    written = (there.folder / "manifest.json").stat().st_mtime_ns
+    assert trained(tmp_path / "there").folder == there.folder
+    assert (there.folder / "manifest.json").stat().st_mtime_ns == written, "trained again"
+
+
+@pytest.mark.slow
+def test_a_file_that_is_registered_by_the_command_is_known_to_its_processes(tmp_path, capsys):
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    (tmp_path / "mine.py").write_text("".join(source for source, _ in CELLS.values()), "utf-8")
+    settings = {**SMALL, "bank.copies": 0, **ALL}
+    command = ["crossval", "synth", "--experiments", "acrnn-plus", "--profile", "smoke",
+               "--device", "cpu", "--out", str(tmp_path), "--processes", "1", "--register",
+               str(tmp_path / "mine.py"),
+               *(word for key, value in settings.items() for word in ("--set", f"{key}="
+                 f"{str(value).lower() if isinstance(value, bool) else value}"))]
+    assert main(command) == 0, capsys.readouterr().err
+    run, = results.load(tmp_path)
+    assert run.manifest["config"]["model"]["network"] == "multi-head"
+    sound = tmp_path / "noise.wav"
+    soundfile.write(sound, np.random.default_rng(0).normal(0, 0.1, 100_000), 44100)
+    predict = ["predict", str(sound), "--checkpoint", str(run.folder / "model.safetensors"),
+               "--register", str(tmp_path / "mine.py")]
+    assert main(predict) == 0, capsys.readouterr().err
+
+
+def test_received_code_keeps_its_hash_where_its_source_cannot_be_read():
+    """As in another process: no text of the cell, and a base class that no function mentions."""
+    pickle = pytest.importorskip("cloudpickle", reason="comes with Dask")
+    base = "class Base(ACRNN):\n    def nothing(self):\n        return N_HEADS\n\n\n"
+    cell(HEADS.replace("@register", base + "@register").replace("MultiHead(ACRNN)",
+                                                               "MultiHead(Base)"))
+    cell(DELTA, "<ipython-input-2>")
+    chosen = config.experiment("acrnn-plus", "smoke", CELLS["multi-head"][1]
+                               | CELLS["delta-delta"][1])
+    before = identity.identity(chosen, 0, 1, [2], 10, "cpu")
+    sent = pickle.dumps(registry.registered_parts(chosen))
+    for known in (registry.NETWORKS, registry.CHANNELS, registry.CONTEXT):
+        for name in ("multi-head", "delta-delta"):
+            known.pop(name, None)
+    linecache.clearcache()
+    registry.receive(pickle.loads(sent))
+    assert registry.CONTEXT["delta-delta"] == 8
+    assert identity.identity(chosen, 0, 1, [2], 10, "cpu") == before
+
+
+def test_what_cannot_be_sent_is_named(tmp_path, monkeypatch):
+    parallel = pytest.importorskip("acrnn_lib.training.parallel")
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+    cell("import threading\nlock = threading.Lock()\n"
+         + SHIFT.replace("return torch", "with lock:\n        return torch"))
     table = tiny.task()[0].assign(source="1")
     monkeypatch.setattr(crossval.datasets, "load", lambda *_: table)
     monkeypatch.setattr(crossval.datasets, "data_hash", lambda _: "d")
-    with pytest.raises(ValueError, match="augmentation band-shift: registered outside the kit"):
-        crossval.run("synth", ["acrnn-plus"], "smoke", folds=[1], out=tmp_path, device="cpu",
-                     changes={"train.augmentations": "band-shift"}, away={"processes": 2})
+    with distributed.LocalCluster(processes=False, n_workers=1, host="127.0.0.1",
+                                  protocol="tcp://", dashboard_address=None) as cluster, \
+            distributed.Client(cluster) as client, \
+            pytest.raises(parallel.ClusterError, match="registered code cannot be sent"):
+        parallel.run(client, crossval.plan(
+            "synth", ["acrnn-plus"], "smoke", [1], (0,), "cpu", None, None,
+            {"train.augmentations": "band-shift"}, False, 1, True), tmp_path)
 
 
 def test_the_kits_own_names_are_not_taken():
     with pytest.raises(ValueError, match="network 'acrnn': is the kit's own"):
         cell(HEADS.replace('"multi-head"', '"acrnn"'))
+    with pytest.raises(ValueError, match="channel 'delta': is the kit's own"):
+        cell(DELTA.replace('"delta-delta"', '"delta"'))
+    assert registry.CONTEXT["delta"](FeatureConfig()) == 4, "the refused one changed its context"
 
 
 def test_a_channels_context_is_what_it_reads():
