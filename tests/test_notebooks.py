@@ -56,6 +56,14 @@ def test_teaching(path):
     assert len(prose.split()) > 600
 
 
+def test_the_first_notebook_has_the_times_of_all_heads():
+    form = r"\*\*Time:\*\* (\d+) minutes to read[^,.]*(?:, (\d+) for the exercises)?"
+    heads = {path.name.partition("_")[0]: " + ".join(filter(None, re.search(
+        form, source(read(path)[0])).groups())) for path in NOTEBOOKS}
+    table = "\n".join(map(source, read(NOTEBOOKS[0])))
+    assert dict(re.findall(r"^\| (?:\*\*|\[)(\d\d[a-z]?) .*\| ([\d +]+) \|$", table, re.M)) == heads
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_figure_answers_a_question_asked_before(path):
     """The prose before a figure or player, and before the cells that lead to it, asks one.

@@ -59,7 +59,8 @@ def test_a_step_may_clear_the_gradients_at_its_end():
     assert "Right" in attempt(room, check, (
         "def my_step(model, optimizer, x, targets):\n"
         "    loss = F.cross_entropy(model(x), targets)\n"
-        "    loss.backward()\n    optimizer.step()\n    model.zero_grad()\n    return loss\n"))
+        "    loss.backward()\n    optimizer.step()\n    model.zero_grad()\n"
+        "    return loss.item()\n"))
     with pytest.raises(NotRight, match="zero_grad follows it"):
         attempt(room, check, (
             "def my_step(model, optimizer, x, targets):\n"

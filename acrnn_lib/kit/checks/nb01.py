@@ -15,6 +15,11 @@ def read_four_pictures(names, clips):
     truth = dict(zip("ABCD", clips.category, strict=True))
     if names.keys() != truth.keys():
         raise NotRight(f"Found the letters {', '.join(map(str, names))}, expected A, B, C and D.")
+    names = {letter: name and name.strip().lower().replace(" ", "_")
+             for letter, name in names.items()}
+    if unknown := {name for name in names.values() if name} - set(truth.values()):
+        raise NotRight(f"{min(unknown)!r} is not one of the four classes: "
+                       f"{', '.join(sorted(truth.values()))}.")
     wrong = [letter for letter in truth if names[letter] not in (None, truth[letter])]
     if None in names.values() and not wrong:
         raise Untouched
@@ -34,25 +39,25 @@ def several_clips(source, table):
     return f"Right: {', '.join(found.clip_id)}, all in fold {found.fold.iloc[0]}."
 
 
-def _waves():
-    """Waves by name, and their crest factors in dB."""
-    at = np.arange(4410)
-    clicks = np.where(at % 441 == 0, 1.0, 0.0)
-    return {"a sine": (np.sin(2 * np.pi * at / 441), 3.01),
-            "a square wave": (np.sign(np.sin(2 * np.pi * (at + 0.5) / 441)), 0.0),
-            "clicks": (clicks, 26.44), "clicks, half as loud": (clicks / 2, 26.44),
-            "clicks downwards": (-clicks, 26.44)}
-
-
 @exercise(FUNCTION, "np.abs(wave).max() and np.sqrt(np.mean(wave**2)).")
 def crest_factor(my_crest):
     """The largest absolute value over the root mean square, in dB."""
-    for name, (wave, right) in _waves().items():
+    at = np.arange(4410)
+    clicks = np.where(at % 441 < 20, 1.0, 0.0)
+    for name, wave in {"a sine": np.sin(2 * np.pi * at / 441), "clicks": clicks,
+                       "clicks, half as loud": clicks / 2, "clicks downwards": -clicks,
+                       "a square wave": np.sign(np.sin(2 * np.pi * (at + 0.5) / 441))}.items():
         with np.errstate(all="ignore"):
             mine = float(my_crest(wave))
-        if np.isclose(mine, right / 2, atol=0.01) and right:
+        peak = np.abs(wave).max()
+        right = 20 * np.log10(peak / np.sqrt(np.mean(wave**2)))
+        if np.isclose(mine, right, atol=0.01):
+            continue
+        if np.isclose(mine, right / 2, atol=0.01):
             raise NotRight(f"{name}: {mine:.2f} dB is half of the right value: "
                            "amplitudes take 20 log10, not 10.")
-        if not np.isclose(mine, right, atol=0.01):
-            raise NotRight(f"{name}: found {mine:.2f} dB, expected {right:.2f} dB.")
+        if np.isclose(mine, 20 * np.log10(peak / wave.std()), atol=0.01):
+            raise NotRight(f"{name}: found {mine:.2f} dB, expected {right:.2f} dB. The standard "
+                           "deviation subtracts the mean first; the root mean square does not.")
+        raise NotRight(f"{name}: found {mine:.2f} dB, expected {right:.2f} dB.")
     return "Right. It does not depend on the level, only on the shape of the wave."

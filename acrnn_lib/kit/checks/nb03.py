@@ -28,14 +28,20 @@ def stretch_rate(rate):
 @exercise(NUMBER, "twelve semitones down are half the frequency. What is one?")
 def shifted_beep(hertz):
     """The frequency in Hz of 3,000 Hz shifted down by 3.5 semitones, to the nearest hertz."""
-    if abs(hertz - 3000 * (1 - 3.5 / 12)) < 2:
-        raise NotRight("Not quite: semitones multiply a frequency, they do not subtract hertz.")
-    if hertz != round(3000 * 2 ** (-3.5 / 12)):
-        raise NotRight("Multiply 3000 by 2 to the power of -3.5 / 12, to the nearest hertz.")
+    exact = 3000 * 2 ** (-3.5 / 12)
+    if hertz != round(exact):
+        near = [message for found, message in (
+            (3000 * (1 - 3.5 / 12), "semitones multiply a frequency, they do not subtract hertz."),
+            (3000 * 2 ** (3.5 / 12), "that is 3.5 semitones upwards. Downwards is lower."),
+            (exact, "the ratio is right. Round to the nearest hertz, do not cut off."))
+            if abs(hertz - found) < 2]
+        raise NotRight(f"{hertz:g} Hz: " + (near[0] if near else "multiply 3000 by 2 to the power "
+                                            "of -3.5 / 12, to the nearest hertz."))
     seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     beep = augment.pitch_shift(np.sin(2 * np.pi * 3000 * seconds).astype(np.float32), -3.5)
-    measured = np.abs(np.fft.rfft(beep * np.hanning(SAMPLE_RATE))).argmax()
-    return f"Right. Measured after pitch_shift: {measured} Hz (it is exact to half a cent, 0.7 Hz)."
+    measured = np.abs(np.fft.rfft(beep * np.hanning(SAMPLE_RATE), 10 * SAMPLE_RATE)).argmax() / 10
+    return (f"Right, {exact:.1f} Hz before rounding. Measured after pitch_shift: "
+            f"{measured:.1f} Hz; it is exact to half a cent, 0.7 Hz.")
 
 
 @exercise(FUNCTION, "undo the logarithm with np.exp, add, and take the logarithm again with "

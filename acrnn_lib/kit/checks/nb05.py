@@ -9,24 +9,20 @@ import torch
 from ...models.acrnn import scale_scores
 from ..exercises import FUNCTION, NUMBERS, WHOLE, NotRight, exercise
 
-SCORES = torch.tensor([[0.5, 0.2, 0.1, 1.0, 0.7, 0.3, 0.1]])
 
-
-def _top(factor):
-    return scale_scores(factor * SCORES, "softmax").max().item()
-
-
-@exercise(WHOLE, f"with a factor of 1 the largest weight is {_top(1):.2f}. Only the two largest "
+@exercise(WHOLE, "with a factor of 1 the largest weight is 0.24. Only the two largest "
           "scores matter in the end; their difference is 0.3.")
-def sharpness(factor):
+def sharpness(factor, scores=(0.5, 0.2, 0.1, 1.0, 0.7, 0.3, 0.1)):
     """The smallest whole factor with which the largest softmax weight is at least 0.9."""
-    if _top(factor) < 0.9:
-        raise NotRight(f"With {factor} the largest weight is {_top(factor):.3f}: still below "
-                       "0.9.")
-    if _top(factor - 1) >= 0.9:
-        raise NotRight(f"{factor} is enough ({_top(factor):.3f}), but it is not the smallest whole "
+    def top(factor):
+        return torch.softmax(factor * torch.as_tensor(scores), -1).max().item()
+
+    if top(factor) < 0.9:
+        raise NotRight(f"With {factor} the largest weight is {top(factor):.3f}: still below 0.9.")
+    if top(factor - 1) >= 0.9:
+        raise NotRight(f"{factor} is enough ({top(factor):.3f}), but it is not the smallest whole "
                        "number.")
-    return f"Right: {factor} gives {_top(factor):.3f}, {factor - 1} gives {_top(factor - 1):.3f}."
+    return f"Right: {factor} gives {top(factor):.3f}, {factor - 1} gives {top(factor - 1):.3f}."
 
 
 @exercise(NUMBERS, "(H ** 2).sum(axis=1) has six numbers. What must they be divided by?")

@@ -130,18 +130,33 @@ def textbook_step(model, optimizer, x, targets, zero=True, back=True, move=True,
     return loss.item()
 
 
+def _error(call):
+    """The text of the error that a call raises."""
+    try:
+        call()
+    except Exception as error:
+        return str(error)
+
+
 def _trace(step, **changes):
     """Weights of a small network after three steps, the last loss, and whether it can learn."""
     torch.manual_seed(0)
-    net = torch.nn.Linear(4, 3)
+    net, targets = torch.nn.Linear(4, 3), torch.arange(8) % 3
     optimizer, before = torch.optim.SGD(net.parameters(), 0.5), net.weight.detach().clone()
     for _ in range(3):
         try:
-            loss = step(net, optimizer, torch.randn(8, 4), torch.arange(8) % 3, **changes)
+            loss = step(net, optimizer, torch.randn(8, 4), targets, **changes)
         except Untouched:
             if torch.equal(before, net.weight):
                 raise
             raise NotRight("The weights move, but the loss is not returned.") from None
+        except NotRight as error:
+            if _error(lambda: F.cross_entropy(torch.zeros(3), targets)) in str(error):
+                raise NotRight("Here model(x) returns the logits alone, (batch, classes), without "
+                               "attention weights: model(x)[0] would be the first row.") from None
+            raise
+        if torch.is_tensor(loss):
+            raise NotRight("You return a tensor. Return the number in it, loss.item().")
     can_learn = not torch.equal(before, net.weight) or net.weight.grad is not None
     return [*net.weight.detach().flatten().tolist(), float(loss), can_learn]
 
@@ -172,7 +187,7 @@ textbook_schedule = _reduced(lambda progress: min(int(progress * 3), 2))
 @exercise(FUNCTION, "int(progress * 3) counts the thirds that are over. It must not exceed 2.")
 def schedule(my_schedule):
     """The first rate in the first third, a tenth in the second, a hundredth in the last."""
-    return _compare(my_schedule, textbook_schedule, {
+    said = _compare(my_schedule, textbook_schedule, {
         "At progress 1 the rate falls a third time.": _reduced(lambda p: int(p * 3)),
         "The rate never falls.": _reduced(lambda p: 0),
         "It falls at once to the lowest rate after the first third.":
@@ -180,6 +195,12 @@ def schedule(my_schedule):
         "It falls only once.": _reduced(lambda p: int(p >= 1 / 3)),
         "It falls continuously. It must be constant within a third.": _reduced(lambda p: p * 3),
     }, [(0.01, p) for p in (0, 0.2, 0.4, 0.5, 0.7, 0.99, 1)])
+    for p in (0.3332, 0.3335, 0.6665, 0.6668):
+        found, right = my_schedule(0.01, p), textbook_schedule(0.01, p)
+        if not _close(found, right):
+            raise NotRight(f"At progress {p} the rate is {found:g}, expected {right:g}: the thirds "
+                           "end at 1/3 and 2/3, not at rounded numbers such as 0.33 and 0.66.")
+    return said
 
 
 @exercise(NUMBER, "how often has the rate been divided by 10 before epoch 250?")
@@ -208,10 +229,24 @@ def textbook_epoch(model, optimizer, batches, step):
 def epoch(my_epoch):
     """A step for each batch, in training mode; here batches of 4, 4 and 2 segments."""
     def told(run):
+        called = []
+
+        def step(model, optimizer, x, targets):
+            called.append(x)
+            return x[0, 0].item()
+
         model, batches = torch.nn.Linear(1, 1).eval(), [
             (torch.full((size, 1), loss), torch.zeros(size))
             for size, loss in ((4, 1.0), (4, 3.0), (2, 8.0))]
-        loss = run(model, None, batches, lambda model, optimizer, x, targets: x[0, 0].item())
+        try:
+            loss = run(model, None, batches, step)
+        except NotRight as error:
+            if called:
+                raise
+            raise NotRight(f"{error}. Call the argument `step`, not a function of your own: "
+                           "here it has not been called.") from None
+        if not called:
+            raise NotRight("Call the argument `step` for each batch: it has not been called.")
         return [float(loss), model.training]
 
     return _compare(lambda: told(my_epoch), lambda: told(textbook_epoch), {
