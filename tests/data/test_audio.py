@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -165,3 +167,14 @@ def test_a_part_of_a_file_equals_that_part_of_the_whole(tmp_path, rate):
     np.testing.assert_allclose(part, whole[88200:132300], atol=1e-6)
     assert audio.duration(path) == pytest.approx(5)
     assert len(audio.read(path, start=4.5)) == 22050
+
+
+def test_notebook_01_tells_the_digital_silence_of_esc10(esc10_root):
+    table = datasets.load("esc10", esc10_root)
+    share = [np.mean(np.abs(audio.read(path, seconds=5)) < 1e-6) for path in table["path"]]
+    means = (100 * pd.Series(share)).groupby(table["category"]).mean().sort_values()
+    text = Path(__file__).parents[2].joinpath("notebooks/01_listen_and_look.ipynb").read_text(
+        encoding="utf-8")
+    for name in ("sneezing", "rooster", "dog"):
+        assert f"{means.pop(name):.0f} % of a `{name}` clip" in text
+    assert means.max() < 3.1 and "at most 3 % of a clip of any other class" in text
