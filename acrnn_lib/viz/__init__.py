@@ -6,14 +6,13 @@ modules hold the interactive explorers. Notebooks: 01_listen_and_look to 13_your
 
 from .results import (
     accuracies,
-    chance_to_notice,
     confusion,
     differences,
-    fold_spread,
     headline,
+    power,
     recalls,
-    resolution,
     same_recording,
+    training_and_test,
 )
 from .sounds import (
     PALETTE,

@@ -43,11 +43,10 @@ def test_figures_are_drawn_on_the_ax_given(runs):
             lambda ax: viz.differences(tables.comparisons(runs), ax),
         "predicted": lambda ax: viz.confusion(tables.confusion(crnn), ax),
         "recall (%)": lambda ax: viz.recalls(tables.recall(runs), ax),
-        "accuracy of a fold (%)": lambda ax: viz.fold_spread(runs, ax),
         "recordings with more than one clip":
             lambda ax: viz.same_recording(results.predictions(crnn), ax),
         "true difference (percentage points)":
-            lambda ax: viz.resolution({"40 clips": 40, "90 clips": 90}, 0.2, ax),
+            lambda ax: viz.power({"40 clips": 40, "90 clips": 90}, 0.2, ax),
     }
     for label, draw in drawings.items():
         _, given = plt.subplots()
@@ -84,17 +83,6 @@ def test_clips_of_a_recording_are_drawn_once_each_and_single_clips_not_at_all():
     _, ax = viz.same_recording(long.iloc[5:])  # no recording has two clips
     assert not any(len(spots.get_offsets()) for spots in ax.collections)
     plt.close("all")
-
-
-def test_chance_to_notice_is_how_often_mcnemar_notices():
-    rng, clips, difference, disagree = np.random.default_rng(0), 60, 0.15, 0.3
-    draws = rng.multinomial(clips, [0.225, 0.075, 0.7], 2000)
-    found = [metrics.mcnemar(np.arange(a + b) < a, np.arange(a + b) >= a)[0] <= 0.05
-             for a, b, _ in draws]
-    chance = viz.chance_to_notice(clips, difference, disagree)
-    assert chance == pytest.approx(np.mean(found), abs=0.035)
-    assert viz.chance_to_notice(clips, 0, disagree) < 0.05
-    assert viz.chance_to_notice(10 * clips, difference, disagree) > 0.99
 
 
 def test_many_systems_become_a_map_with_every_recall_in_its_cell():
