@@ -10,6 +10,7 @@ from .results import (
     differences,
     headline,
     power,
+    recall_by_class,
     recalls,
     same_recording,
     training_and_test,

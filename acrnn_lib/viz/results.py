@@ -218,8 +218,8 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
             title: str | None = None) -> tuple[Figure, Axes]:
     """Draw the recall of each class in percent, a marker per system.
 
-    Equal recalls are drawn side by side; more than eight systems are drawn as a heat map. More than
-    20 classes are sorted by their mean recall, with a colour per family of ESC-50.
+    Equal recalls are drawn side by side; more than eight systems, or 20 classes, are drawn as a
+    heat map.
 
     Parameters
     ----------
@@ -235,10 +235,8 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
     Notebook: 08_confusion_matrices
     """
     n_systems = frame.shape[1]
-    if n_systems > MOST_MARKERS:
+    if n_systems > MOST_MARKERS or len(frame) > MOST_COUNTED:
         return _recall_map(frame, ax, title)
-    if len(frame) > MOST_COUNTED:
-        return _recall_dots(frame, ax, title)
     fig, ax = axes(ax, (8, len(frame) * max(0.4, 0.07 * n_systems) + 1.4))
     long = (100 * frame).rename_axis("class").reset_index().melt(
         "class", value_name="recall", var_name="system")
@@ -251,26 +249,44 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
     return fig, ax
 
 
-def _recall_dots(frame, ax, title):
-    """A row per class, the lowest recall at the top."""
-    fig, ax = axes(ax, (8, 0.155 * len(frame) + 1.2))
-    frame = 100 * frame.loc[frame.mean(axis=1).sort_values(kind="stable").index]
-    of, rows = np.array([family(str(name)) for name in frame.index]), np.arange(len(frame))
-    n_systems = frame.shape[1]
-    ax.hlines(rows, frame.min(axis=1) if n_systems > 1 else 0, frame.max(axis=1), color="0.85",
-              linewidth=1, zorder=1)
+def recall_by_class(table: "pd.DataFrame", ax: Axes | None = None, title: str | None = None,
+                    beside: "dict[str, pd.Series] | None" = None) -> tuple[Figure, Axes]:
+    """Draw the recall of each class with its 95 % interval, the lowest at the top.
+
+    Classes of ESC-50 have a colour and a marker for their family.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Of ``tables.recall_by_class``, one experiment.
+    ax : Axes, optional
+    title : str, optional
+    beside : dict of pd.Series, 0 to 1, optional
+        Other values by class, such as the precision or a published recall, by label.
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 08_confusion_matrices
+    """
+    many = len(table) > MOST_COUNTED
+    fig, ax = axes(ax, (8, (0.155 if many else 0.34) * len(table) + 1.2))
+    table = table.sort_values("recall", kind="stable")
+    values, rows = 100 * table[["recall", "lo", "hi"]].to_numpy(), np.arange(len(table))
+    of = np.array([family(name) if many else "" for name in table["class"]])
     for name in sorted(set(of), key=list(FAMILY_STYLE).index):
-        colour, marker = FAMILY_STYLE[name]
-        for k, system in enumerate(frame.columns):
-            ax.scatter(frame[system][of == name], rows[of == name] + 0.5 * (k + 0.5) / n_systems
-                       - 0.25, color=colour, s=30, marker=MARKERS[k] if n_systems > 1 else marker,
-                       label=name or "other" if k == 0 else None)
-    for k, system in enumerate(frame.columns if n_systems > 1 else ()):
-        ax.scatter([], [], facecolor="none", edgecolor="0.25", marker=MARKERS[k], label=system)
-    label = "recall (%)" if n_systems > 1 else f"recall of {frame.columns[0]} (%)"
-    ax.set(xlabel=label, ylabel="", title=title, xlim=(-1.5, 103),
-           ylim=(len(frame) - 0.4, -0.6))
-    ax.set_yticks(rows, frame.index, fontsize=9)
+        colour, marker = FAMILY_STYLE[name] if many else (PALETTE[0], "o")
+        use = of == name
+        ends = np.abs(values[use, 1:] - values[use, :1]).T
+        ax.errorbar(values[use, 0], rows[use], xerr=ends, fmt=marker, color=colour, markersize=5,
+                    linewidth=1, capsize=0 if many else 3, label=name or "recall, 95 % interval")
+    for k, (label, shares) in enumerate((beside or {}).items()):
+        ax.plot(100 * table["class"].map(shares), rows, "D^v"[k], mfc="none", color=PALETTE[1 + k],
+                label=label)
+    ax.set(xlabel="recall (%)" if not beside else "share (%)", title=title, xlim=(-1.5, 103),
+           ylim=(len(table) - 0.4, -0.6))
+    ax.set_yticks(rows, table["class"], fontsize=9 if many else 10)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)

@@ -136,26 +136,30 @@ def test_many_classes_without_families_are_drawn_without_borders():
     plt.close("all")
 
 
-@pytest.mark.parametrize("systems", [["acrnn"], ["acrnn", "knn"]])
-def test_recalls_of_fifty_classes_are_sorted_and_coloured_by_family(systems):
-    counts = fifty()
-    recall = pd.Series(metrics.recall(counts), list(counts))
-    frame = pd.DataFrame({name: recall / (1 + k) for k, name in enumerate(systems)})
-    fig, ax = viz.recalls(frame)
+@pytest.mark.parametrize("classes", [50, 10])
+def test_recall_by_class_is_sorted_and_has_intervals_and_colours_of_families(classes):
+    recall = pd.Series(metrics.recall(fifty()), list(fifty()))[:classes]
+    table = pd.DataFrame({"class": recall.index, "recall": recall.to_numpy()})
+    table = table.assign(lo=table.recall - 0.2, hi=table.recall + 0.05)
+    beside = {"published": recall / 2} if classes == 10 else None
+    fig, ax = viz.recall_by_class(table, beside=beside, title="which?")
     fig.canvas.draw()
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert recall[labels].is_monotonic_increasing and ax.get_ylim()[0] > ax.get_ylim()[1]
-    seen, colours = [], {}
-    for spots in ax.collections[1:]:  # the first are the lines
-        for x, y in spots.get_offsets():
+    seen, colours = {}, {}
+    for container in ax.containers:
+        points, bars = container.lines[0], container.lines[2][0].get_segments()
+        for (x, y), bar in zip(points.get_xydata(), bars, strict=True):
             name = labels[round(y)]
-            seen.append((name, round(x, 6)))
-            colours.setdefault(datasets.family(name), set()).add(tuple(spots.get_facecolor()[0]))
-    assert sorted(seen) == sorted((name, round(100 * share, 6)) for column in frame
-                                  for name, share in frame[column].items())
-    assert all(len(found) == 1 for found in colours.values())
-    assert len(set.union(*colours.values())) == 5
+            seen[name] = (x, *bar[:, 0])
+            colours.setdefault(datasets.family(name), set()).add(points.get_color())
+    for row in table.itertuples():
+        np.testing.assert_allclose(seen[row[1]], [100 * row.recall, 100 * row.lo, 100 * row.hi])
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert legend == [*datasets.FAMILIES, *(systems if len(systems) > 1 else ())]
-    assert ("acrnn" in ax.get_xlabel()) == (len(systems) == 1)
+    if classes == 50:
+        assert len(set.union(*colours.values())) == 5 and legend == list(datasets.FAMILIES)
+    else:
+        assert set(legend) == {"published", "recall, 95 % interval"}
+        np.testing.assert_allclose(ax.lines[-1].get_xdata(), 50 * recall[labels])
     plt.close("all")
+
