@@ -85,6 +85,31 @@ def test_clips_of_a_recording_are_drawn_once_each_and_single_clips_not_at_all():
     plt.close("all")
 
 
+def test_differences_are_drawn_with_their_p_values(runs):
+    table = tables.comparisons(runs)
+    _, ax = viz.differences(table)
+    row = table.iloc[0]
+    assert ax.texts[0].get_text() == f"p = {row.p:.2g}; {row.p_holm:.2g} after Holm"
+    plt.close("all")
+
+
+def test_the_training_curve_and_the_test_accuracy_at_its_end(tmp_path):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    for epoch in (1, 2):
+        results.append_history(folder, {"epoch": epoch, "accuracy": epoch / 2})
+        results.append_history(folder, {"epoch": epoch, "clips": 4, "last": 1 + epoch},
+                               results.WATCHED["test"])
+    table = pd.DataFrame({"filename": list("abcd"), "clip_id": [f"1-{k}-A" for k in range(4)],
+                          "fold": 1, "target": [0, 1, 0, 1], "p_0": [1.0, 0, 0, 0],
+                          "p_1": [0.0, 1, 1, 1]})
+    run = results.write(folder, table, {"config_hash": "h", "watched": "so", "config": {}})
+    _, ax = viz.training_and_test([run], [run], title="a")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [50, 100])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [50, 75])
+    np.testing.assert_allclose(ax.containers[0].lines[0].get_xydata(), [[2, 75]])
+    plt.close("all")
+
+
 def test_many_systems_become_a_map_with_every_recall_in_its_cell():
     frame = pd.DataFrame(np.linspace(0, 1, 27).reshape(3, 9), list("abc"),
                          [f"system {k}" for k in range(9)])
