@@ -60,7 +60,7 @@ def epoch_rules(watched: list[Run], inner: list[Run] | tuple[Run, ...] = ()) -> 
     ResultsError
         For a run that was not watched.
 
-    Notebook: 07_result_tables
+    Notebook: 12_leakage_laboratory
     """
     validation, rows = by_experiment(list(inner)), []
     for key, runs in by_experiment(watched).items():
@@ -94,7 +94,7 @@ def by_rule(root: Path | str = "results") -> pd.DataFrame:
     ResultsError
         Without watched runs.
 
-    Notebook: 07_result_tables, 12_leakage_laboratory
+    Notebook: 12_leakage_laboratory
     """
     inner = Path(root, "watched-inner")
     table = epoch_rules(results.load(Path(root, "watched")),

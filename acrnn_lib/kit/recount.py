@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..config import dataset_label
-from ..evaluation import claims, headline, recipes, results, selection
+from ..evaluation import claims, headline, learning, recipes, results, selection
 from ..evaluation.tables import (
     by_experiment,
     comparisons,
@@ -98,10 +98,12 @@ def _tables(runs, out):
         return
     _save(summary(runs), out, "accuracies")
     _save(claims.answers(runs, layer_table()), out, "claims")
+    _save(claims.published().dropna(subset="accuracy").drop(columns="experiment"), out, "published")
     # what was committed, of real sounds: a page knows of no other runs
     real = [run for run in runs if run.dataset != "synth"]
     whole = claims.ledger(real).drop(columns="this run")
     _save(whole.assign(dataset=whole["dataset"].map(dataset_label)), out, "ledger")
+    _save(learning.costs(real), out, "costs")
     for title in claims.TABLES:
         _save(claims.paper_table(title, whole), out, title.replace(" ", "_"))
         for dataset in sorted({run.dataset for run in real} & {"esc50", "esc50-16k"}):

@@ -6,14 +6,14 @@ modules hold the interactive explorers. Notebooks: 01_listen_and_look to 13_your
 
 from .results import (
     accuracies,
-    chance_to_notice,
     confusion,
     differences,
-    fold_spread,
     headline,
+    power,
+    recall_by_class,
     recalls,
-    resolution,
     same_recording,
+    training_and_test,
 )
 from .sounds import (
     PALETTE,

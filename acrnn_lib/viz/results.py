@@ -1,4 +1,4 @@
-"""Figures of results: accuracies with intervals, differences, confusions, recalls, folds.
+"""Figures of results: accuracies with intervals, differences, confusions, recalls, power.
 
 Every figure takes ``ax`` (a new figure without it) and returns (fig, ax).
 
@@ -14,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
-from scipy.stats import binom
 
 from ..config import dataset_label
 from ..data.datasets import FAMILIES, family
-from ..evaluation import results
+from ..evaluation import results, tables
+from ..evaluation.learning import by_epoch
+from ..evaluation.power import mcnemar_power
 from .sounds import PALETTE, axes
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def accuracies(summary: "pd.DataFrame", ax: Axes | None = None,
 
 def differences(table: "pd.DataFrame", ax: Axes | None = None,
                 title: str | None = None) -> tuple[Figure, Axes]:
-    """Draw paired differences in accuracy in percentage points, with 95 % intervals.
+    """Draw paired differences in accuracy in percentage points, with 95 % intervals and p-values.
 
     Parameters
     ----------
@@ -89,6 +90,9 @@ def differences(table: "pd.DataFrame", ax: Axes | None = None,
              for r in table.itertuples()]
     fig, ax = _intervals(table[["difference", "lo", "hi"]], names, ax, "s", PALETTE[2])
     ax.axvline(0, color="0.3", linewidth=1)
+    for row, found in zip(range(len(table))[::-1], table.itertuples(), strict=True):
+        ax.text(1.01, row, f"p = {found.p:.2g}; {found.p_holm:.2g} after Holm", va="center",
+                fontsize="small", transform=ax.get_yaxis_transform())
     ax.set(xlabel="difference in accuracy (percentage points)", title=title)
     return fig, ax
 
@@ -214,8 +218,8 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
             title: str | None = None) -> tuple[Figure, Axes]:
     """Draw the recall of each class in percent, a marker per system.
 
-    Equal recalls are drawn side by side; more than eight systems are drawn as a heat map. More than
-    20 classes are sorted by their mean recall, with a colour per family of ESC-50.
+    Equal recalls are drawn side by side; more than eight systems, or 20 classes, are drawn as a
+    heat map.
 
     Parameters
     ----------
@@ -231,10 +235,8 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
     Notebook: 08_confusion_matrices
     """
     n_systems = frame.shape[1]
-    if n_systems > MOST_MARKERS:
+    if n_systems > MOST_MARKERS or len(frame) > MOST_COUNTED:
         return _recall_map(frame, ax, title)
-    if len(frame) > MOST_COUNTED:
-        return _recall_dots(frame, ax, title)
     fig, ax = axes(ax, (8, len(frame) * max(0.4, 0.07 * n_systems) + 1.4))
     long = (100 * frame).rename_axis("class").reset_index().melt(
         "class", value_name="recall", var_name="system")
@@ -247,26 +249,44 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
     return fig, ax
 
 
-def _recall_dots(frame, ax, title):
-    """A row per class, the lowest recall at the top."""
-    fig, ax = axes(ax, (8, 0.155 * len(frame) + 1.2))
-    frame = 100 * frame.loc[frame.mean(axis=1).sort_values(kind="stable").index]
-    of, rows = np.array([family(str(name)) for name in frame.index]), np.arange(len(frame))
-    n_systems = frame.shape[1]
-    ax.hlines(rows, frame.min(axis=1) if n_systems > 1 else 0, frame.max(axis=1), color="0.85",
-              linewidth=1, zorder=1)
+def recall_by_class(table: "pd.DataFrame", ax: Axes | None = None, title: str | None = None,
+                    beside: "dict[str, pd.Series] | None" = None) -> tuple[Figure, Axes]:
+    """Draw the recall of each class with its 95 % interval, the lowest at the top.
+
+    Classes of ESC-50 have a colour and a marker for their family.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Of ``tables.recall_by_class``, one experiment.
+    ax : Axes, optional
+    title : str, optional
+    beside : dict of pd.Series, 0 to 1, optional
+        Other values by class, such as the precision or a published recall, by label.
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 08_confusion_matrices
+    """
+    many = len(table) > MOST_COUNTED
+    fig, ax = axes(ax, (8, (0.155 if many else 0.34) * len(table) + 1.2))
+    table = table.sort_values("recall", kind="stable")
+    values, rows = 100 * table[["recall", "lo", "hi"]].to_numpy(), np.arange(len(table))
+    of = np.array([family(name) if many else "" for name in table["class"]])
     for name in sorted(set(of), key=list(FAMILY_STYLE).index):
-        colour, marker = FAMILY_STYLE[name]
-        for k, system in enumerate(frame.columns):
-            ax.scatter(frame[system][of == name], rows[of == name] + 0.5 * (k + 0.5) / n_systems
-                       - 0.25, color=colour, s=30, marker=MARKERS[k] if n_systems > 1 else marker,
-                       label=name or "other" if k == 0 else None)
-    for k, system in enumerate(frame.columns if n_systems > 1 else ()):
-        ax.scatter([], [], facecolor="none", edgecolor="0.25", marker=MARKERS[k], label=system)
-    label = "recall (%)" if n_systems > 1 else f"recall of {frame.columns[0]} (%)"
-    ax.set(xlabel=label, ylabel="", title=title, xlim=(-1.5, 103),
-           ylim=(len(frame) - 0.4, -0.6))
-    ax.set_yticks(rows, frame.index, fontsize=9)
+        colour, marker = FAMILY_STYLE[name] if many else (PALETTE[0], "o")
+        use = of == name
+        ends = np.abs(values[use, 1:] - values[use, :1]).T
+        ax.errorbar(values[use, 0], rows[use], xerr=ends, fmt=marker, color=colour, markersize=5,
+                    linewidth=1, capsize=0 if many else 3, label=name or "recall, 95 % interval")
+    for k, (label, shares) in enumerate((beside or {}).items()):
+        ax.plot(100 * table["class"].map(shares), rows, "D^v"[k], mfc="none", color=PALETTE[1 + k],
+                label=label)
+    ax.set(xlabel="recall (%)" if not beside else "share (%)", title=title, xlim=(-1.5, 103),
+           ylim=(len(table) - 0.4, -0.6))
+    ax.set_yticks(rows, table["class"], fontsize=9 if many else 10)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
@@ -282,35 +302,6 @@ def _recall_map(frame, ax, title):
     fig.set_layout_engine(engine)
     ax.set(xlabel="", ylabel="", title=title)
     ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right")
-    return fig, ax
-
-
-def fold_spread(runs: list[results.Run], ax: Axes | None = None,
-                title: str | None = None) -> tuple[Figure, Axes]:
-    """Draw the accuracy of every fold in percent, a point per fold and seed, a row per experiment.
-
-    Parameters
-    ----------
-    runs : list of results.Run
-    ax : Axes, optional
-    title : str, optional
-
-    Returns
-    -------
-    fig, ax : Figure, Axes
-
-    Notebook: 07_result_tables
-    """
-    long = results.predictions(runs)
-    table = long.groupby(["experiment", "seed", "fold"])["correct"].mean().mul(100).reset_index()
-    fig, ax = axes(ax, (8, 1.4 + 0.6 * table.experiment.nunique()))
-    sns.stripplot(table, x="correct", y="experiment", hue="fold", palette="viridis", size=9,
-                  jitter=False, dodge=table.fold.nunique() > 1, ax=ax)  # equal folds stay visible
-    ax.set(xlabel="accuracy of a fold (%)", ylabel="", title=title)
-    for row in range(1, table.experiment.nunique()):
-        ax.axhline(row - 0.5, color="0.85", linewidth=1)
-    ax.grid(axis="x", alpha=0.3)
-    ax.legend(title="fold", loc="upper left", bbox_to_anchor=(1, 1))
     return fig, ax
 
 
@@ -348,40 +339,8 @@ def same_recording(long: "pd.DataFrame", ax: Axes | None = None,
     return fig, ax
 
 
-def chance_to_notice(clips: int, difference: float, disagree: float,
-                     level: float = 0.05) -> float:
-    """Statistical power of the exact McNemar test for a true difference between two systems.
-
-    Summed over all possible counts of clips that only one of the two classifies correctly.
-
-    Parameters
-    ----------
-    clips : int
-        Number of independent clips.
-    difference : float, 0 to 1
-        True difference of the accuracies.
-    disagree : float, 0 to 1
-        Share of clips that only one system classifies correctly, at least ``difference``.
-    level : float, 0 to 1
-        Significance level.
-
-    Returns
-    -------
-    float, 0 to 1
-        Probability of a significant test.
-
-    Notebook: 07_result_tables
-    """
-    counts = np.arange(clips + 1)
-    critical = binom.ppf(level / 2, counts, 0.5) - 1  # the most wins of a loser who is noticed
-    critical += 2 * binom.cdf(critical + 1, counts, 0.5) <= level
-    share = (1 + difference / disagree) / 2
-    found = binom.cdf(critical, counts, share) + binom.cdf(critical, counts, 1 - share)
-    return float(binom.pmf(counts, clips, disagree) @ found)
-
-
-def resolution(sizes: dict[str, int], disagree: float, ax: Axes | None = None,
-               title: str | None = None, largest: float = 0.1) -> tuple[Figure, Axes]:
+def power(sizes: dict[str, int], disagree: float, ax: Axes | None = None,
+          title: str | None = None, largest: float = 0.1) -> tuple[Figure, Axes]:
     """Draw the statistical power over the true difference, to show which ones are detectable.
 
     Parameters
@@ -389,7 +348,7 @@ def resolution(sizes: dict[str, int], disagree: float, ax: Axes | None = None,
     sizes : dict of int
         Number of independent clips by label.
     disagree : float, 0 to 1
-        As in ``chance_to_notice``.
+        As in ``power.mcnemar_power``.
     ax : Axes, optional
     title : str, optional
     largest : float, 0 to 1
@@ -401,16 +360,49 @@ def resolution(sizes: dict[str, int], disagree: float, ax: Axes | None = None,
 
     Notebook: 07_result_tables
     """
-    fig, ax = axes(ax, (8, 3.4))
+    fig, ax = axes(ax, (8, 3.2))
     differences = np.linspace(0, min(largest, disagree), 41)
     for k, (label, clips) in enumerate(sizes.items()):
-        chances = [chance_to_notice(clips, difference, disagree) for difference in differences]
-        ax.plot(100 * differences, 100 * np.array(chances), label=label, color=PALETTE[k],
+        found = [mcnemar_power(clips, difference, disagree) for difference in differences]
+        ax.plot(100 * differences, 100 * np.array(found), label=label, color=PALETTE[k],
                 linestyle=("-", "--", ":")[k % 3])
     ax.axhline(80, color="0.5", linewidth=1)
     ax.axvspan(0.5, 3, color="0.92", zorder=0)  # what papers on these data sets differ by
-    ax.set(xlabel="true difference (percentage points)", ylabel="noticed (% of tries)",
+    ax.set(xlabel="true difference (percentage points)", ylabel="statistical power (%)",
            ylim=(0, 102), title=title)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    ax.grid(alpha=0.3)
+    return fig, ax
+
+
+def training_and_test(runs: list[results.Run], watched: list[results.Run] | None = None,
+                      ax: Axes | None = None, title: str | None = None) -> tuple[Figure, Axes]:
+    """Draw the training accuracy by epoch, and the test accuracy at the end with its interval.
+
+    Parameters
+    ----------
+    runs : list of results.Run
+        One experiment.
+    watched : list of results.Run, optional
+        The same experiment, watched: its test accuracy is drawn by epoch.
+    ax : Axes, optional
+    title : str, optional
+
+    Returns
+    -------
+    fig, ax : Figure, Axes
+
+    Notebook: 07_result_tables
+    """
+    fig, ax = axes(ax, (6, 3.4))
+    curve, found = 100 * by_epoch(runs), tables.summary(runs).iloc[0]
+    ax.plot(curve["training"], color=PALETTE[0], label="training segments")
+    if watched:
+        ax.plot(100 * by_epoch(watched)["test"], "--", color=PALETTE[1], label="test clips")
+    test, lo, hi = (100 * found[name] for name in ("accuracy", "lo", "hi"))
+    ax.errorbar(curve.index[-1], test, yerr=[[test - lo], [hi - test]], fmt="o", capsize=4,
+                color=PALETTE[1], label="test clips, last epoch, 95 % interval")
+    ax.set(xlabel="epoch", ylabel="accuracy (%)", title=title)
+    ax.legend(loc="lower right", fontsize="small")
     ax.grid(alpha=0.3)
     return fig, ax

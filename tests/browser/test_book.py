@@ -25,10 +25,10 @@ PARTS = {part["caption"]: [chapter["file"] for chapter in part["chapters"]]
 PAGES = [TOC["root"], *(page for part in PARTS.values() for page in part)]
 SHOTS = ROOT / "build" / "screenshots"
 PHONE = 390  # px
-# how many a page has; 08: the fullest committed runs, and the runs on the data set of the book
+# how many a page has
 EXPLORERS = {f"notebooks/{name}": many for name, many in {
     "02_gammatone_features": 1, "03_augmentation": 1, "04_the_model_layer_by_layer": 1,
-    "07_result_tables": 1, "08_confusion_matrices": 2, "09_seeing_attention": 1,
+    "07_result_tables": 1, "08_confusion_matrices": 1, "09_seeing_attention": 1,
     "13_your_own_sounds": 1}.items()}
 
 

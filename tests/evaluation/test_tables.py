@@ -394,7 +394,7 @@ def test_rebuild_writes_every_table_and_finds_nothing(root, tmp_path):
     names = {path.stem for path in out.glob("*.csv")}
     assert names == {path.stem for path in out.glob("*.md")} == {
         "accuracies", "claims", "ledger", "copy_cost", "register", "comparisons", "pairs",
-        "recall_esc10_lite",
+        "recall_esc10_lite", "published", "costs",
         *(title.replace(" ", "_") for title in claims.TABLES),
         *(f"confusion_esc10_lite_{name}" for name in ("acrnn", "crnn", "acrnn-noaug"))}
     accuracies = pd.read_csv(out / "accuracies.csv")

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
@@ -23,11 +24,34 @@ def test_the_reference_has_every_module_and_every_public_name():
     assert rows == [(name, ".".join(where)) for name, where in acrnn_lib._EXPORTS.items()]
 
 
-def test_the_line_of_notebooks_becomes_links_behind_the_last_section():
-    spec = importlib.util.spec_from_file_location(
-        "notebook_lines", ROOT / "book" / "_ext" / "notebook_lines.py")
+def extension_of(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
     extension = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(extension)
+    return extension
+
+
+def test_every_term_of_the_glossary_has_an_anchor_and_every_link_a_term():
+    from docutils import nodes
+    from docutils.utils import new_document
+
+    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^(\S.*)\n: ", text, re.M)
+    assert len(terms) > 80 and terms == sorted(terms, key=str.lower)
+    doctree = new_document("glossary")
+    doctree += [nodes.term("", term) for term in terms]
+    app = SimpleNamespace(env=SimpleNamespace(docname="glossary", metadata={"glossary": {}}))
+    extension_of("glossary_terms").anchors(app, doctree)
+    known = app.env.metadata["glossary"]["myst_slugs"]
+    assert len(known) == len(terms) and {"overfitting", "mcnemars-test"} <= set(known)
+    assert [term["ids"] for term in doctree] == [[name] for name in known]
+    for path in [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*.md")]:
+        linked = set(re.findall(r"glossary\.md#([\w-]+)", path.read_text(encoding="utf-8")))
+        assert linked <= set(known), f"{path.name}: {linked - set(known)}"
+
+
+def test_the_line_of_notebooks_becomes_links_behind_the_last_section():
+    extension = extension_of("notebook_lines")
     lines = ["Do.", "", "Raises", "------", "ValueError", "",
              "Notebook: 01b_samples_to_spectra,",
              "05_attention_from_scratch", ""]

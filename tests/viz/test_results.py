@@ -43,11 +43,10 @@ def test_figures_are_drawn_on_the_ax_given(runs):
             lambda ax: viz.differences(tables.comparisons(runs), ax),
         "predicted": lambda ax: viz.confusion(tables.confusion(crnn), ax),
         "recall (%)": lambda ax: viz.recalls(tables.recall(runs), ax),
-        "accuracy of a fold (%)": lambda ax: viz.fold_spread(runs, ax),
         "recordings with more than one clip":
             lambda ax: viz.same_recording(results.predictions(crnn), ax),
         "true difference (percentage points)":
-            lambda ax: viz.resolution({"40 clips": 40, "90 clips": 90}, 0.2, ax),
+            lambda ax: viz.power({"40 clips": 40, "90 clips": 90}, 0.2, ax),
     }
     for label, draw in drawings.items():
         _, given = plt.subplots()
@@ -86,15 +85,29 @@ def test_clips_of_a_recording_are_drawn_once_each_and_single_clips_not_at_all():
     plt.close("all")
 
 
-def test_chance_to_notice_is_how_often_mcnemar_notices():
-    rng, clips, difference, disagree = np.random.default_rng(0), 60, 0.15, 0.3
-    draws = rng.multinomial(clips, [0.225, 0.075, 0.7], 2000)
-    found = [metrics.mcnemar(np.arange(a + b) < a, np.arange(a + b) >= a)[0] <= 0.05
-             for a, b, _ in draws]
-    chance = viz.chance_to_notice(clips, difference, disagree)
-    assert chance == pytest.approx(np.mean(found), abs=0.035)
-    assert viz.chance_to_notice(clips, 0, disagree) < 0.05
-    assert viz.chance_to_notice(10 * clips, difference, disagree) > 0.99
+def test_differences_are_drawn_with_their_p_values(runs):
+    table = tables.comparisons(runs)
+    _, ax = viz.differences(table)
+    row = table.iloc[0]
+    assert ax.texts[0].get_text() == f"p = {row.p:.2g}; {row.p_holm:.2g} after Holm"
+    plt.close("all")
+
+
+def test_the_training_curve_and_the_test_accuracy_at_its_end(tmp_path):
+    folder = results.run_folder(tmp_path, "esc10", "lite", "acrnn", 0, 1)
+    for epoch in (1, 2):
+        results.append_history(folder, {"epoch": epoch, "accuracy": epoch / 2})
+        results.append_history(folder, {"epoch": epoch, "clips": 4, "last": 1 + epoch},
+                               results.WATCHED["test"])
+    table = pd.DataFrame({"filename": list("abcd"), "clip_id": [f"1-{k}-A" for k in range(4)],
+                          "fold": 1, "target": [0, 1, 0, 1], "p_0": [1.0, 0, 0, 0],
+                          "p_1": [0.0, 1, 1, 1]})
+    run = results.write(folder, table, {"config_hash": "h", "watched": "so", "config": {}})
+    _, ax = viz.training_and_test([run], [run], title="a")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [50, 100])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [50, 75])
+    np.testing.assert_allclose(ax.containers[0].lines[0].get_xydata(), [[2, 75]])
+    plt.close("all")
 
 
 def test_many_systems_become_a_map_with_every_recall_in_its_cell():
@@ -148,26 +161,30 @@ def test_many_classes_without_families_are_drawn_without_borders():
     plt.close("all")
 
 
-@pytest.mark.parametrize("systems", [["acrnn"], ["acrnn", "knn"]])
-def test_recalls_of_fifty_classes_are_sorted_and_coloured_by_family(systems):
-    counts = fifty()
-    recall = pd.Series(metrics.recall(counts), list(counts))
-    frame = pd.DataFrame({name: recall / (1 + k) for k, name in enumerate(systems)})
-    fig, ax = viz.recalls(frame)
+@pytest.mark.parametrize("classes", [50, 10])
+def test_recall_by_class_is_sorted_and_has_intervals_and_colours_of_families(classes):
+    recall = pd.Series(metrics.recall(fifty()), list(fifty()))[:classes]
+    table = pd.DataFrame({"class": recall.index, "recall": recall.to_numpy()})
+    table = table.assign(lo=table.recall - 0.2, hi=table.recall + 0.05)
+    beside = {"published": recall / 2} if classes == 10 else None
+    fig, ax = viz.recall_by_class(table, beside=beside, title="which?")
     fig.canvas.draw()
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert recall[labels].is_monotonic_increasing and ax.get_ylim()[0] > ax.get_ylim()[1]
-    seen, colours = [], {}
-    for spots in ax.collections[1:]:  # the first are the lines
-        for x, y in spots.get_offsets():
+    seen, colours = {}, {}
+    for container in ax.containers:
+        points, bars = container.lines[0], container.lines[2][0].get_segments()
+        for (x, y), bar in zip(points.get_xydata(), bars, strict=True):
             name = labels[round(y)]
-            seen.append((name, round(x, 6)))
-            colours.setdefault(datasets.family(name), set()).add(tuple(spots.get_facecolor()[0]))
-    assert sorted(seen) == sorted((name, round(100 * share, 6)) for column in frame
-                                  for name, share in frame[column].items())
-    assert all(len(found) == 1 for found in colours.values())
-    assert len(set.union(*colours.values())) == 5
+            seen[name] = (x, *bar[:, 0])
+            colours.setdefault(datasets.family(name), set()).add(points.get_color())
+    for row in table.itertuples():
+        np.testing.assert_allclose(seen[row[1]], [100 * row.recall, 100 * row.lo, 100 * row.hi])
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert legend == [*datasets.FAMILIES, *(systems if len(systems) > 1 else ())]
-    assert ("acrnn" in ax.get_xlabel()) == (len(systems) == 1)
+    if classes == 50:
+        assert len(set.union(*colours.values())) == 5 and legend == list(datasets.FAMILIES)
+    else:
+        assert set(legend) == {"published", "recall, 95 % interval"}
+        np.testing.assert_allclose(ax.lines[-1].get_xdata(), 50 * recall[labels])
     plt.close("all")
+
