@@ -1,4 +1,4 @@
-"""An explorer's own page, without a kernel or a built book: its sound ends when its slider moves."""
+"""An explorer on a page, without a kernel or a built book: its sound ends when its slider moves."""
 
 from types import SimpleNamespace
 
