@@ -176,7 +176,7 @@ def tested_in(root: Path | str) -> Run:
     return Run.at(Path(root) / re.search(r"\| evidence \| `(.+)` \|", card)[1])
 
 
-def newest_or_pretrained(root: Path | str, dataset: str, profile: str,
+def own_or_pretrained(root: Path | str, dataset: str, profile: str,
                          experiments: tuple[str, ...] = ("acrnn", "acrnn-plus"),
                          seed: int = 0) -> tuple["Predictor", dict]:
     """The network of one of your own runs on a data set, else the pretrained model.
