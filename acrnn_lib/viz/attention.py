@@ -204,8 +204,8 @@ def shift_gains(shifts: "pd.DataFrame") -> tuple[Figure, np.ndarray]:
 
     Notebook: 10_is_attention_right
     """
-    fig, panels = _panels(1, 2, (11, 3.6), sharey=True, sharex=True)
-    for ax, part in zip(panels[0], ("attended", "rest"), strict=True):
+    fig, panels = _panels(1, 2, (10, 3.6), sharey=True, sharex=True)
+    for ax, part, change in zip(panels[0], ("attended", "rest"), ("more", "less"), strict=True):
         for k, (baseline, rows) in enumerate(shifts[shifts.part == part].groupby("baseline",
                                                                                  sort=False)):
             for place, row in enumerate(rows.itertuples()):
@@ -214,9 +214,9 @@ def shift_gains(shifts: "pd.DataFrame") -> tuple[Figure, np.ndarray]:
             _rows(ax, [f"{row.network.split(' (')[0]}: {row.about} ({row.clips})"
                        for row in rows.itertuples()])
         ax.axvline(0, color="0.4", linestyle=":")
-        ax.set(title=f"{part} alone", xlabel="probability " + (
-            "higher (right) than shifted" if part == "attended" else "lower (right) than shifted"))
-    panels[0, 1].legend(frameon=False, bbox_to_anchor=(1, 1), loc="upper left", fontsize=9)
+        ax.set(title=f"{part} alone", xlabel=f"how much {change} probable")
+    fig.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2,
+               frameon=False)
     return fig, panels
 
 
