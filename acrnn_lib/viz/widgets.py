@@ -33,7 +33,7 @@ from .sounds import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, may_embed
 
 STATES = 30  # at most in a page
 SLIDERS = ipywidgets.SelectionSlider, ipywidgets.FloatSlider, ipywidgets.IntSlider
-SLIDER = {"width": "520px", "max_width": "100%"}  # with label and number; the track alone has 300
+SLIDER = {"width": "640px", "max_width": "100%"}  # with label and number; the track alone has 300
 PAGE_SLIDER = "width:480px;max-width:100%;vertical-align:middle"
 DPI = 80
 WEBP = {"format": "webp", "pil_kwargs": {"method": 1}}  # 4, the default, takes twice as long
@@ -89,6 +89,8 @@ class Explorer(ipywidgets.VBox):
             control.style.description_width = "initial"  # else labels beyond 80 px are cut off
             if isinstance(control, SLIDERS):
                 control.layout = SLIDER
+            elif not control.layout.width:
+                control.layout = {"width": "max-content", "max_width": "100%"}
         self.view = ipywidgets.HTML()
         super().__init__([ipywidgets.HBox(list(controls.values()),
                                           layout={"flex_flow": "row wrap"}), self.view])
@@ -334,7 +336,8 @@ def filter_bank(wave: np.ndarray, clip: "NamedTuple | None" = None) -> Explorer:
     left.set_xticks([], minor=True)
     right.set(xlabel="time (s)", ylabel="band centre (Hz)")
     _filters("mel", 64, 50, SAMPLE_RATE // 2)  # imports librosa now, not at the first click
-    player = f"<div>{credit(clip)}</div>{sound(wave)}" if clip and may_embed(clip) else ""
+    heard = clip is not None and may_embed(clip)
+    player = f"<div>{credit(clip)}</div>{sound(wave)}" if heard else ""
 
     def unlike(scale, bands, lowest, highest):
         found = ["mel filters (paper: gammatone filters)"] * (scale == "mel")

@@ -36,9 +36,10 @@ VIEW = f"[...{BOX}.at(-1)?.querySelectorAll('.widget-html-content') ?? []].at(-1
 LOOK = (f"() => {{window.clock ??= ['change', 'click', 'keydown'].map(kind => "
         f"addEventListener(kind, () => {{window.deed = performance.now()}}, true)); "
         f"return {VIEW}}}")
-# labels that are cut off, and tracks of sliders that are narrow
+# labels that are cut off, lists that are too narrow for their words, narrow tracks of sliders
 CRAMPED = """box => [
     ...[...box.querySelectorAll('.widget-label')].filter(e => e.scrollWidth > e.clientWidth),
+    ...[...box.querySelectorAll('select')].filter(e => e.clientWidth < 60),
     ...[...box.querySelectorAll('.noUi-target')].filter(e => e.getBoundingClientRect().width < 300),
 ].map(e => e.outerHTML.slice(0, 120))"""
 CHANGED = (f"before => {{const now = {VIEW}; if (!now || now === before || "

@@ -39,7 +39,7 @@ def holds(explorer, **values):
     for control in explorer.controls.values():
         assert control.style.description_width == "initial", "else a long label is cut off"
         if hasattr(control, "readout"):
-            assert int(control.layout.width.removesuffix("px")) >= 500
+            assert int(control.layout.width.removesuffix("px")) >= 600
             assert control.layout.max_width == "100%", "on a phone"
     for name, value in values.items():
         before = explorer.view.value
@@ -82,7 +82,7 @@ def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs, monkeypatch):
 
 
 def test_filter_bank(wave):
-    explorer = widgets.filter_bank(wave, OPEN)
+    explorer = widgets.filter_bank(wave, pd.Series(vars(OPEN)))
     assert "Compared with the paper: <b>no difference" in explorer.view.value
     assert {state["highest"] for state in explorer.states} == {8000, 22050}, "on a page, too"
     explorer.states = explorer.states[:2]
