@@ -110,7 +110,7 @@ class Explorer(ipywidgets.VBox):
         """What differs from the paper, as HTML; empty where nothing can."""
         if not self._unlike:
             return ""
-        found = "; ".join(self._unlike(**values)) or "no difference"
+        found = "; ".join(self._unlike(**values)) or "no known difference"
         return f'<p class="unlike">Compared with the paper: <b>{escape(found)}</b>.</p>'
 
     def update(self, _=None) -> None:
@@ -538,17 +538,20 @@ def _front_end():
     return LogGammatone()
 
 
-def unlike_paper(experiment: str) -> list[str]:
+def unlike_paper(experiment: str, profile: str = "paper") -> list[str]:
     """What of an experiment differs from the paper's network and recipe; empty for it itself.
 
     Parameters
     ----------
     experiment : str
         One of config.EXPERIMENTS, or such a name with changes.
+    profile : str
+        Other profiles than "paper" train for fewer epochs.
 
     Notebook: 07_result_tables
     """
     name, *changes = experiment.split("+")
     about = EXPERIMENTS[name][0] if name in EXPERIMENTS else "not an experiment of this kit"
     found = [f"{name}: {about}"] if name != "acrnn" else []
-    return found + [f"{name} with {change}" for change in changes]
+    found += [f"{name} with {change}" for change in changes]
+    return found + [f"profile {profile}: fewer epochs"] * (profile != "paper")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from .. import viz
 from ..attention.maps import attention_curve
+from ..config import PROFILES
 from ..data import audio
 from ..evaluation import results, tables
 from ..features.segments import audible
@@ -89,9 +90,15 @@ def attention(maps: dict[str, dict[str, np.ndarray]],
     def unlike(clip, run, beside):
         shown = dict.fromkeys([run, beside] if beside in labels else [run])
         return list(dict.fromkeys(part for label in shown
-                                  for part in unlike_paper(label.partition(" (")[0])))
+                                  for part in unlike_paper(*_named(label))))
 
     return Explorer(draw, controls, states, "Attention", unlike=unlike)
+
+
+def _named(label):
+    """(experiment, profile) of a label such as "acrnn (esc10, lite, committed)"."""
+    name, _, rest = label.partition(" (")
+    return name, next((profile for profile in PROFILES if profile in rest.split(", ")), "paper")
 
 
 def _attention_sheet(with_wave):
@@ -171,7 +178,7 @@ def confusion(runs: list[results.Run],
     names_of = {cell: name for name, cell in options.items()}
     explorer = Explorer(draw, {"cell": chosen}, states, "Confusions, the fullest cell first",
                         lambda state: names_of[state["cell"]],
-                        lambda **_: unlike_paper(runs[0].experiment))
+                        lambda **_: unlike_paper(runs[0].experiment, runs[0].profile))
     explorer.children = (_grid(matrix, names, chosen), *explorer.children)
     return explorer
 
@@ -195,7 +202,8 @@ def _grid(matrix, names, chosen):
         return ipywidgets.HTML(f'<span style="white-space:nowrap;{style}">{escape(name)}</span>')
 
     def placed(widget, row, column):
-        widget.layout.grid_row, widget.layout.grid_column = str(row + 1), str(column + 1)
+        # by its area: the frontend clears an area that is not set, and row and column with it
+        widget.layout.grid_area = f"{row + 1} / {column + 1}"
         return widget
 
     cells = [placed(text("true class \\ predicted"), 0, 0)]
@@ -302,7 +310,8 @@ def results_of(runs: list[results.Run]) -> Explorer:
     states = [{"experiments": (a, b)} for k, a in enumerate(names[:2]) for b in names[k + 1:]]
     states = states[:STATES] or [{"experiments": tuple(names)}]
     def unlike(experiments):
-        return [part for name in experiments for part in unlike_paper(name)]
+        return list(dict.fromkeys(part for name in experiments
+                                  for part in unlike_paper(name, runs[0].profile)))
 
     return Explorer(draw, {"experiments": select}, states, "Results", unlike=unlike)
 

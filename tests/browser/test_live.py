@@ -39,7 +39,10 @@ LOOK = (f"() => {{window.clock ??= ['change', 'click', 'keydown'].map(kind => "
 # labels that are cut off, lists that are too narrow for their words, narrow tracks of sliders
 CRAMPED = """box => [
     ...[...box.querySelectorAll('.widget-label')].filter(e => e.scrollWidth > e.clientWidth),
-    ...[...box.querySelectorAll('select')].filter(e => e.clientWidth < 60),
+    ...[...box.querySelectorAll('select')].filter(e => {
+        const pen = document.createElement('canvas').getContext('2d');
+        pen.font = getComputedStyle(e).font;
+        return [...e.options].some(o => pen.measureText(o.text).width > e.clientWidth)}),
     ...[...box.querySelectorAll('.noUi-target')].filter(e => e.getBoundingClientRect().width < 300),
 ].map(e => e.outerHTML.slice(0, 120))"""
 CHANGED = (f"before => {{const now = {VIEW}; if (!now || now === before || "
@@ -176,6 +179,9 @@ def test_explorer_in_jupyterlab(lab, watched, name):
     page.evaluate(RUN, f"{name}.ipynb")
     move_all(page, EXPLORERS[name][1])
     if name.startswith("08"):
+        rows = page.locator(".widget-gridbox button").evaluate_all(
+            "all => new Set(all.map(e => Math.round(e.getBoundingClientRect().top))).size")
+        assert rows == 10, "a row of the matrix is a row on the page"
         cell = page.locator(".widget-gridbox button", has_text="1").last  # the first is chosen now
         changes(page, cell.click)
     if name.startswith(("09", "13")):

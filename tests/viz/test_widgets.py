@@ -83,7 +83,7 @@ def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs, monkeypatch):
 
 def test_filter_bank(wave):
     explorer = widgets.filter_bank(wave, pd.Series(vars(OPEN)))
-    assert "Compared with the paper: <b>no difference" in explorer.view.value
+    assert "Compared with the paper: <b>no known difference" in explorer.view.value
     assert {state["highest"] for state in explorer.states} == {8000, 22050}, "on a page, too"
     explorer.states = explorer.states[:2]
     holds(explorer, scale="mel", bands=256, lowest=20, highest=8000)
@@ -107,7 +107,7 @@ def test_augmentation(wave):
     assert explorer.view.value.count("A. N. Other") == 2, "the author stands beside each player"
     assert "rate 1.3, -3.5 semitones" in explorer.view.value, "and what was changed"
     assert "one copy gets both changes" in explorer.view.value
-    assert "no difference" in explorer.draw(rate=1.3, semitones=0.0)
+    assert "no known difference" in explorer.draw(rate=1.3, semitones=0.0)
     closed = widgets.augmentation(wave, CLOSED).view.value
     assert "<audio" not in closed and "A. N. Other" in closed
 
@@ -121,7 +121,7 @@ def test_shapes_follow_the_changed_layer():
         return [int(number.replace(",", "")) for number in numbers.groups()]
 
     paper = parameter_count(ACRNN())
-    assert told() == [paper, 86] and "no difference" in explorer.view.value
+    assert told() == [paper, 86] and "no known difference" in explorer.view.value
     assert "output 32" not in explorer.view.value, "no layer differs"
     assert all(output in explorer.view.value for output in layer_table()["output"])
     explorer.controls["kernel width"].value = 7  # of l1
@@ -142,6 +142,7 @@ def test_attention_with_a_player_whose_cursor_moves(runs, wave):
     assert 'class="cursor"' in explorer.view.value and "onplay=" in explorer.view.value
     assert "A. N. Other" in explorer.view.value
     before = explorer.view.value
+    assert widgets_results._named("crnn (esc10, lite, committed)") == ("crnn", "lite")
     explorer.controls["beside"].value = labels[1]
     assert explorer.view.value != before, "two runs, one over the other"
     explorer.controls["beside"].value = labels[0]
@@ -238,6 +239,7 @@ def test_while_the_next_view_is_computed_the_old_one_is_grey_and_silent(wave):
 
 def test_what_an_experiment_has_that_the_paper_has_not():
     assert widgets.unlike_paper("acrnn") == []
+    assert widgets.unlike_paper("acrnn", "lite") == ["profile lite: fewer epochs"]
     assert widgets.unlike_paper("crnn") == ["crnn: without attention: the mean over frames"]
     assert widgets.unlike_paper("acrnn+model.attention=l6") == ["acrnn with model.attention=l6"]
     assert "not an experiment" in widgets.unlike_paper("<b>")[0]
