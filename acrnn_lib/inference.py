@@ -21,7 +21,7 @@ from .attention.maps import attention_curve
 from .config import SYSTEMS, FeatureConfig, ModelConfig
 from .data import audio
 from .evaluation import metrics
-from .evaluation.results import ResultsError, Run
+from .evaluation.results import ResultsError, Run, is_complete, run_folder
 from .features.frontend import front_end, normalise
 from .features.segments import network_input, peak_level, segment_starts
 from .models.baselines import network
@@ -174,6 +174,48 @@ def tested_in(root: Path | str) -> Run:
     """
     card = (DATA / "MODEL_CARD.md").read_text(encoding="utf-8")
     return Run.at(Path(root) / re.search(r"\| evidence \| `(.+)` \|", card)[1])
+
+
+def own_or_pretrained(root: Path | str, dataset: str, profile: str,
+                         experiments: tuple[str, ...] = ("acrnn", "acrnn-plus"),
+                         seed: int = 0) -> tuple["Predictor", dict]:
+    """The network of one of your own runs on a data set, else the pretrained model.
+
+    Parameters
+    ----------
+    root : Path or str
+        Folder of the runs.
+    dataset, profile : str
+    experiments : tuple of str
+        Tried in this order, fold by fold.
+    seed : int
+
+    Returns
+    -------
+    predictor : Predictor
+    about : dict
+        label : experiment, data set, profile and test fold
+        fold : int, the test fold
+        own : bool, whether it is of an own run
+        known : bool, whether it was trained on ``dataset``
+
+    Raises
+    ------
+    ResultsError
+        For a run whose checkpoint is damaged.
+
+    Notebook: 10_is_attention_right
+    """
+    folders = [run_folder(root, dataset, profile, name, seed, fold)
+               for name in experiments for fold in range(1, 6)]
+    own = [folder / "model.safetensors" for folder in folders if is_complete(folder)
+           and (folder / "model.safetensors").is_file()]
+    predictor = Predictor(own[0] if own else None)
+    note = load_model(predictor.path)[-1]
+    trained_on, made = dataset if own else "esc10", note["experiment"]
+    label = f"{made['name']} ({trained_on}, {made['profile']}, fold {note['fold']})"
+    return predictor, {"label": label, "fold": note["fold"], "own": bool(own),
+                       "known": trained_on == dataset}
 
 
 @dataclass(frozen=True)

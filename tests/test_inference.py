@@ -251,3 +251,20 @@ def test_the_checkpoint_that_comes_along_hears_esc10(esc10_root):
     hits = [predictor.file(path)["classes"][0]["name"] == category
             for path, category in zip(table.path, table.category, strict=True)]
     assert np.mean(hits) > 0.6
+
+
+def test_an_own_finished_run_comes_before_the_pretrained_model(tmp_path, checkpoint):
+    def found(dataset="synth"):
+        return inference.own_or_pretrained(tmp_path, dataset, "smoke")
+
+    predictor, about = found()
+    assert predictor.path.name == "acrnn.safetensors" and not about["own"] and not about["known"]
+    assert about["label"] == "acrnn-plus (esc10, paper, fold 1)" and found("esc10")[1]["known"]
+    folder = results.run_folder(tmp_path, "synth", "smoke", "acrnn-plus", 0, 3)
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(checkpoint.read_bytes())
+    assert not found()[1]["own"], "the run is not finished"
+    (folder / results.MANIFEST).write_text("{}")
+    predictor, about = found()
+    assert predictor.path == folder / "model.safetensors" and about["own"] and about["known"]
+    assert about["label"] == "acrnn-plus (synth, smoke, fold 1)"

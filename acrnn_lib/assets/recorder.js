@@ -51,13 +51,17 @@ function render({ model, el }) {
     }
   }
 
+  const begin = (name) => model.send({ begin: name }); // takes the old answer away
+
   async function take(file) {
     const most = model.get("largest");
     if (file.size > most) {
+      begin("");
       const size = (bytes) => `${Math.ceil(bytes / 1e6)} MB`;
       return say(`${file.name} holds ${size(file.size)}, expected at most ${size(most)}: ` +
                  "cut a piece out of it.");
     }
+    begin(file.name);
     say(`Listening to ${file.name} ...`);
     let bytes = null;
     if (!KNOWN.test(file.name)) {
@@ -93,8 +97,12 @@ function render({ model, el }) {
       const blob = new Blob(chunks, { type: chunks[0]?.type });
       wav(blob, model.get("longest")).then(
         (bytes) => send("your recording.wav", bytes),
-        (error) => say(`The recording could not be read (${error.message}).`));
+        (error) => {
+          begin("");
+          say(`The recording could not be read (${error.message}).`);
+        });
     };
+    begin("your recording");
     recorder.start();
     const end = setTimeout(() => recorder?.stop(), 1000 * model.get("longest"));
     button.textContent = "Stop";

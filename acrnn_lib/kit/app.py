@@ -5,6 +5,7 @@ Only the cells tagged "app" run, so it starts within seconds.
 Notebook: 13_your_own_sounds
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -16,8 +17,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+GRACE = 5  # s in which the server may end its kernels by itself
 INTRO = """# Your own sounds
 
 Choose a sound file, drop one on the box, record one, or try a real recording. The pretrained model
@@ -83,6 +86,8 @@ def serve(words: list[str], environment: dict[str, str],
           browse: Callable[[str], object] | None = None, root: Path = ROOT) -> int:
     """Run the server, pass on its messages, and open the address that it prints.
 
+    SIGTERM ends it with its kernels.
+
     Voila itself would open a browser without the token.
 
     Parameters
@@ -103,12 +108,28 @@ def serve(words: list[str], environment: dict[str, str],
     """
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE,
                           encoding="utf-8", errors="replace") as server:
+        before = signal.signal(signal.SIGTERM, lambda *_: _end(server))
         for line in server.stderr:
             print(line, end="", file=sys.stderr, flush=True)
             address = re.match(r"http://\S+\?token=\w+$", line)
             if address and browse:
                 threading.Thread(target=browse, args=[_page(address[0], root)], daemon=True).start()
+    signal.signal(signal.SIGTERM, before)
     return server.returncode
+
+
+def _end(server):
+    """End the server and the kernels that it started; a handler, so nothing here waits for long.
+
+    The server would leave some of them if it were ended while it starts them.
+    """
+    parts = psutil.Process(server.pid).children(recursive=True) if server.poll() is None else []
+    server.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(GRACE)
+    for part in [server, *parts]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            part.kill()
 
 
 def _page(address, root):

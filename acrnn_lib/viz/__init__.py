@@ -1,9 +1,20 @@
 """Figures and explorers, axes in seconds and hertz: ``from acrnn_lib import viz``.
 
-sounds draws waveforms, spectrograms and attention, results draws tables as figures; the widgets
-modules hold the interactive explorers. Notebooks: 01_listen_and_look to 13_your_own_sounds
+sounds draws waveforms, spectrograms and attention, attention draws its evaluation, results draws
+tables; the widgets modules hold the interactive explorers. Notebooks: 01_listen_and_look to
+13_your_own_sounds
 """
 
+from .attention import (
+    attention_profiles,
+    gradient_map,
+    inside_events,
+    occlusion_by_class,
+    occlusion_curves,
+    occlusion_gains,
+    parts_by_class,
+    shift_gains,
+)
 from .results import (
     accuracies,
     confusion,

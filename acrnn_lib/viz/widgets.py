@@ -10,6 +10,7 @@ import base64
 import functools
 import io
 import os
+import re
 from collections.abc import Callable
 from html import escape
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
+from ..config import EXPERIMENTS, FeatureConfig
 from ..data.audio import SAMPLE_RATE
 from ..features import augment, gammatone
 from ..features.frontend import LogGammatone
@@ -30,6 +32,9 @@ from ..models import acrnn, summary
 from .sounds import DYNAMIC_RANGE, HERTZ, credit, gammatonegram, log_gammatone, may_embed
 
 STATES = 30  # at most in a page
+SLIDERS = ipywidgets.SelectionSlider, ipywidgets.FloatSlider, ipywidgets.IntSlider
+SLIDER = {"width": "640px", "max_width": "100%"}  # with label and number; the track alone has 300
+PAGE_SLIDER = "width:480px;max-width:100%;vertical-align:middle"
 DPI = 80
 WEBP = {"format": "webp", "pil_kwargs": {"method": 1}}  # 4, the default, takes twice as long
 # fixed margins: computing a layout takes longer than the drawing itself
@@ -40,6 +45,7 @@ CURSOR = ("const a = this, line = a.parentNode.querySelector('.cursor'), at = li
           " + '%';if (!a.paused) requestAnimationFrame(move)})()")
 FOLLOW = f'onplay="{escape(CURSOR)}" onseeked="{escape(CURSOR)}"'  # attributes of such a player
 STEP = ("const box = this.closest('.explorer'), all = box.querySelectorAll('[data-state]');"
+        "box.querySelectorAll('audio').forEach(sound => sound.pause());"
         "all.forEach((part, k) => {part.hidden = k != this.value});"
         "box.querySelector('output').textContent = all[this.value].dataset.state")
 
@@ -58,7 +64,10 @@ class Explorer(ipywidgets.VBox):
     title : str
         What is explored, for screen readers.
     say : callable, optional
-        Name of a state in a page, by default its names and values.
+        Name of a state in a page, by default the labels and values of its controls.
+    unlike : callable, optional
+        Takes the controls' values by name, returns a list of texts: what of them differs from the
+        paper. Shown above the drawing.
 
     Raises
     ------
@@ -69,11 +78,19 @@ class Explorer(ipywidgets.VBox):
     """
 
     def __init__(self, draw: Callable[..., str], controls: dict[str, ipywidgets.Widget],
-                 states: list[dict], title: str, say: Callable[[dict], str] | None = None):
+                 states: list[dict], title: str, say: Callable[[dict], str] | None = None,
+                 unlike: Callable[..., list[str]] | None = None):
         if not 0 < len(states) <= STATES:
             raise ValueError(f"states: found {len(states)}, expected 1 to {STATES}")
-        self.draw, self.controls, self.states, self.title = draw, controls, states, title
+        self._draw, self._unlike = draw, unlike
+        self.controls, self.states, self.title = controls, states, title
         self.start, self.say = self.values(), say or self._say
+        for control in controls.values():
+            control.style.description_width = "initial"  # else labels beyond 80 px are cut off
+            if isinstance(control, SLIDERS):
+                control.layout = SLIDER
+            elif not control.layout.width:
+                control.layout = {"width": "max-content", "max_width": "100%"}
         self.view = ipywidgets.HTML()
         super().__init__([ipywidgets.HBox(list(controls.values()),
                                           layout={"flex_flow": "row wrap"}), self.view])
@@ -85,8 +102,24 @@ class Explorer(ipywidgets.VBox):
         """The controls' values by name."""
         return {name: control.value for name, control in self.controls.items()}
 
+    def draw(self, **values: object) -> str:
+        """HTML for values of the controls, with what of them differs from the paper."""
+        return self.compared(**values) + self._draw(**values)
+
+    def compared(self, **values: object) -> str:
+        """What differs from the paper, as HTML; empty where nothing can."""
+        if not self._unlike:
+            return ""
+        found = "; ".join(self._unlike(**values)) or "no known difference"
+        return f'<p class="unlike">Compared with the paper: <b>{escape(found)}</b>.</p>'
+
     def update(self, _=None) -> None:
-        """Draw the present values; called whenever a control changes."""
+        """Draw the present values; called whenever a control changes.
+
+        Until then an old picture with its sound is grey, and the sound ends.
+        """
+        if "<audio" in self.view.value:
+            self.view.value = waiting(self.view.value)
         self.view.value = self.draw(**self.values())
 
     def page(self) -> str:
@@ -98,18 +131,28 @@ class Explorer(ipywidgets.VBox):
         first = self.say(self.states[0])
         return (f'<div class="explorer"><label>{escape(self.title)}: <input type="range" min="0" '
                 f'max="{len(parts) - 1}" value="0" aria-label="{escape(self.title)}" '
-                f'oninput="{escape(STEP)}"></label> <output>{escape(first)}</output>'
+                f'style="{PAGE_SLIDER}" oninput="{escape(STEP)}"></label> '
+                f"<output>{escape(first)}</output>"
                 f"{''.join(parts)}</div>")
 
-    @staticmethod
-    def _say(state):
-        return ", ".join(f"{name} {value}" for name, value in state.items())
+    def _say(self, state):
+        return ", ".join(f"{self.controls[name].description}: {value}"
+                         for name, value in state.items())
 
     def _repr_mimebundle_(self, **kwargs):
         live = super()._repr_mimebundle_(**kwargs)
         if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
             return live  # an app always has a kernel
         return live | {"text/html": self.page()}
+
+
+def waiting(html: str) -> str:
+    """An explorer's old view in grey and without its sounds, while the next one is computed.
+
+    A player that leaves the page stops playing.
+    """
+    silent = re.sub(r"<audio[^>]*>", "<audio controls>", html)
+    return f'<div aria-busy="true" style="opacity:0.3">{silent}</div>'
 
 
 class Sheet:
@@ -250,7 +293,7 @@ def sound(wave: np.ndarray, rate: int = 22050, attributes: str = "") -> str:
     return f'<audio controls {attributes} src="data:audio/ogg;base64,{data}"></audio>'
 
 
-def filter_bank(wave: np.ndarray) -> Explorer:
+def filter_bank(wave: np.ndarray, clip: "NamedTuple | None" = None) -> Explorer:
     """Explorer of the filter bank: number of bands, lowest and highest frequency, ERB or mel scale.
 
     Left the filters, right the spectrogram of the clip in their bands.
@@ -258,6 +301,9 @@ def filter_bank(wave: np.ndarray) -> Explorer:
     Parameters
     ----------
     wave : np.ndarray, shape (N,), 44.1 kHz, float32
+    clip : row of the clip table, optional
+        Credited beside its player; without it, or where its licence keeps the sound out of pages,
+        there is no player.
 
     Returns
     -------
@@ -267,17 +313,20 @@ def filter_bank(wave: np.ndarray) -> Explorer:
     """
     spectrum = torch.stft(torch.as_tensor(wave)[None], 1024, 512, window=LogGammatone().window,
                           pad_mode="reflect", return_complex=True)[0].abs().square().numpy()
+    c = FeatureConfig()
     controls = {
-        "scale": ipywidgets.ToggleButtons(options=["ERB", "mel"], description="scale"),
-        "bands": ipywidgets.SelectionSlider(options=[16, 32, 64, 128, 256], value=64,
-                                            description="bands"),
+        "scale": ipywidgets.ToggleButtons(options=[("ERB (gammatone)", "ERB"), ("mel", "mel")],
+                                          description="frequency scale"),
+        "bands": ipywidgets.SelectionSlider(options=[16, 32, 64, 128, 256], value=c.n_bands,
+                                            description="number of bands"),
         "lowest": ipywidgets.SelectionSlider(options=[20, 50, 100, 200, 400], value=50,
-                                             description="lowest (Hz)"),
+                                             description="lowest frequency (Hz)"),
         "highest": ipywidgets.SelectionSlider(options=[8000, 16000, SAMPLE_RATE // 2],
-                                              value=SAMPLE_RATE // 2, description="highest (Hz)"),
+                                              value=SAMPLE_RATE // 2,
+                                              description="highest frequency (Hz)"),
     }
     states = [{"scale": scale, "bands": bands, "lowest": lowest, "highest": highest}
-              for scale in ("ERB", "mel") for bands in (16, 64, 256)
+              for scale in ("ERB", "mel") for bands in (c.n_bands, 16, 256)
               for lowest, highest in ((50, 22050), (400, 22050), (50, 8000))]
     sheet = Sheet((11, 3.4), 1, 2, gridspec_kw=MARGINS)
     left, right = sheet.axes
@@ -287,8 +336,20 @@ def filter_bank(wave: np.ndarray) -> Explorer:
     left.set_xticks([], minor=True)
     right.set(xlabel="time (s)", ylabel="band centre (Hz)")
     _filters("mel", 64, 50, SAMPLE_RATE // 2)  # imports librosa now, not at the first click
-    draw = functools.partial(_draw_filters, sheet, spectrum)
-    return Explorer(draw, controls, states, "Filter bank")
+    heard = clip is not None and may_embed(clip)
+    player = f"<div>{credit(clip)}</div>{sound(wave)}" if heard else ""
+
+    def unlike(scale, bands, lowest, highest):
+        found = ["mel filters (paper: gammatone filters)"] * (scale == "mel")
+        found += [f"{bands} bands (paper: {c.n_bands})"] * (bands != c.n_bands)
+        return found + [f"{lowest} to {highest} Hz (the paper states no range; this kit: "
+                        f"{c.f_min:.0f} to {SAMPLE_RATE // 2} Hz)"] * (
+                            (lowest, highest) != (c.f_min, SAMPLE_RATE // 2))
+
+    def draw(**values):
+        return _draw_filters(sheet, spectrum, **values) + player
+
+    return Explorer(draw, controls, states, "Filter bank", unlike=unlike)
 
 
 def _draw_filters(sheet, spectrum, scale, bands, lowest, highest):
@@ -345,10 +406,11 @@ def augmentation(wave: np.ndarray, clip: NamedTuple) -> Explorer:
     Notebook: 03_augmentation
     """
     controls = {
-        "rate": ipywidgets.FloatSlider(1.0, min=0.8, max=1.3, step=0.05, description="rate",
-                                       continuous_update=False),
+        "rate": ipywidgets.FloatSlider(1.0, min=0.8, max=1.3, step=0.05, continuous_update=False,
+                                       description="time-stretch rate (above 1: faster)"),
         "semitones": ipywidgets.FloatSlider(0.0, min=-3.5, max=3.5, step=0.5,
-                                            description="semitones", continuous_update=False),
+                                            continuous_update=False,
+                                            description="pitch shift (semitones)"),
     }
     states = [{"rate": rate, "semitones": semitones} for rate in (1.0, 0.8, 1.3)
               for semitones in (0.0, -3.5, 3.5)]
@@ -369,7 +431,12 @@ def augmentation(wave: np.ndarray, clip: NamedTuple) -> Explorer:
                    f"</div>{sound(changed)}" if player else f"<div>{credit(clip)}</div>")
         return sheet.picture(f"A clip before and after: {change}") + players
 
-    return Explorer(draw, controls, states, "Stretch and shift")
+    def unlike(rate, semitones):
+        found = ["the pitch shift is in semitones (the paper states no unit)"] * (semitones != 0)
+        return found + ["one copy gets both changes (the paper does not say whether)"] * (
+            semitones != 0 and rate != 1)
+
+    return Explorer(draw, controls, states, "Time stretch and pitch shift", unlike=unlike)
 
 
 def shapes() -> Explorer:
@@ -378,17 +445,20 @@ def shapes() -> Explorer:
     Notebook: 04_the_model_layer_by_layer
     """
     names = [name for name, *_ in acrnn.CONVOLUTIONS]
-    odd = [1, 3, 5, 7]
+    odd = [(str(size), size) for size in (1, 3, 5, 7)]
+    paper = ("as in the paper", "paper")
     controls = {
-        "layer": ipywidgets.Dropdown(options=names, description="change"),
-        "kernel height": ipywidgets.SelectionSlider(options=["paper", *odd], value="paper",
-                                                    description="kernel bands"),
-        "kernel width": ipywidgets.SelectionSlider(options=["paper", *odd], value="paper",
-                                                   description="kernel frames"),
-        "pool": ipywidgets.Dropdown(options=["paper", "none", "2 x 2", "4 x 3"],
-                                    description="pool after"),
-        "frames": ipywidgets.IntSlider(128, min=64, max=256, step=16, description="frames"),
+        "layer": ipywidgets.Dropdown(options=names, description="layer to change"),
+        "kernel height": ipywidgets.SelectionSlider(options=[paper, *odd], value="paper",
+                                                    description="kernel height (bands)"),
+        "kernel width": ipywidgets.SelectionSlider(options=[paper, *odd], value="paper",
+                                                   description="kernel width (frames)"),
+        "pool": ipywidgets.Dropdown(options=[paper, *((p, p) for p in ("none", "2 x 2", "4 x 3"))],
+                                    description="pooling after the layer (bands x frames)"),
+        "frames": ipywidgets.IntSlider(128, min=64, max=256, step=16,
+                                       description="length of a segment (frames)"),
     }
+    original = summary.layer_table()
     states = [{"frames": 128}, {"frames": 256}, {"layer": "l1", "kernel width": 7},
               {"layer": "l2", "pool": "none"}, {"layer": "l2", "pool": "2 x 2"},
               {"layer": "l4", "pool": "none"}, {"layer": "l6", "pool": "none"},
@@ -399,19 +469,44 @@ def shapes() -> Explorer:
     def draw(**values):
         table, seen = _changed_network(**{k.replace(" ", "_"): v for k, v in values.items()})
         chosen = table["layer"].str.split("_").str[0] == values["layer"]
+        table["paper"] = _changes(table, original)
         table["layer"] = np.where(chosen, "→ " + table["layer"], table["layer"])
-        html = table.drop(columns="purpose").to_html(index=False, border=0, formatters={
-            "parameters": "{:,}".format, "multiply_adds": "{:,}".format})
+        html = table.drop(columns="purpose").rename(columns={
+            "multiply_adds": "multiply-adds", "paper": "where the paper's network differs"}
+            ).to_html(index=False, border=0, formatters={
+                "parameters": "{:,}".format, "multiply-adds": "{:,}".format})
         return (f"{html}<p><b>{table['parameters'].sum():,} parameters, "
                 f"{table['multiply_adds'].sum() / 1e6:,.0f} million multiply-adds</b>; a frame of "
                 f"l8 can see {seen} input frames, "
                 f"{((seen - 1) * 512 + 1024) / SAMPLE_RATE:.2f} s.</p>")
 
-    return Explorer(draw, controls, states, "Shapes")
+    def unlike(**values):
+        frames = values.pop("frames")
+        made = _convolutions(**{k.replace(" ", "_"): v for k, v in values.items()})
+        found = [f"{what} of {name}: {mine or 'none'} (paper: {theirs or 'none'})"
+                 for new, old in zip(made, acrnn.CONVOLUTIONS, strict=True)
+                 for name, what, mine, theirs in ((new[0], "kernel", new[2], old[2]),
+                                                  (new[0], "pooling", new[3], old[3]))
+                 if mine != theirs]
+        return found + [f"{frames} frames (paper: 128)"] * (frames != 128)
+
+    return Explorer(draw, controls, states, "Shapes", unlike=unlike)
 
 
-def _changed_network(layer, kernel_height, kernel_width, pool, frames):
-    """(table of layers, receptive field of l8 in frames) of the ACRNN with one layer changed."""
+def _changes(table, original):
+    """What the paper's network has in each layer instead, or ""."""
+    known, told = original.set_index("layer"), []
+    for row in table.set_index("layer").itertuples():
+        before = known.loc[row.Index] if row.Index in known.index else None
+        told.append("no such layer" if before is None else "; ".join(
+            f"{name} {before[name]:,}" if name == "parameters" else f"{name} {before[name]}"
+            for name in ("output", "parameters")
+            if before[name] != getattr(row, name)))
+    return told
+
+
+def _convolutions(layer, kernel_height, kernel_width, pool):
+    """The convolutions of the ACRNN with one layer changed."""
     convolutions = []
     for name, filters, kernel, pooling in acrnn.CONVOLUTIONS:
         if name == layer:
@@ -420,6 +515,31 @@ def _changed_network(layer, kernel_height, kernel_width, pool, frames):
             if pool != "paper":
                 pooling = None if pool == "none" else tuple(map(int, pool.split(" x ")))
         convolutions.append((name, filters, kernel, pooling))
+    return convolutions
+
+
+def _changed_network(frames, **changed):
+    """(table of layers, receptive field of l8 in frames) of the ACRNN with one layer changed."""
+    convolutions = _convolutions(**changed)
     first, last = summary.receptive_field(acrnn.ACRNN(convolutions=convolutions), 1)[0]
     return (summary.layer_table(input_shape=(acrnn.INPUT_SHAPE[0], frames),
                                 convolutions=convolutions), last - first)
+
+
+def unlike_paper(experiment: str, profile: str = "paper") -> list[str]:
+    """What of an experiment differs from the paper's network and recipe; empty for it itself.
+
+    Parameters
+    ----------
+    experiment : str
+        One of config.EXPERIMENTS, or such a name with changes.
+    profile : str
+        Other profiles than "paper" train for fewer epochs.
+
+    Notebook: 07_result_tables
+    """
+    name, *changes = experiment.split("+")
+    about = EXPERIMENTS[name][0] if name in EXPERIMENTS else "not an experiment of this kit"
+    found = [f"{name}: {about}"] if name != "acrnn" else []
+    found += [f"{name} with {change}" for change in changes]
+    return found + [f"profile {profile}: fewer epochs"] * (profile != "paper")

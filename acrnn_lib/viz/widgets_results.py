@@ -14,6 +14,7 @@ import pandas as pd
 
 from .. import viz
 from ..attention.maps import attention_curve
+from ..config import PROFILES
 from ..data import audio
 from ..evaluation import results, tables
 from ..features.segments import audible
@@ -25,11 +26,14 @@ from .widgets import (
     Sheet,
     picture,
     sound,
+    unlike_paper,
     with_cursor,
 )
 
+WIDE = {"width": "40em", "max_width": "100%"}
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB
-HEARD = 3  # clips of a cell that are played
+SEEN = 3  # clips of a cell whose spectrogram is drawn; all are played
+UNHEARD = "<p>No player: the sound is not here, or its licence keeps it out of pages.</p>"
 FILLED_IN = 20  # classes; beyond, empty cells have no button: 2,500 would take a browser seconds
 
 
@@ -60,11 +64,10 @@ def attention(maps: dict[str, dict[str, np.ndarray]],
     if not shared:
         shared, labels = list(clips[labels[0]]), labels[:1]
     controls = {
-        "clip": ipywidgets.Dropdown(options=shared, description="clip"),
-        "run": ipywidgets.Dropdown(options=labels, description="run",
-                                   layout={"width": "32em"}),
-        "beside": ipywidgets.Dropdown(options=["no other run", *labels], description="beside",
-                                      layout={"width": "32em"}),
+        "clip": ipywidgets.Dropdown(options=shared, description="clip (fold-recording-take)"),
+        "run": ipywidgets.Dropdown(options=labels, description="run", layout=WIDE),
+        "beside": ipywidgets.Dropdown(options=["no other run", *labels], layout=WIDE,
+                                      description="run to compare with"),
     }
     states = [{"clip": clip, "run": label} for clip in shared for label in labels][:PAGE]
 
@@ -81,9 +84,20 @@ def attention(maps: dict[str, dict[str, np.ndarray]],
                                                               clips[beside][clip])
         html = _draw_attention(sheet(wave is not None), maps[run], clips[run][clip], clip, run,
                                other, wave)
-        return html if wave is None else f"<div>{html}{player(clip)}</div>"
+        return html + UNHEARD if wave is None else f"<div>{html}{player(clip)}</div>"
 
-    return Explorer(draw, controls, states, "Attention")
+    def unlike(clip, run, beside):
+        shown = dict.fromkeys([run, beside] if beside in labels else [run])
+        return list(dict.fromkeys(part for label in shown
+                                  for part in unlike_paper(*_named(label))))
+
+    return Explorer(draw, controls, states, "Attention", unlike=unlike)
+
+
+def _named(label):
+    """(experiment, profile) of a label such as "acrnn (esc10, lite, committed)"."""
+    name, _, rest = label.partition(" (")
+    return name, next((profile for profile in PROFILES if profile in rest.split(", ")), "paper")
 
 
 def _attention_sheet(with_wave):
@@ -126,7 +140,8 @@ def _draw_attention(sheet, found, row, clip, run, other, wave):
     return with_cursor(image, ax, seconds)
 
 
-def confusion(runs: list[results.Run], clip_html: Callable[[str], str] | None = None) -> Explorer:
+def confusion(runs: list[results.Run],
+              clip_html: Callable[[str, bool], str] | None = None) -> Explorer:
     """Explorer of a confusion matrix: click a cell to see and hear its clips.
 
     Parameters
@@ -134,8 +149,8 @@ def confusion(runs: list[results.Run], clip_html: Callable[[str], str] | None = 
     runs : list of results.Run
         Of one experiment.
     clip_html : callable, optional
-        HTML of a clip_id, such as from ``heard_and_seen``, shown for the three clips of highest
-        predicted probability.
+        HTML of a clip_id and whether to draw it, such as from ``heard_and_seen``: shown for all
+        clips of a cell, with a picture for the three of highest predicted probability.
 
     Returns
     -------
@@ -152,8 +167,8 @@ def confusion(runs: list[results.Run], clip_html: Callable[[str], str] | None = 
                    key=lambda cell: -matrix.iat[cell])
     options = {f"{names[t]} called {names[p]}": (t, p)
                for t in range(len(names)) for p in range(len(names))}
-    chosen = ipywidgets.Dropdown(options=options, description="cell",
-                                 value=(wrong or filled)[0], layout={"width": "28em"})
+    chosen = ipywidgets.Dropdown(options=options, description="true class and prediction",
+                                 value=(wrong or filled)[0], layout=WIDE)
 
     def draw(cell):
         return _draw_cell(long, names, cell, clip_html)
@@ -161,7 +176,8 @@ def confusion(runs: list[results.Run], clip_html: Callable[[str], str] | None = 
     states = [{"cell": cell} for cell in (wrong or filled)[:STATES]]
     names_of = {cell: name for name, cell in options.items()}
     explorer = Explorer(draw, {"cell": chosen}, states, "Confusions, the fullest cell first",
-                        lambda state: names_of[state["cell"]])
+                        lambda state: names_of[state["cell"]],
+                        lambda **_: unlike_paper(runs[0].experiment, runs[0].profile))
     explorer.children = (_grid(matrix, names, chosen), *explorer.children)
     return explorer
 
@@ -180,19 +196,21 @@ def _grid(matrix, names, chosen):
         made.on_click(lambda _: setattr(chosen, "value", (t, p)))
         return made
 
-    def text(name):
-        return ipywidgets.HTML(f'<span title="{escape(name)}">{escape(name[:12])}</span>')
+    def text(name, upright=False):
+        style = "writing-mode:vertical-rl;transform:rotate(180deg)" if upright else ""
+        return ipywidgets.HTML(f'<span style="white-space:nowrap;{style}">{escape(name)}</span>')
 
     def placed(widget, row, column):
-        widget.layout.grid_row, widget.layout.grid_column = str(row + 1), str(column + 1)
+        # by its area: the frontend clears an area that is not set, and row and column with it
+        widget.layout.grid_area = f"{row + 1} / {column + 1}"
         return widget
 
-    cells = [placed(text("truth \\ called"), 0, 0)]
+    cells = [placed(text("true class \\ predicted"), 0, 0)]
     for t, name in enumerate(names):
-        cells += [placed(text(name), 0, t + 1), placed(text(name), t + 1, 0)]
+        cells += [placed(text(name, upright=True), 0, t + 1), placed(text(name), t + 1, 0)]
         cells += [placed(button(t, p), t + 1, p + 1) for p in range(len(names))
                   if matrix.iat[t, p] or len(names) <= FILLED_IN]
-    columns = f"7em repeat({len(names)}, minmax(2.2em, 5.5em))"
+    columns = f"max-content repeat({len(names)}, minmax(2.2em, 5.5em))"
     return ipywidgets.GridBox(cells, layout={"grid_template_columns": columns,
                                              "overflow": "auto"})
 
@@ -200,18 +218,22 @@ def _grid(matrix, names, chosen):
 def _draw_cell(long, names, cell, clip_html):
     truth, called = cell
     found = long[(long.target == truth) & (long.predicted == called)]
-    rows = []
-    for k, row in enumerate(found.sort_values(f"p_{called}", ascending=False).itertuples()):
-        chance = getattr(row, f"p_{called}")
-        extra = clip_html(row.clip_id) if clip_html and k < HEARD else ""
-        rows.append(f"<li>{escape(row.clip_id)}, fold {row.fold}, seed {row.seed}: "
-                    f"{chance:.2f} for {escape(names[called])} {extra}</li>")
+    found = found.assign(probability=found[f"p_{called}"])
+    rows, best = [], found.groupby("clip_id").probability.max().sort_values(ascending=False)
+    for k, clip_id in enumerate(best.index):
+        own = found[found.clip_id == clip_id].sort_values("seed")
+        told = ", ".join(f"{row.probability:.2f} (seed {row.seed})" for row in own.itertuples())
+        extra = clip_html(clip_id, k < SEEN) if clip_html else ""
+        rows.append(f"<li>{escape(clip_id)}, fold {own.fold.iloc[0]}: probability of "
+                    f"{escape(names[called])} {told} {extra}</li>")
     title = f"{names[truth]} called {names[called]}: {len(found)}"
     return f"<p><b>{escape(title)}</b></p><ul>{''.join(rows)}</ul>"
 
 
-def heard_and_seen(table: pd.DataFrame) -> Callable[[str], str]:
-    """Function that gives the credit, a player and the spectrogram of a clip_id as HTML.
+def heard_and_seen(table: pd.DataFrame) -> Callable[[str, bool], str]:
+    """Function that gives the credit, a player and, if wanted, the spectrogram of a clip as HTML.
+
+    It takes the clip_id and whether to draw the spectrogram.
 
     A sound whose licence keeps it out of pages has no player.
 
@@ -231,12 +253,13 @@ def heard_and_seen(table: pd.DataFrame) -> Callable[[str], str]:
                                                  "top": 0.96})
 
     @functools.lru_cache(maxsize=128)
-    def html(clip_id):
+    def html(clip_id, drawn=True):
         clip = clips[clip_id]
-        wave = audio.read(clip.path, 5.0)
-        viz.gammatonegram(viz.log_gammatone(wave), sheet.blank()[0], colorbar=False)
-        image = sheet.picture(f"Spectrogram of clip {clip_id}, {clip.category}")
-        player = sound(wave) if viz.may_embed(clip) else ""
+        wave, image = audio.read(clip.path, 5.0), ""
+        if drawn:
+            viz.gammatonegram(viz.log_gammatone(wave), sheet.blank()[0], colorbar=False)
+            image = sheet.picture(f"Spectrogram of clip {clip_id}, {clip.category}")
+        player = sound(wave) if viz.may_embed(clip) else UNHEARD
         return f"<div>{viz.credit(clip)}</div>{player}<div>{image}</div>"
 
     return html
@@ -258,7 +281,8 @@ def results_of(runs: list[results.Run]) -> Explorer:
     """
     names = list(dict.fromkeys(run.experiment for run in sorted(runs)))
     select = ipywidgets.SelectMultiple(options=names, value=tuple(names[:2]),
-                                       rows=min(len(names), 8), description="experiments")
+                                       rows=min(len(names), 8), layout=WIDE,
+                                       description="experiments")
 
     @functools.lru_cache(maxsize=256)
     def row(name):
@@ -284,7 +308,11 @@ def results_of(runs: list[results.Run]) -> Explorer:
 
     states = [{"experiments": (a, b)} for k, a in enumerate(names[:2]) for b in names[k + 1:]]
     states = states[:STATES] or [{"experiments": tuple(names)}]
-    return Explorer(draw, {"experiments": select}, states, "Results")
+    def unlike(experiments):
+        return list(dict.fromkeys(part for name in experiments
+                                  for part in unlike_paper(name, runs[0].profile)))
+
+    return Explorer(draw, {"experiments": select}, states, "Results", unlike=unlike)
 
 
 def waves_of(table: pd.DataFrame,

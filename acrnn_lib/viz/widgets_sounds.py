@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from .. import inference, viz
 from ..data import audio
-from .widgets import FOLLOW, Explorer, picture, sound, with_cursor
+from .widgets import FOLLOW, Explorer, picture, sound, unlike_paper, with_cursor
 
 LONGEST = 30  # s of a file that are used, for a fast answer and little memory
 LARGEST = 128_000_000  # bytes; ten minutes of stereo at 16 bits are 106 MB
@@ -222,6 +222,8 @@ class Recorder(anywidget.AnyWidget):
     ----------
     receive : callable
         Takes name and bytes of a file, returns a text to show under the buttons.
+    begin : callable
+        Takes the name of a file that is about to be read, or "" where it cannot be read.
 
     Notebook: 13_your_own_sounds
     """
@@ -230,12 +232,14 @@ class Recorder(anywidget.AnyWidget):
     largest = traitlets.Int(LARGEST).tag(sync=True)
     longest = traitlets.Int(LONGEST).tag(sync=True)
 
-    def __init__(self, receive: Callable[[str, bytes], str]):
+    def __init__(self, receive: Callable[[str, bytes], str], begin: Callable[[str], None]):
         super().__init__()
-        self.receive, self.pieces = receive, []
+        self.receive, self.begin, self.pieces = receive, begin, []
         self.on_msg(self._take)
 
     def _take(self, _, content, buffers):
+        if "begin" in content:
+            return self.begin(content["begin"])
         if content["part"] == 0:
             self.pieces = []
         self.pieces.append(bytes(buffers[0]))
@@ -259,17 +263,29 @@ class OwnSounds(Explorer):
 
     def __init__(self, examples: dict[str, tuple[bytes, str]],
                  predictor: inference.Predictor | None = None):
-        chosen = ipywidgets.Dropdown(options=list(examples), description="or try",
-                                     layout={"width": "28em"})
+        chosen = ipywidgets.Dropdown(options=list(examples), description="or try an example",
+                                     layout={"width": "40em", "max_width": "100%"})
 
         def draw(example):
             return card(example, *examples[example], predictor)
 
         states = [{"example": label} for label in examples]
-        super().__init__(draw, {"example": chosen}, states, "Sounds to try")
-        self.predictor = predictor
-        self.recorder = Recorder(self.hear)
+        self.predictor = predictor or inference.load()
+        made = inference.load_model(self.predictor.path)[-1]["experiment"]
+        super().__init__(draw, {"example": chosen}, states, "Sounds to try",
+                         unlike=lambda **_: unlike_paper(made["name"]))
+        self.recorder = Recorder(self.hear, self.wait)
         self.children = (self.recorder, *self.children)
+
+    def wait(self, name: str) -> None:
+        """Take the old answer away, as soon as a sound is chosen or a recording begins.
+
+        Parameters
+        ----------
+        name : str
+            Of the sound; "" where it turned out to be unusable.
+        """
+        self.view.value = f'<p aria-busy="true">Waiting for {escape(name)} ...</p>' if name else ""
 
     def hear(self, name: str, data: bytes) -> str:
         """Show the classification of a sound file.
@@ -285,5 +301,5 @@ class OwnSounds(Explorer):
         str
             Text for the recorder.
         """
-        self.view.value = card(name, data, predictor=self.predictor)
+        self.view.value = self.compared() + card(name, data, predictor=self.predictor)
         return f"{name}: see the answer below."

@@ -109,6 +109,7 @@ def test_explorer_steps_through_its_states(book, watched, name):
         states = explorer.locator("[data-state]")
         assert states.count() == int(slider.get_attribute("max")) + 1 > 1
         slider.focus()
+        assert slider.bounding_box()["width"] >= 300
         for k in range(states.count()):
             assert [part.is_visible() for part in states.all()].index(True) == k
             assert said.inner_text() == states.nth(k).get_attribute("data-state")

@@ -36,7 +36,17 @@ VIEW = f"[...{BOX}.at(-1)?.querySelectorAll('.widget-html-content') ?? []].at(-1
 LOOK = (f"() => {{window.clock ??= ['change', 'click', 'keydown'].map(kind => "
         f"addEventListener(kind, () => {{window.deed = performance.now()}}, true)); "
         f"return {VIEW}}}")
-CHANGED = (f"before => {{const now = {VIEW}; if (!now || now === before) return false; "
+# labels that are cut off, lists that are too narrow for their words, narrow tracks of sliders
+CRAMPED = """box => [
+    ...[...box.querySelectorAll('.widget-label')].filter(e => e.scrollWidth > e.clientWidth),
+    ...[...box.querySelectorAll('select')].filter(e => {
+        const pen = document.createElement('canvas').getContext('2d');
+        pen.font = getComputedStyle(e).font;
+        return [...e.options].some(o => pen.measureText(o.text).width > e.clientWidth)}),
+    ...[...box.querySelectorAll('.noUi-target')].filter(e => e.getBoundingClientRect().width < 300),
+].map(e => e.outerHTML.slice(0, 120))"""
+CHANGED = (f"before => {{const now = {VIEW}; if (!now || now === before || "
+           "now.includes('aria-busy')) return false; "
            "window.took = performance.now() - window.deed; return true}")
 CONTROLS = ("select, .widget-toggle-buttons button:not(.mod-active), .noUi-handle")
 RUN = """async path => {
@@ -114,6 +124,7 @@ def move_all(page, expected):
     box = page.locator(".widget-vbox", has=page.locator(".widget-html")).last
     count = box.locator(CONTROLS).count()
     assert count == expected
+    assert not box.evaluate(CRAMPED)
     took = [changes(page, lambda k=k: move(page, box.locator(CONTROLS).nth(k)))
             for k in range(count)]
     print("\nanswered after", ", ".join(f"{ms:.0f}" for ms in took), "ms")
@@ -132,6 +143,9 @@ def give_sounds(page):
     assert "Not heard" in page.locator(".widget-html-content").last.inner_text()
     page.get_by_role("button", name="Record").click()
     page.get_by_role("button", name="Stop").wait_for()
+    page.get_by_text("Waiting for your recording").wait_for()
+    view = page.locator(".widget-html-content").last
+    assert not view.locator("img, audio").count(), "no old picture while a new sound comes"
     page.wait_for_function("start => performance.now() > start + 500",  # half a second of beeps
                            arg=page.evaluate("performance.now()"))
     changes(page, page.get_by_role("button", name="Stop").click)
@@ -147,6 +161,15 @@ def follow_the_sound(page):
     page.wait_for_function(f"before => parseFloat({line}) > parseFloat(before) + 20", arg=before)
 
 
+def old_sound_ends(page):
+    """A sound that plays is over when a control moves."""
+    page.locator(".widget-html audio").last.evaluate(
+        "e => {window.heard = e; e.loop = true; return e.play()}")
+    box = page.locator(".widget-vbox", has=page.locator(".widget-html")).last
+    changes(page, lambda: move(page, box.locator(CONTROLS).first))
+    page.wait_for_function("() => window.heard.paused")
+
+
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_explorer_in_jupyterlab(lab, watched, name):
     page, wrong = watched()
@@ -156,10 +179,15 @@ def test_explorer_in_jupyterlab(lab, watched, name):
     page.evaluate(RUN, f"{name}.ipynb")
     move_all(page, EXPLORERS[name][1])
     if name.startswith("08"):
+        rows = page.locator(".widget-gridbox button").evaluate_all(
+            "all => new Set(all.map(e => Math.round(e.getBoundingClientRect().top))).size")
+        assert rows == 10, "a row of the matrix is a row on the page"
         cell = page.locator(".widget-gridbox button", has_text="1").last  # the first is chosen now
         changes(page, cell.click)
     if name.startswith(("09", "13")):
         follow_the_sound(page)
+    if name.startswith(("02", "03", "09")):
+        old_sound_ends(page)
     if name.startswith("13"):
         give_sounds(page)
     assert not wrong

@@ -1,12 +1,16 @@
 """The app: only what it needs runs, and only this computer can reach it."""
 
 import http.client
+import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import psutil
 import pytest
 
 from acrnn_lib.kit import app
@@ -79,3 +83,52 @@ def test_the_browser_is_given_the_token_but_its_command_line_is_not(tmp_path, ca
     page = Path(url2pathname(urlsplit(page).path))
     assert "url=http://127.0.0.1:1/?token=a1\"" in page.read_text() and "a1" not in page.name
     assert page.stat().st_mode & 0o077 == 0, "others can read it"
+
+
+SERVER = """
+import subprocess, sys, time
+kernel = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print("kernel", kernel.pid, file=sys.stderr, flush=True)
+time.sleep(600)
+"""
+
+
+def gone(processes, seconds=20):
+    """Those of the processes that still run after a while, a zombie not counted."""
+    _, left = psutil.wait_procs(processes, timeout=seconds)
+    return [part for part in left if part.is_running() and part.status() != "zombie"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a program without asking it")
+def test_sigterm_ends_the_server_and_its_kernels():
+    code = ("import sys; from acrnn_lib.kit import app; "
+            f"app.serve([sys.executable, '-c', {SERVER!r}], None)")
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE,
+                          text=True) as running:
+        kernel = psutil.Process(int(running.stderr.readline().split()[1]))
+        parts = [*psutil.Process(running.pid).children(recursive=True), kernel]
+        try:
+            running.send_signal(signal.SIGTERM)
+            assert not gone(parts)
+        finally:
+            for part in gone([psutil.Process(running.pid), *parts], 0):
+                part.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a program without asking it")
+def test_sigterm_ends_the_app_while_its_page_is_open(tmp_path):
+    pytest.importorskip("voila", reason="Voila is not installed")
+    port = free_port()
+    code = ("from pathlib import Path; from acrnn_lib.kit import app; "
+            f"root = Path({str(tmp_path)!r}); "
+            f"app.serve(*app.command(['--port={port}', '--no-browser'], root), None, root)")
+    command = [sys.executable, "-c", code]
+    with served(command, "?token=", tmp_path, os.environ | private(tmp_path)) as said:
+        (running,) = [part for part in psutil.Process().children() if part.cmdline() == command]
+        address = urlsplit(said)
+        assert answer(address, f"{address.path}?{address.query}")[0] == 200  # starts a kernel
+        parts = running.children(recursive=True)
+        assert len(parts) >= 2, "the server and a kernel"
+        running.terminate()
+        assert not gone([running, *parts], 60)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import ipywidgets
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,6 +36,11 @@ def runs():
 
 def holds(explorer, **values):
     """Each of these values, set one after the other, must change the view."""
+    for control in explorer.controls.values():
+        assert control.style.description_width == "initial", "else a long label is cut off"
+        if hasattr(control, "readout"):
+            assert int(control.layout.width.removesuffix("px")) >= 600
+            assert control.layout.max_width == "100%", "on a phone"
     for name, value in values.items():
         before = explorer.view.value
         explorer.controls[name].value = value
@@ -76,11 +82,18 @@ def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs, monkeypatch):
 
 
 def test_filter_bank(wave):
-    explorer = widgets.filter_bank(wave)
+    explorer = widgets.filter_bank(wave, pd.Series(vars(OPEN)))
+    assert "Compared with the paper: <b>no known difference" in explorer.view.value
     assert {state["highest"] for state in explorer.states} == {8000, 22050}, "on a page, too"
     explorer.states = explorer.states[:2]
     holds(explorer, scale="mel", bands=256, lowest=20, highest=8000)
     assert "from 20 to 8000 Hz" in explorer.view.value
+    for told in ("mel filters (paper: gammatone filters)", "256 bands (paper: 128)",
+                 "20 to 8000 Hz (the paper states no range"):
+        assert told in explorer.view.value
+    assert explorer.view.value.count("<audio") == 1 and "A. N. Other" in explorer.view.value
+    for silent in (widgets.filter_bank(wave), widgets.filter_bank(wave, CLOSED)):
+        assert "<audio" not in silent.view.value
     assert "stay empty" in explorer.view.value
     explorer.controls["scale"].value = "ERB"
     assert "stay empty" not in explorer.view.value
@@ -93,6 +106,8 @@ def test_augmentation(wave):
     assert explorer.view.value.count("<audio") == 2
     assert explorer.view.value.count("A. N. Other") == 2, "the author stands beside each player"
     assert "rate 1.3, -3.5 semitones" in explorer.view.value, "and what was changed"
+    assert "one copy gets both changes" in explorer.view.value
+    assert "no known difference" in explorer.draw(rate=1.3, semitones=0.0)
     closed = widgets.augmentation(wave, CLOSED).view.value
     assert "<audio" not in closed and "A. N. Other" in closed
 
@@ -106,10 +121,13 @@ def test_shapes_follow_the_changed_layer():
         return [int(number.replace(",", "")) for number in numbers.groups()]
 
     paper = parameter_count(ACRNN())
-    assert told() == [paper, 86]
+    assert told() == [paper, 86] and "no known difference" in explorer.view.value
+    assert "output 32" not in explorer.view.value, "no layer differs"
     assert all(output in explorer.view.value for output in layer_table()["output"])
     explorer.controls["kernel width"].value = 7  # of l1
     assert told() == [paper + 2 * 32 * 3 * 2, 88] and "→ l1" in explorer.view.value
+    assert "kernel of l1: (3, 7) (paper: (3, 5))" in explorer.view.value
+    assert explorer.view.value.count("parameters 1,024") == 1, "what the paper has in that row"
     holds(explorer, layer="l2", frames=256, pool="none", **{"kernel width": 3})
 
 
@@ -124,22 +142,27 @@ def test_attention_with_a_player_whose_cursor_moves(runs, wave):
     assert 'class="cursor"' in explorer.view.value and "onplay=" in explorer.view.value
     assert "A. N. Other" in explorer.view.value
     before = explorer.view.value
+    assert widgets_results._named("crnn (esc10, lite, committed)") == ("crnn", "lite")
     explorer.controls["beside"].value = labels[1]
     assert explorer.view.value != before, "two runs, one over the other"
     explorer.controls["beside"].value = labels[0]
     assert re.findall("<img[^>]*>", explorer.view.value) == re.findall("<img[^>]*>", before)
     holds(explorer, run=labels[1], clip=str(maps[labels[0]]["clip_id"][1]))
     assert "<audio" not in explorer.view.value, "no sound was given for this clip"
+    assert "No player" in explorer.view.value
 
 
 def test_confusion_cells_hold_all_mistakes(runs):
     one = [run for run in runs if run.experiment == "acrnn-plus"]
-    explorer = widgets_results.confusion(one, lambda clip_id: f"<b>{clip_id}</b>")
-    wrong = (~results.predictions(one)["correct"]).sum()
+    explorer = widgets_results.confusion(one, lambda clip_id, seen: f"<b>{clip_id} {seen}</b>")
+    wrong = results.predictions(one).query("~correct")
     page = explorer.page()
-    assert page.count("<li>") == wrong
+    assert page.count("(seed ") == len(wrong)
+    assert page.count("<li>") == len(wrong.groupby(["clip_id", "predicted"]))
     assert re.search(r'data-state="\w+ called \w+"', page) and "cell (" not in page
     grid = explorer.children[0]
+    names = [part.value for part in grid.children if isinstance(part, ipywidgets.HTML)]
+    assert sum("crackling_fire" in name for name in names) == 2, "whole names, at row and column"
     buttons = [child for child in grid.children if hasattr(child, "click")]
     assert len(buttons) == 100
     before = explorer.view.value
@@ -147,7 +170,7 @@ def test_confusion_cells_hold_all_mistakes(runs):
     assert explorer.view.value != before and explorer.controls["cell"].value == (0, 0)
 
 
-def test_a_cell_plays_its_first_clips_where_the_licence_allows(runs, wave, tmp_path):
+def test_a_cell_plays_its_clips_where_the_licence_allows(runs, wave, tmp_path):
     import soundfile
 
     soundfile.write(tmp_path / "a.wav", wave, 44100)
@@ -160,10 +183,12 @@ def test_a_cell_plays_its_first_clips_where_the_licence_allows(runs, wave, tmp_p
     shown = explorer.view.value
     explorer.controls["cell"].value = (0, 0)
     view = explorer.view.value
-    assert view != shown and view.count("<li>") > widgets_results.HEARD == view.count("<audio")
-    assert "&lt;dog&gt;" in view and "<dog>" not in view and view.count("A. N. Other") == 3
+    assert view != shown and view.count("<li>") > widgets_results.SEEN == view.count("<img")
+    assert view.count("<li>") == view.count("<audio") == view.count("A. N. Other")
+    assert "&lt;dog&gt;" in view and "<dog>" not in view
     closed = widgets_results.heard_and_seen(table.assign(licence="CC Sampling+"))
     assert "<audio" not in closed(long.clip_id[0]) and "<img" in closed(long.clip_id[0])
+    assert "No player" in closed(long.clip_id[0])
 
 
 def test_names_are_shown_and_not_run(runs):
@@ -199,3 +224,22 @@ def test_closed_licences_are_not_embedded(tmp_path):
                           "licence": ["CC0", "CC Sampling+"], "category": "dog",
                           "author": "A. N. Other", "url": ""})
     assert list(widgets_results.waves_of(table, ["1-1-A", "1-2-A"])) == ["1-1-A"]
+
+
+def test_while_the_next_view_is_computed_the_old_one_is_grey_and_silent(wave):
+    explorer = widgets.augmentation(wave, OPEN)
+    seen = []
+    explorer.view.observe(lambda change: seen.append(change["new"]), "value")
+    explorer.controls["rate"].value = 1.3
+    between, after = seen
+    assert 'aria-busy="true"' in between and "opacity" in between
+    assert between.count("<audio") == 2 and "data:audio" not in between
+    assert "aria-busy" not in after and after.count("data:audio") == 2
+
+
+def test_what_an_experiment_has_that_the_paper_has_not():
+    assert widgets.unlike_paper("acrnn") == []
+    assert widgets.unlike_paper("acrnn", "lite") == ["profile lite: fewer epochs"]
+    assert widgets.unlike_paper("crnn") == ["crnn: without attention: the mean over frames"]
+    assert widgets.unlike_paper("acrnn+model.attention=l6") == ["acrnn with model.attention=l6"]
+    assert "not an experiment" in widgets.unlike_paper("<b>")[0]

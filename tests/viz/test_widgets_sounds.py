@@ -178,3 +178,23 @@ def test_the_browser_gets_the_limits_and_a_script_that_needs_nothing_else(own):
     assert not re.search(r"https?:|\bimport\b", state["_esm"])
     assert "innerHTML" not in state["_esm"], "a file's name is text"
     assert isinstance(own.children[0], ipywidgets.DOMWidget)
+
+
+def test_an_old_answer_goes_as_soon_as_a_new_sound_is_chosen(own, monkeypatch):
+    monkeypatch.setattr(own.recorder, "send", lambda message: None)
+    send = own.recorder._handle_custom_msg
+    assert "<img" in own.view.value
+    send({"begin": NAME}, [])
+    assert "<img" not in own.view.value and "<audio" not in own.view.value
+    assert "Waiting for &lt;script" in own.view.value and "<script" not in own.view.value
+    send({"name": "mine.wav", "part": 0, "parts": 1}, [memoryview(as_file(TONE))])
+    assert "<img" in own.view.value and "Waiting" not in own.view.value
+    send({"begin": ""}, [])
+    assert own.view.value == "", "a sound that cannot be read has no answer"
+
+
+def test_it_says_that_the_network_is_not_the_papers(own):
+    told = "Compared with the paper: <b>acrnn-plus: "
+    assert told in own.view.value
+    own.hear("mine.wav", as_file(TONE))
+    assert told in own.view.value
