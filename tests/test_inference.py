@@ -81,7 +81,7 @@ def test_blocks_hold_the_segments_of_the_whole_file(tmp_path, predictor, monkeyp
     path = tmp_path / "sound.wav"
     soundfile.write(path, noise(seconds)[:, 0], 44100, subtype="FLOAT")
     monkeypatch.setattr(inference, "BLOCK_SEGMENTS", 3)
-    found = [start + s for start, wave in predictor._blocks(path, seconds, False)
+    found = [start + s for start, wave, _ in predictor._blocks(path, False)
              for s in predictor._block(wave)[0]]
     wave = audio.read(path)
     assert found == list(segment_starts(1 + len(wave) // 512))
