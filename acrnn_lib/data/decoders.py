@@ -3,10 +3,11 @@
 PyAV is optional: its wheel takes 36 MB (106 MB installed), and holds libx264 and libx265, which are
 GPL. The kit uses it where a user has installed it and never ships it.
 
-Notebook: 01_listen_and_look
+Notebook: 13_your_own_sounds
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -142,10 +143,10 @@ class Ffmpeg:
     def __init__(self, file: BinaryIO):
         import av
 
-        file.seek(0)
         self._error = av.FFmpegError
+        self._file = lengths.Part(file, 0, file.seek(0, os.SEEK_END))
         try:
-            self._container = av.open(file, options={"format_whitelist": DEMUXERS},
+            self._container = av.open(self._file, options={"format_whitelist": DEMUXERS},
                                       metadata_errors="replace")
             stream = next(iter(self._container.streams.audio), None)
             if stream is None:
@@ -173,6 +174,8 @@ class Ffmpeg:
                     return
         except (self._error, ValueError, OverflowError) as error:
             raise Undecodable(f"is truncated or damaged ({_reason(error)})") from error
+        if self._file.error:
+            raise self._file.error
         if self._stated() > found / self.rate + 2 * SLACK:
             raise Undecodable("is truncated or damaged; only a part of it can be decoded")
 
@@ -208,7 +211,7 @@ def opened(file: BinaryIO) -> Sndfile | Ffmpeg:
     Undecodable
         The message lists the formats that are read.
 
-    Notebook: 01_listen_and_look
+    Notebook: 13_your_own_sounds
     """
     try:
         sound = Sndfile(file)

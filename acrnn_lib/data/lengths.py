@@ -5,7 +5,7 @@ Xing/Info frame, a FLAC or WAV file whose recorder was stopped), too little (a F
 continued), or speak of the first part only (joined MP3, chained Ogg). Such a file is given to
 libsndfile as parts with headers that are right; all others as they are.
 
-Notebook: 01_listen_and_look
+Notebook: 13_your_own_sounds
 """
 
 import io
@@ -57,9 +57,15 @@ class Part(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move as any file does, but never before its start."""
-        self.at = max(0, offset + (0, self.at, self.size)[whence])
-        return self.at
+        """Move as any file does; -1, and no exception, for a place before the start.
+
+        Both decoders call this from C, and print what is raised.
+        """
+        to = offset + (0, self.at, self.size)[whence]
+        if to < 0:
+            return -1
+        self.at = to
+        return to
 
     def tell(self) -> int:  # noqa: D102
         return self.at
@@ -93,7 +99,7 @@ def parts(file: BinaryIO) -> list[Part]:
     list of Part
         One part, the whole file, where its header can be relied on.
 
-    Notebook: 01_listen_and_look
+    Notebook: 13_your_own_sounds
     """
     size = file.seek(0, io.SEEK_END)
     start = _after_tag(file, 0)
