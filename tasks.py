@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV, BUILD = ROOT / ".venv", ROOT / "build"
-EXTRAS = ("notebooks", "book", "web", "dask", "dev")  # what `env` installs
+EXTRAS = ("notebooks", "book", "formats", "web", "dask", "dev")  # what `env` installs
 NEEDS = ("pyproject.toml", "requirements.lock", "requirements-torch.txt")
 SETTINGS = {"DATASET": "synth", "PROFILE": "smoke", "DATA": "", "SCHEDULER": ""}
 PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")

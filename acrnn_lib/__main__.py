@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
                          namespace: argparse.Namespace | None = None
                          ) -> tuple[argparse.Namespace, list[str]]:
         """As argparse, but misspelt names are reported before missing ones."""
-        args = sys.argv[1:] if args is None else list(args)
+        args = [self._as_path(word) for word in (sys.argv[1:] if args is None else args)]
         options = [name for name in self._option_string_actions if name.startswith("--")]
         try:
             if self.commands and args and not args[0].startswith("-"):
@@ -40,6 +40,12 @@ class Parser(argparse.ArgumentParser):
         except ValueError as error:
             self.error(str(error))
         return super().parse_known_args(args, namespace)
+
+    def _as_path(self, word):
+        """``./-name`` for a file whose name begins with a dash, as after ``predict *.wav``."""
+        named = word.startswith("-") and not self.commands and os.path.exists(word)
+        option = word.partition("=")[0] in (*self._option_string_actions, "--")
+        return os.path.join(".", word) if named and not option else word
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,11 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before torch is loaded: threads of OpenMP that wait turn round and round, and keep others from
     # working as soon as anything else runs here. A short while of it is worth it (benchmarks/).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal may know ASCII only
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
         _run_registrations(getattr(options, "register", ()))
-        return options.run(options) or 0
+        status = options.run(options) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader has enough, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
+        return 141  # what a shell reports of a program that SIGPIPE ends
     except (ValueError, RuntimeError, OSError) as error:  # every error of the kit is one of these
         print(f"error: {error}", file=sys.stderr)
         return 1

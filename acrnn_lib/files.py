@@ -121,6 +121,11 @@ def locked(path: Path | str) -> Iterator[None]:
         lock.release()
 
 
+def printable(name: Path | str) -> str:
+    """Return a name in one line: control characters and bytes that are no UTF-8 are escaped."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(name))
+
+
 class ResultsError(ValueError):
     """A run folder that is not valid; the message names the file and the reason."""
 

@@ -4,6 +4,7 @@ Notebook: 09_seeing_attention
 """
 
 import functools
+import itertools
 import json
 import math
 import re
@@ -24,6 +25,7 @@ from .evaluation import metrics
 from .evaluation.results import ResultsError, Run, is_complete, run_folder
 from .features.frontend import front_end, normalise
 from .features.segments import network_input, peak_level, segment_starts
+from .files import printable
 from .models.baselines import network
 from .progress import bar
 from .registry import NETWORKS
@@ -32,6 +34,7 @@ DATA = files("acrnn_lib") / "assets"
 BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
 SILENCE_DBFS = -90.0  # dB; the rounding noise of 16-bit audio lies at -98
 ATTENDED = 1.5  # times the uniform weight
+SPANS = 10  # attended spans that are printed
 LARGEST = 2**29  # bytes of a checkpoint; the paper's network has 15 million
 # Lowest and highest settings accepted from a checkpoint, a few times wider than what the kit
 # trains: beyond them a foreign file could take minutes and gigabytes for seconds of sound.
@@ -340,14 +343,13 @@ class Predictor:
 
         Notebook: 09_seeing_attention
         """
-        seconds = (len(sound) / audio.SAMPLE_RATE if isinstance(sound, np.ndarray)
-                   else audio.duration(sound))
         parts, loudest = [], 0.0
-        for start, wave in self._blocks(sound, seconds, progress):
+        for start, wave, duration in self._blocks(sound, progress):
             loudest = max(loudest, float(np.abs(wave).max()))
             starts, probabilities, weights, static = self._block(wave)
             level = peak_level(static, self.config).numpy()[starts]
             parts.append((start + starts, probabilities, weights, level))
+            seconds = duration  # of the whole sound, with the last block
         starts, probabilities, weights, level = map(np.concatenate, zip(*parts, strict=True))
         note = None
         if seconds < self._segment_seconds():
@@ -389,21 +391,27 @@ class Predictor:
     def _segment_seconds(self):
         return _shortest(self.config) / self.config.sample_rate
 
-    def _blocks(self, sound, seconds, progress):
-        """Yield (first frame, wave) of blocks that fit into memory; a wave is one block."""
-        c = self.config
+    def _blocks(self, sound, progress):
+        """Yield (first frame, wave, seconds of the whole) of blocks that fit into memory.
+
+        A wave is one block. The seconds are those that a file states, or None, until the last.
+        """
+        c, shortest = self.config, _shortest(self.config)
         if isinstance(sound, np.ndarray):
-            yield 0, audio.fit(np.asarray(sound, np.float32), max(len(sound), _shortest(c)))
+            wave = np.asarray(sound, np.float32)
+            yield 0, audio.fit(wave, max(len(wave), shortest)), len(wave) / audio.SAMPLE_RATE
             return
         step = BLOCK_SEGMENTS * c.segment_hop * c.hop_length / c.sample_rate
         length = step + (c.segment_frames - c.segment_hop - 1) * c.hop_length / c.sample_rate
-        # blocks that hold a whole segment; the last one reads to the end of the file
-        count = max(1, math.floor((seconds - _shortest(c) / c.sample_rate) / step) + 1)
-        show = progress and count > 2
-        for k in bar(range(count), label=str(sound), total=count, unit="block", show=show):
-            last = k == count - 1
-            wave = audio.read(sound, None if last else length, start=k * step)
-            yield k * BLOCK_SEGMENTS * c.segment_hop, audio.fit(wave, max(len(wave), _shortest(c)))
+        last = shortest / c.sample_rate
+        blocks = audio.blocks(sound, length, step, last)
+        first = next(blocks)
+        total = None if first[1] is None else audio.n_blocks(first[1], step, last)
+        shown = bar(itertools.chain([first], blocks), label=printable(sound), total=total,
+                    unit="block", show=progress and total not in (1, 2))
+        for k, (wave, seconds) in enumerate(shown):
+            yield (k * BLOCK_SEGMENTS * c.segment_hop, audio.fit(wave, max(len(wave), shortest)),
+                   seconds)
 
     def _block(self, wave):
         c = self.config
@@ -494,11 +502,13 @@ def _print(outcome):
     if outcome["error"]:
         print(f"error: {outcome['error']}", file=sys.stderr)
         return
-    print(f"{outcome['file']}  ({outcome['seconds']:.2f} s)")
+    print(f"{printable(outcome['file'])}  ({outcome['seconds']:.2f} s)")
     if outcome["note"]:
         print(f"  note: {outcome['note']}")
     for row in outcome["classes"]:
         print(f"  {row['probability']:6.1%}  {row['name']}")
-    spans = ", ".join(f"{start:.2f}-{end:.2f} s" for start, end in outcome["attended"])
+    spans = outcome["attended"]
     if spans:
-        print(f"  attended: {spans}")
+        more = f"{len(spans)} spans, --json lists all; the first {SPANS}: " * (len(spans) > SPANS)
+        shown = ", ".join(f"{start:.2f}-{end:.2f} s" for start, end in spans[:SPANS])
+        print(f"  attended: {more}{shown}")

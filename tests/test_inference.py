@@ -1,6 +1,10 @@
 """Prediction of any file: what is converted, what is said about silence, what is refused."""
 
+import io
 import json
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -17,6 +21,7 @@ from acrnn_lib.data import audio
 from acrnn_lib.evaluation import metrics, results
 from acrnn_lib.features.segments import segment_starts
 from acrnn_lib.models.acrnn import ACRNN
+from tests.data import encoders
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +86,7 @@ def test_blocks_hold_the_segments_of_the_whole_file(tmp_path, predictor, monkeyp
     path = tmp_path / "sound.wav"
     soundfile.write(path, noise(seconds)[:, 0], 44100, subtype="FLOAT")
     monkeypatch.setattr(inference, "BLOCK_SEGMENTS", 3)
-    found = [start + s for start, wave in predictor._blocks(path, seconds, False)
+    found = [start + s for start, wave, _ in predictor._blocks(path, False)
              for s in predictor._block(wave)[0]]
     wave = audio.read(path)
     assert found == list(segment_starts(1 + len(wave) // 512))
@@ -268,3 +273,73 @@ def test_an_own_finished_run_comes_before_the_pretrained_model(tmp_path, checkpo
     predictor, about = found()
     assert predictor.path == folder / "model.safetensors" and about["own"] and about["known"]
     assert about["label"] == "acrnn-plus (synth, smoke, fold 1)"
+
+
+# names, pipes, terminals
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_one_bad_name_stops_no_other(tmp_path, checkpoint, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("-dash.wav", "--dashes.wav", os.fsdecode(b"caf\xe9.wav"), "new\nline.wav"):
+        soundfile.write(os.fsencode(name), noise(2), 44100, format="WAV")
+    os.mkfifo("pipe.wav")
+    names = ["n" * 300, "pipe.wav", "-dash.wav", "--dashes.wav", os.fsdecode(b"caf\xe9.wav"),
+             "new\nline.wav"]
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["predict", "--checkpoint", str(checkpoint), *names]) == 1
+    said = terminal.buffer.getvalue().decode()
+    heads = [line for line in said.splitlines() if "2.00 s" in line]
+    assert [line.split("  ")[0] for line in heads] == [
+        "./-dash.wav", "./--dashes.wav", r"caf\udce9.wav", r"new\nline.wav"]
+    assert capsys.readouterr().err.count("error: ") == 2
+
+
+def test_many_attended_spans_are_summed_up(checkpoint, capsys):
+    spans = [[k, k + 0.5] for k in range(3200)]
+    outcome = {"file": "a.wav", "seconds": 3200.0, "classes": [], "attended": spans, "note": None,
+               "error": None}
+    inference._print(outcome)
+    said = capsys.readouterr().out
+    assert "3200 spans, --json lists all; the first 10: 0.00-0.50 s" in said
+    assert said.count(" s,") == 9 and len(said) < 400
+    inference._print(outcome | {"attended": spans[:10]})
+    assert "spans" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another kind of pipe")
+def test_a_reader_that_leaves_ends_a_command_quietly():
+    with subprocess.Popen([sys.executable, "-m", "acrnn_lib", "experiments"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def outcome(function, *given):
+    """What a function returns, or says when it refuses a sound."""
+    try:
+        return function(*given)
+    except audio.AudioError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("cut", [None, -20000])
+def test_the_app_reads_and_refuses_what_the_command_does(tmp_path, predictor, cut):
+    from acrnn_lib.viz.widgets_sounds import listen
+
+    tone = encoders.by_soundfile("MP3", seconds=5, bitrate_mode="VARIABLE", compression_level=0.5)
+    long = encoders.by_soundfile("FLAC", seconds=32)
+    for data in (bytes(4096) + tone, 2 * tone, tone[tone.index(tone[:2], 4) :], long, b"no sound"):
+        path = tmp_path / "sound.mp3"
+        path.write_bytes(data := data[:cut])
+        found = outcome(predictor.file, path)
+        heard = outcome(listen, str(path), data, predictor)
+        if isinstance(found, str) or isinstance(heard, str):
+            assert heard == found
+            continue
+        assert heard.seconds == pytest.approx(found["seconds"], abs=1e-3)
+        if heard.seconds <= 30:
+            assert heard.classes[0] == (found["classes"][0]["name"], pytest.approx(
+                found["classes"][0]["probability"], abs=1e-6))

@@ -1,13 +1,12 @@
 // A place for a sound: a file chosen or dropped, or the microphone. Its bytes go to the kernel.
 
 const PIECE = 1 << 20; // bytes per message: servers of notebooks cut a connection at 10 MiB
-const KNOWN = /\.(wav|flac|ogg|oga|opus|mp3|aif|aiff|au|caf|w64)$/i; // what the kernel can decode
 
 function part(tag, settings, parent) {
   return parent.appendChild(Object.assign(document.createElement(tag), settings));
 }
 
-// What only the browser can decode (a recording, a phone's .m4a) becomes mono WAV of 16 bits.
+// What only the browser can decode (a recording, or a phone's .m4a) becomes mono WAV of 16 bits.
 async function wav(blob, seconds) {
   const rate = 44100;
   const sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(await blob.arrayBuffer());
@@ -64,7 +63,7 @@ function render({ model, el }) {
     begin(file.name);
     say(`Listening to ${file.name} ...`);
     let bytes = null;
-    if (!KNOWN.test(file.name)) {
+    if (!model.get("known").some((suffix) => file.name.toLowerCase().endsWith(suffix))) {
       bytes = await wav(file, model.get("longest")).catch(() => null); // the kernel says what it is
     }
     send(file.name, bytes ?? (await file.arrayBuffer()));

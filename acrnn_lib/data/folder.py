@@ -15,8 +15,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ..files import DatasetError, write_bytes
 from . import audio
+from .decoders import MORE_SUFFIXES, SUFFIXES
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".caf", ".opus", ".w64")
+SOUNDS = SUFFIXES + MORE_SUFFIXES
 FOLDS_FILE = "folds.csv"  # file, fold, recording
 N_FOLDS, SEED = 5, 0  # of folds that are drawn here
 URBANSOUND = "metadata/UrbanSound8K.csv"
@@ -74,7 +75,7 @@ def _classes(folder):
     if odd := [name for name in classes if MARKUP.search(name)]:
         raise DatasetError(f"{folder}: class {odd[0]!r}: expected a name without < > & | \"")
     files = {name: sorted(path.name for path in (folder / name).iterdir()
-                          if path.suffix.lower() in SUFFIXES and path.is_file())
+                          if path.suffix.lower() in SOUNDS and path.is_file())
              for name in classes}
     if len(classes) < 2:
         raise DatasetError(f"{folder}: found {len(classes)} folders, expected one per class and at "
@@ -82,7 +83,7 @@ def _classes(folder):
     if empty := [name for name in classes if not files[name]]:
         others = sorted({path.suffix for path in (folder / empty[0]).iterdir()})
         raise DatasetError(f"{folder / empty[0]}: no sound; found {', '.join(others) or 'nothing'},"
-                           f" expected {', '.join(SUFFIXES)}")
+                           f" expected {', '.join(SOUNDS)}")
     rows = []
     for name in classes:
         prefixes = [Path(file).stem.rpartition("-")[0] or Path(file).stem for file in files[name]]

@@ -22,7 +22,8 @@ from .probe import pick_precision
 
 # The files whose code decides a prediction, under acrnn_lib; all others show, store, distribute or
 # explain.
-_INPUT = ("data/audio.py", "features/*.py", "evaluation/metrics.py")
+_INPUT = (*(f"data/{name}.py" for name in ("audio", "decoders", "lengths")), "features/*.py",
+          "evaluation/metrics.py")
 NETWORK = (*_INPUT, "models/acrnn.py", "models/baselines.py",
            *(f"training/{name}.py" for name in ("batches", "cuda", "loop", "optim",
                                                 "testing")))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from importlib.util import find_spec
 
 import anywidget
 import ipywidgets
@@ -19,7 +20,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from .. import inference, viz
-from ..data import audio
+from ..data import audio, decoders
 from .widgets import FOLLOW, Explorer, picture, sound, unlike_paper, with_cursor
 
 LONGEST = 30  # s of a file that are used, for a fast answer and little memory
@@ -89,8 +90,7 @@ def listen(name: str, data: bytes, predictor: inference.Predictor | None = None)
                                f"{LARGEST / 1e6:.0f} MB")
     file = io.BytesIO(data)
     file.label = name
-    seconds = audio.duration(file)
-    wave = audio.read(file, LONGEST if seconds > LONGEST else None)
+    wave, seconds = audio.beginning(file, LONGEST)
     return hear(wave, name, seconds, predictor)
 
 
@@ -172,8 +172,7 @@ def card(name: str, data: bytes, credit: str = "",
     try:
         heard = listen(name, data, predictor)
     except audio.AudioError as error:
-        return (f"<p><b>Not heard.</b> {escape(str(error))}. Expected: a whole file of sound, as "
-                "WAV, FLAC, Ogg, MP3 or AIFF.</p>")
+        return f"<p><b>Not heard.</b> {escape(str(error))}. Expected: a whole file of sound.</p>"
     return card_of(heard, credit)
 
 
@@ -231,6 +230,8 @@ class Recorder(anywidget.AnyWidget):
     _esm = (files("acrnn_lib") / "assets" / "recorder.js").read_text(encoding="utf-8")
     largest = traitlets.Int(LARGEST).tag(sync=True)
     longest = traitlets.Int(LONGEST).tag(sync=True)
+    known = traitlets.List([*decoders.SUFFIXES, *decoders.MORE_SUFFIXES * bool(find_spec("av"))]
+                           ).tag(sync=True)  # what is decoded here, and not in the browser
 
     def __init__(self, receive: Callable[[str, bytes], str], begin: Callable[[str], None]):
         super().__init__()

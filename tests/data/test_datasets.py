@@ -413,6 +413,9 @@ def test_esc50_wrong_table(esc50):
             new.loc[5, "fold"] = 7
         new.to_csv(meta, index=False)
         fails("esc50", esc50, meta, *words)
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        table.to_csv(meta, index=False, sep=sign)
+        fails("esc50", esc50, meta, f"found {name} between its columns, expected commas")
     meta.write_bytes(b"")
     fails("esc50", esc50, meta, "is not the table")
     meta.write_bytes(bytes(range(256)) * 4)

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -29,6 +30,7 @@ from acrnn_lib.evaluation import results
 from acrnn_lib.kit import reproduce
 from acrnn_lib.training import loop
 from tests import tiny
+from tests.data import encoders, test_audio
 from tests.data.test_datasets import esc50, esc50_parts, mini_esc10, tool  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
@@ -73,6 +75,15 @@ def sounds(folder, real):
         path = folder / f"sound.{kind}"
         soundfile.write(path, noise, 44100, subtype=subtype)
         found.append((kind, path.read_bytes()))
+    opus = encoders.by_soundfile("OGG", "OPUS", 48000)
+    mp3 = encoders.by_soundfile("MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+    found += [("opus", opus), ("opus", 2 * opus), ("mp3", 2 * mp3), ("mp3", bytes(500) + mp3),
+              ("mp3", test_audio.without_xing(mp3)), ("flac", bytes(test_audio.flac(0))),
+              ("flac", bytes(test_audio.flac(9))), ("wav", bytes(test_audio.wav(0)))]
+    if not encoders.missing("av"):
+        found += [(container, encoders.by_av(container, codec)) for container, codec in (
+            ("ipod", "aac"), ("ipod", "alac"), ("adts", "aac"), ("asf", "wmav2"), ("mp2", "mp2"),
+            ("wav", "libmp3lame"))] + [("webm", encoders.by_av("webm", "libopus", 48000))]
     return found + [("ogg", path.read_bytes()) for path in real]
 
 
@@ -83,9 +94,10 @@ def test_mutated_sounds_are_read_or_refused(tmp_path, rng, times, request):
     except pytest.skip.Exception:  # generated ones then stand alone
         real = []
     given_, counts = sounds(tmp_path, real), {"read": 0, "refused": 0}
-    number = times(300, 3000)
+    number, kinds = times(300, 6000), Counter()
     for k in range(number):
         kind, data = rng.choice(given_)
+        kinds[kind] += 1
         path = tmp_path / f"mutated.{kind}"
         path.write_bytes(mutated(data, rng))
         started = time.monotonic()
@@ -97,7 +109,7 @@ def test_mutated_sounds_are_read_or_refused(tmp_path, rng, times, request):
             counts["refused"] += 1
         assert time.monotonic() - started < SECONDS
     assert device.peak_memory() / 2**30 < 4, "GiB"
-    print(f"\nmutated sounds: {number}, {counts}")
+    print(f"\nmutated sounds: {number}, {counts}, {dict(kinds)}")
 
 
 def test_mutated_sounds_are_predicted_or_refused(tmp_path, rng, times, predictor):
