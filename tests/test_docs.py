@@ -183,6 +183,14 @@ def test_the_evidence_page_tells_what_random_filters_gave():
     assert {run.manifest["protocol"] for run in plain} == {"inner"}
     plain = [log_of(plain, name) for name in ("acrnn+train.colour_db=12", "acrnn")]
     assert told(*map(accuracy, plain), points(*plain))
+    read = results.load(ROOT / "results" / "inner-7")
+    right = {run: int(results.predictions(log_of(read, run))["correct"].sum())
+             for run in {run.experiment for run in read}}
+    assert told(f"{results.predictions(plain[1])['correct'].sum()} of 400 clips")
+    assert len(right) == 4 and max(right, key=right.get) == (
+        "acrnn+bank.combine=either+train.copies=all+train.epochs=4")
+    for name, count in right.items():
+        assert told(str(count), points(log_of(read, name), plain[1]).replace(" points", ""))
     for profile in ("paper", "lite"):
         runs = [results.load(ROOT / "results" / place, dataset="esc10", profile=profile,
                              experiment="acrnn-plus") for place in (".", "unfiltered")]

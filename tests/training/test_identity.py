@@ -72,7 +72,7 @@ def test_a_changed_network_is_trained_and_the_old_run_is_kept(tmp_path, monkeypa
     assert fit(folder, reuse=True).predictions.equals(before)
     assert not capsys.readouterr().err
     after = fit(folder)
-    assert "made by other code" in capsys.readouterr().err
+    assert "made by another version of the code" in capsys.readouterr().err
     assert not after.predictions.equals(before)
     old = folder.parent / results.REPLACED / "fold1-1" / results.PREDICTIONS
     assert old.read_text().count("\n") == len(before) + 1

@@ -120,7 +120,7 @@ def test_a_changed_cell_makes_the_run_anew(tmp_path, capsys, name, old, new):
     assert old in source
     cell(source.replace(old, new), "<ipython-input-3>")
     assert fit(tmp_path, name).manifest["code_hash"] != first
-    assert "made by other code" in capsys.readouterr().err
+    assert "made by another version of the code" in capsys.readouterr().err
 
 
 def test_a_network_that_is_not_registered_is_named(tmp_path):
