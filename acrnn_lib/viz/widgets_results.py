@@ -227,7 +227,8 @@ def _draw_cell(long, names, cell, clip_html):
         rows.append(f"<li>{escape(clip_id)}, fold {own.fold.iloc[0]}: probability of "
                     f"{escape(names[called])} {told} {extra}</li>")
     title = f"{names[truth]} called {names[called]}: {len(found)}"
-    return f"<p><b>{escape(title)}</b></p><ul>{''.join(rows)}</ul>"
+    return (f'<p><b>{escape(title)}</b></p><ul tabindex="0" aria-label="{escape(title)}" '
+            f"""style="max-height:34em;overflow:auto">{''.join(rows)}</ul>""")
 
 
 def heard_and_seen(table: pd.DataFrame) -> Callable[[str, bool], str]:
