@@ -388,7 +388,8 @@ def test_a_run_of_other_code_makes_room_and_is_kept(tmp_path, capsys, name, sett
         assert not results.take_up(folder, {setting: 3})
         kept = folder.parent / "replaced" / f"fold1-{number}"
         assert json.loads((kept / name).read_text()) == {setting: number}
-        assert "made by another version of the code" in capsys.readouterr().err and not list(folder.iterdir())
+        assert "made by another version of the code" in capsys.readouterr().err
+        assert not list(folder.iterdir())
     with pytest.raises(ResultsError, match="no complete runs"):
         results.load(tmp_path)
 
