@@ -103,13 +103,19 @@ def _tables(runs, out):
     real = [run for run in runs if run.dataset != "synth"]
     whole = claims.ledger(real).drop(columns="this run")
     _save(whole.assign(dataset=whole["dataset"].map(dataset_label)), out, "ledger")
+    for dataset, part in whole.groupby("dataset"):  # as a page shows it: short rows
+        empty = [claims.COPY] if part[claims.COPY].eq("").all() else []
+        _save(part.drop(columns=["dataset", claims.CODE, *empty]), out, f"ledger_{dataset}")
+    _save(whole[whole[claims.CODE] != ""][["dataset", "experiment", "profile", claims.CODE]], out,
+          "ledger_code")
     _save(learning.costs(real), out, "costs")
     for title in claims.TABLES:
         _save(claims.paper_table(title, whole), out, title.replace(" ", "_"))
         for dataset in sorted({run.dataset for run in real} & {"esc50", "esc50-16k"}):
             table = claims.paper_table(title, whole, dataset)
             _save(table, out, f"{title.replace(' ', '_')}_{dataset}")
-    _save(claims.register(runs), out, "register")
+    _save(register := claims.register(runs), out, "register")
+    _save(_register_page(register), out, "register_page")
     pairs = comparisons(real)
     _save(pairs, out, "comparisons")
     _save(pairs_text(pairs), out, "pairs")
@@ -122,6 +128,18 @@ def _tables(runs, out):
         whole = set(table.experiment[table.folds == table.folds.max()])  # else one clip weighs more
         beside = recall([run for run in group if run.experiment in whole]).join(theirs)
         _save(beside.reset_index(), out, "_".join(["recall", *place]))
+
+
+def _register_page(register):
+    """The register in five columns, which fit a page."""
+    measured = register["experiment"] != ""
+    return pd.DataFrame({
+        "detail": register["detail"], "known": register["known"],
+        "our choice, of these options": register["ours"] + " (" + register["options"] + ")",
+        "reason": register["reason"],
+        "effect of another option": register["effect"].where(
+            ~measured, "`" + register["experiment"] + "` minus `" + register["base"] + "`: "
+            + register["effect"])})
 
 
 def _choices(root, runs, out):
