@@ -393,9 +393,9 @@ def test_rebuild_writes_every_table_and_finds_nothing(root, tmp_path):
     assert recount.rebuild(root, out) == []
     names = {path.stem for path in out.glob("*.csv")}
     assert names == {path.stem for path in out.glob("*.md")} == {
-        "accuracies", "claims", "ledger", "ledger_esc10", "ledger_esc50", "ledger_code",
-        "copy_cost", "register", "register_page", "comparisons", "pairs", "recall_esc10_lite",
-        "published", "costs",
+        "accuracies", "claims", "ledger", "ledger_esc10", "ledger_esc10-16k", "ledger_esc50",
+        "ledger_esc50-16k", "ledger_code", "copy_cost", "register", "register_page",
+        "comparisons", "pairs", "recall_esc10_lite", "published", "costs",
         *(title.replace(" ", "_") for title in claims.TABLES),
         *(f"confusion_esc10_lite_{name}" for name in ("acrnn", "crnn", "acrnn-noaug"))}
     accuracies = pd.read_csv(out / "accuracies.csv")
