@@ -59,6 +59,8 @@ def without_encoding(tree):
     """Lines that read or write text in whatever encoding the system prefers."""
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = getattr(call.func, "attr", getattr(call.func, "id", None))
+        if getattr(getattr(call.func, "value", None), "id", None) in ("os", "av", "tarfile"):
+            continue  # their `open` gives no text
         modes = [node.value for node in ast.walk(call)
                  if isinstance(node, ast.Constant) and isinstance(node.value, str)]
         text = name in ("read_text", "write_text") or (
@@ -68,7 +70,7 @@ def without_encoding(tree):
 
 
 def test_text_is_utf8_on_every_system():
-    for code, found in (("p.read_text()", 1), ("open(p, 'w')", 1), ("open(p, 'rb')", 0),
+    for code, found in (("p.read_text()", 1), ("open(p, 'w')", 1), ("open(p, 'rb')", 0), ("os.open(p, 1)", 0),
                         ("p.write_text(x, encoding='utf-8')", 0)):
         assert len([*without_encoding(ast.parse(code))]) == found, code
     found = [f"{path.relative_to(ROOT).as_posix()}:{line}"

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
-import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACE = 5  # s in which the server may end its kernels by itself
@@ -123,6 +122,8 @@ def _end(server):
 
     The server would leave some of them if it were ended while it starts them.
     """
+    import psutil  # on Linux it needs what other systems do not have
+
     parts = psutil.Process(server.pid).children(recursive=True) if server.poll() is None else []
     server.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):

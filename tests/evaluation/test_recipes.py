@@ -58,4 +58,6 @@ def test_without_logs_the_table_is_empty(tmp_path):
 def test_a_run_that_is_older_than_a_setting_had_its_default(table):
     runs = results.load(ROOT / "results" / "inner")
     assert all("combine" not in run.manifest["config"]["bank"] for run in runs)
-    assert not table["what differs"].str.contains("None|combine").any()
+    asked = table.log == "inner-7"  # which varies this setting
+    assert not table["what differs"].str.contains("None").any()
+    assert not table["what differs"][~asked].str.contains("combine").any()

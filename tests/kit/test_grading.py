@@ -91,7 +91,7 @@ def test_a_folder_without_students_is_refused(tmp_path, capsys):
 def test_what_is_handed_out_has_no_solutions_and_can_be_reset(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["student", str(out)]) == 0
-    assert len(list((out / "notebooks").glob("*.ipynb"))) == 15
+    assert len(list((out / "notebooks").glob("*.ipynb"))) == 16
     assert not list(out.rglob("solutions")) and (out / "results" / "README.md").exists()
     path = out / "notebooks" / NAME
     delivered = path.read_bytes()
