@@ -70,7 +70,8 @@ def without_encoding(tree):
 
 
 def test_text_is_utf8_on_every_system():
-    for code, found in (("p.read_text()", 1), ("open(p, 'w')", 1), ("open(p, 'rb')", 0), ("os.open(p, 1)", 0),
+    for code, found in (("p.read_text()", 1), ("open(p, 'w')", 1), ("open(p, 'rb')", 0),
+                        ("os.open(p, 1)", 0),
                         ("p.write_text(x, encoding='utf-8')", 0)):
         assert len([*without_encoding(ast.parse(code))]) == found, code
     found = [f"{path.relative_to(ROOT).as_posix()}:{line}"
