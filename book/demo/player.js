@@ -26,7 +26,7 @@ class View {
                      { type: "file", accept: "audio/*" });
     this.recorder = part(bar, "button", { type: "button", textContent: "Record 5 s" });
     this.audio = part(root, "audio", { controls: true, ariaLabel: "The chosen sound" });
-    this.canvas = part(root, "canvas", { role: "img" });
+    this.canvas = part(root, "canvas", { role: "img", ariaLabel: "No sound yet" });
     this.text = part(root, "p", { className: "acrnn-note" });
     this.text.setAttribute("aria-live", "polite");
     this.table = part(root, "table", { className: "acrnn-answer" });
