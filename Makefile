@@ -6,7 +6,7 @@
 PYTHON ?= python3
 export DATASET PROFILE DATA SCHEDULER ARGS
 
-TASKS := env reproduce test test-fast lint book pdf lab app demo bench faults mutants audit test-lowest clean
+TASKS := env reproduce test test-fast lint book pdf slides lab app demo bench faults mutants audit test-lowest clean
 .PHONY: $(TASKS)
 $(TASKS):
 	@$(PYTHON) tasks.py $@

@@ -114,6 +114,12 @@ def pdf(settings, words):
     kit("tools/print_book.py", *words)
 
 
+def slides(settings, words):
+    """make slides of the notebooks executed last with the same DATASET and PROFILE"""
+    kit("tools/make_slides.py", "--notebooks",
+        f"build/notebooks/{settings['DATASET']}-{settings['PROFILE']}", *words)
+
+
 def lab(settings, words):
     """open JupyterLab, to this computer only, with its own token in the address"""
     kit("-m", "jupyterlab", *LAB, "notebooks/00_start_here.ipynb", *words)
@@ -144,8 +150,8 @@ def clean(settings, words):
 
 
 TASKS = {f.__name__.replace("_", "-"): f for f in (
-    env, reproduce, test, test_fast, lint, book, pdf, lab, app, demo, bench, faults, mutants, audit,
-    test_lowest, clean)}
+    env, reproduce, test, test_fast, lint, book, pdf, slides, lab, app, demo, bench, faults, mutants,
+    audit, test_lowest, clean)}
 
 
 def create(folder):

@@ -82,6 +82,12 @@ def keep_freed_memory() -> None:
             libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
 
 
+def return_freed_memory() -> None:
+    """Give freed memory back to the system, after work that called `keep_freed_memory`."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def side_by_side(function: Callable, items: Sequence) -> list:
     """Compute [function(item), ...] in as many threads as torch has here, each single-threaded.
 

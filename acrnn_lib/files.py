@@ -13,8 +13,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EACCES, EPERM, EROFS
 from pathlib import Path
 
 import platformdirs
@@ -32,6 +33,35 @@ def cache_dir() -> Path:
     return Path(os.environ.get("ACRNN_CACHE") or platformdirs.user_cache_dir("acrnn_lib"))
 
 
+def cached(name: str, usable: Callable[[Path], bool] = Path.exists) -> Path:
+    """Where a file or folder of the cache is, or is to be made.
+
+    Parameters
+    ----------
+    name : str
+        Path within the cache.
+    usable : callable
+        Whether the one at a path will do.
+
+    Returns
+    -------
+    Path
+        In ACRNN_SHARED_CACHE, which is only read, if that has a usable one; else in `cache_dir`.
+
+    Raises
+    ------
+    DatasetError
+        ACRNN_SHARED_CACHE is not a folder.
+    """
+    if given := os.environ.get("ACRNN_SHARED_CACHE"):
+        shared = Path(given).expanduser().absolute()
+        if not shared.is_dir():
+            raise DatasetError(f"{shared} (ACRNN_SHARED_CACHE): expected a folder, found none")
+        if usable(shared / name):
+            return shared / name
+    return cache_dir() / name
+
+
 def dataset_dir(name: str, data: Path | str | None = None) -> Path:
     """Folder of a data set.
 
@@ -40,7 +70,7 @@ def dataset_dir(name: str, data: Path | str | None = None) -> Path:
     name : str
     data : Path or str, optional
         The data set's own folder, or one that contains it by name (``data/esc10``); by default the
-        environment's ACRNN_DATA, else the folder in the cache, which may not exist yet.
+        environment's ACRNN_DATA, else the folder in a cache, which may not exist yet.
 
     Returns
     -------
@@ -53,7 +83,7 @@ def dataset_dir(name: str, data: Path | str | None = None) -> Path:
     """
     given = data or os.environ.get("ACRNN_DATA")
     if not given:
-        return cache_dir() / name
+        return cached(name)
     folder = Path(given).expanduser().absolute()
     if not folder.is_dir():
         found = "it is a file" if folder.exists() else "there is nothing"
@@ -106,15 +136,26 @@ def locked(path: Path | str) -> Iterator[None]:
     ----------
     path : Path or str
         Need not exist; the lock is an empty file ``.<name>.lock`` beside it, which stays.
+
+    Raises
+    ------
+    OSError
+        A folder that cannot be written to; the message says what to do.
     """
     path = Path(path).absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         print(f"{path}: waiting for another process that works here", file=sys.stderr, flush=True)
         lock.acquire()
+    except OSError as error:
+        if error.errno not in (EACCES, EPERM, EROFS):
+            raise
+        raise OSError(f"{path}: missing, and {path.parent} cannot be written to "
+                      f"({error.strerror}); expected a folder of yours: ACRNN_CACHE names the "
+                      "cache to write to, ACRNN_SHARED_CACHE one that is only read") from error
     try:
         yield
     finally:

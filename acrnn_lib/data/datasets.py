@@ -21,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..config import DATASETS, dataset_label
-from ..files import DatasetError, arriving, cache_dir, dataset_dir, file_hash, locked, sweep
+from ..files import DatasetError, arriving, cached, dataset_dir, file_hash, locked, sweep
 from . import fingerprint
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -336,7 +336,7 @@ def _generated():
     """The folder of the generated data set, written when it is not there yet."""
     from . import synth
 
-    folder = cache_dir() / f"synth-{synth.VERSION}"
+    folder = cached(f"synth-{synth.VERSION}", lambda folder: (folder / SUMS).is_file())
     if folder.is_dir() and not (folder / SUMS).is_file():
         shutil.rmtree(folder)  # of an earlier version, which could not be checked
     if not folder.is_dir():

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from ..files import DatasetError, arriving, cache_dir, file_hash, locked, sweep
+from ..files import DatasetError, arriving, cached, file_hash, locked, sweep
 from ..progress import bar
 from . import datasets
 
@@ -41,7 +41,7 @@ def download(name: str) -> Path:
     """
     if name not in ARCHIVES:
         raise DatasetError(f"{name!r} is not fetched; expected one of {', '.join(ARCHIVES)}")
-    folder = cache_dir() / name
+    folder = cached(name)
     if folder.is_dir():
         return folder
     with locked(folder):

@@ -22,7 +22,7 @@ import torch
 from .. import files
 from ..config import hashed
 from ..data import audio, datasets
-from ..device import keep_freed_memory, one_threaded_pool
+from ..device import keep_freed_memory, one_threaded_pool, return_freed_memory
 from ..evaluation.results import ResultsError
 from ..files import file_hash, read_json, whole_errors, write_bytes
 from ..progress import bar
@@ -76,12 +76,14 @@ def load(
     data = [datasets.data_hash(table), *table.clip_id]  # the hash ignores the clips' order
     device = torch.device(device)
     device = device if device.type == "cuda" else torch.device("cpu")
-    wanted = [_path(data, features, bank, copy, device) for copy in range(bank.copies + 1)]
+    names = [_name(data, features, bank, copy, device) for copy in range(bank.copies + 1)]
+    wanted = [files.cached(name, _is_whole) for name in names]
     if not all(_is_whole(path) for path in wanted):
         with files.locked(files.cache_dir() / "features"):
             for copy, path in enumerate(wanted):
                 if not _is_whole(path):  # nor has another process built it meanwhile
                     _build(path, table, features, bank, copy, workers, progress, device)
+        return_freed_memory()
     return [np.load(path, mmap_mode="r", allow_pickle=False) for path in wanted]
 
 
@@ -104,14 +106,13 @@ def _note(path):
         return {}
 
 
-def _path(data, features, bank, copy, device):
+def _name(data, features, bank, copy, device):
     later = ("segment_frames", "segment_hop", "silence_db", "delta_width", "channels")
     settings = {k: v for k, v in hashed(features).items() if k not in later}  # what is stored
     ranges = {k: v for k, v in hashed(bank).items() if k != "copies"} if copy else {}
     made_on = [device.type] * (device.type != "cpu")
     key = json.dumps([3, data, settings, ranges, copy, *made_on], sort_keys=True)
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return files.cache_dir() / "features" / f"{name}.npy"
+    return f"features/{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
 
 
 def _build(path, table, features, bank, copy, workers, progress, device):

@@ -20,7 +20,15 @@ from torch.nn import functional as F
 
 from ..config import Experiment, as_dict
 from ..data.datasets import class_names
-from ..device import LAYOUTS, forget_peak, keep_freed_memory, machine, pick_device, pick_layout
+from ..device import (
+    LAYOUTS,
+    forget_peak,
+    keep_freed_memory,
+    machine,
+    pick_device,
+    pick_layout,
+    return_freed_memory,
+)
 from ..evaluation import results
 from ..files import locked, write_bytes
 from ..models.acrnn import parameter_count
@@ -96,6 +104,7 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
             checkpoints.drop(folder)
             return results.finished(folder, watch)
         started = time.time()
+        return_freed_memory()  # of what ran before in this process
         keep_freed_memory()
         forget_peak(device)
         folds_rows(table, [fold], "fold")
@@ -128,6 +137,7 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
             manifest["watched"] = watched.about
         run = results.write(folder, predictions, manifest, weights)
         checkpoints.drop(folder)
+        return_freed_memory()
         return run
 
 
@@ -272,6 +282,7 @@ class Trainer:
         -------
         pd.DataFrame, and dict of np.ndarray or None
         """
+        return_freed_memory()  # of training, whose pieces have other sizes
         return test.predict(self.final_model(), self.autocast, LAYOUTS[self.layout], attention)
 
 

@@ -19,7 +19,7 @@ from torch import nn
 from ..config import PRECISIONS, wanted_precision
 from ..device import LAYOUTS, pick_layout, processor_name
 from ..evaluation.results import ResultsError
-from ..files import cache_dir, locked, read_json, write_bytes
+from ..files import cached, locked, read_json, write_bytes
 
 AHEAD = 1.3  # bf16 must be so many times as fast; it is either twice, or a fraction
 BATCH = 8  # maps like those of l2
@@ -56,7 +56,7 @@ def measured() -> dict[str, float]:
     Notebook: 06_training_on_a_gpu
     """
     machine = f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}, {torch.__version__}"
-    path = cache_dir() / "probe" / f"{_digest(machine)[:12]}.json"
+    path = cached(f"probe/{_digest(machine)[:12]}.json", _noted)
     if seconds := _noted(path):
         return seconds
     with locked(path.parent):
