@@ -150,8 +150,8 @@ def clean(settings, words):
 
 
 TASKS = {f.__name__.replace("_", "-"): f for f in (
-    env, reproduce, test, test_fast, lint, book, pdf, slides, lab, app, demo, bench, faults, mutants,
-    audit, test_lowest, clean)}
+    env, reproduce, test, test_fast, lint, book, pdf, slides, lab, app, demo, bench, faults,
+    mutants, audit, test_lowest, clean)}
 
 
 def create(folder):
