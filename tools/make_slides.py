@@ -78,8 +78,9 @@ def sections(cells):
         asked = ASKED.findall(before.source) if before.cell_type == "markdown" else []
         shown = figure(cell) if cell.cell_type == "code" and asked else ""
         if shown and heading not in made:
+            question = asked[-1][0].upper() + asked[-1][1:]
             made[heading] = (f"<h2>{html(heading, inline=True)}</h2>\n"
-                             f'<div class="question">{html(asked[-1][0].upper() + asked[-1][1:])}</div>\n{shown}\n'
+                             f'<div class="question">{html(question)}</div>\n{shown}\n'
                              f'<div class="fragment">{answer(after)}</div>')
     return list(made.values())
 
