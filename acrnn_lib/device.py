@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 import torch
 
+GLIBC = 1 << 25, 1 << 26, 1 << 17  # bytes; where its own thresholds end in a process like this
 LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
@@ -75,17 +76,27 @@ def sent(values: np.ndarray | torch.Tensor, device: torch.device | str) -> torch
 
 
 def keep_freed_memory() -> None:
-    """Make glibc keep freed memory; else big arrays cause page faults at every training step."""
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL("libc.so.6")
-        for option, value in ((-3, 1 << 30), (-1, 2**31 - 1), (-2, 1 << 28)):
-            libc.mallopt(option, value)  # mmap threshold, trim threshold, top padding
+    """Make glibc keep freed memory; else big arrays cause page faults at every training step.
+
+    `return_freed_memory` ends that: kept pieces fit few others, which doubles the memory in time.
+    """
+    _tune(1 << 30, 2**31 - 1, 1 << 28)
 
 
 def return_freed_memory() -> None:
-    """Give freed memory back to the system, after work that called `keep_freed_memory`."""
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    """Give freed memory back to the system, now and from now on."""
+    if libc := _tune(*GLIBC):
+        libc.malloc_trim(0)
+
+
+def _tune(mmap_threshold, trim_threshold, top_padding):
+    """Set when glibc asks the system for memory and gives it back, in bytes; return glibc."""
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return None
+    libc = ctypes.CDLL("libc.so.6")
+    for option, value in ((-3, mmap_threshold), (-1, trim_threshold), (-2, top_padding)):
+        libc.mallopt(option, value)
+    return libc
 
 
 def side_by_side(function: Callable, items: Sequence) -> list:

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -23,6 +24,8 @@ from packaging.utils import canonicalize_name
 import acrnn_lib
 import tasks
 from acrnn_lib.kit import reproduce
+
+from .tools import tool
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -238,11 +241,50 @@ def test_book_has_a_page_for_every_notebook():
         assert (ROOT / "book" / f"{page}.md").is_file(), page
 
 
-def test_the_cell_for_colab_installs_this_project():
+def hosted_cell():
+    """The cell that installs the kit in a hosted notebook, which page and notebook 00 share."""
     page = (ROOT / "book" / "online.md").read_text(encoding="utf-8")
-    (cell,) = re.findall(r"```text\n(.*?)```", page, re.S)
-    (wanted,) = re.findall(r"^%pip install --quiet \./kit (.*)$", cell, re.MULTILINE)
-    assert wanted.strip('"') in EXTRAS["notebooks"]
-    (folder,) = re.findall(r"^%cd kit/(.*)$", cell, re.MULTILINE)
-    assert (ROOT / folder / "00_start_here.ipynb").is_file()
-    assert re.search(r"^REPOSITORY = .*\n!git clone .*\{REPOSITORY\} kit$", cell, re.MULTILINE)
+    (cell,) = re.findall(r"```python\n(.*?)\n```", page, re.S)
+    notebook = (ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8")
+    assert cell in ["".join(c["source"]) for c in json.loads(notebook)["cells"]]
+    return cell
+
+
+def test_the_cell_for_hosted_notebooks_installs_this_project(monkeypatch, tmp_path):
+    cell, ran = hosted_cell().replace('REPOSITORY = ""', 'REPOSITORY = "there"'), []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda words, check: ran.append(words))
+    exec(cell, {})
+    assert not ran and Path.cwd() == tmp_path, "where the kit is installed, nothing happens"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    (tmp_path / "kit" / "notebooks").mkdir(parents=True)
+    exec(cell, {})
+    clone, install = ran
+    assert clone[-2:] == ["there", "kit"] and install[-2] == "./kit"
+    assert install[-1] in EXTRAS["notebooks"] and Path.cwd() == tmp_path / "kit" / "notebooks"
+
+
+def test_binder_installs_this_project():
+    environment = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text(encoding="utf-8"))
+    bounds = dict(line.split(" ") for line in environment["dependencies"] if " " in line)
+    (torch,) = (r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "torch")
+    assert SpecifierSet(bounds["python"]) == SpecifierSet(PROJECT["requires-python"])
+    assert SpecifierSet(bounds["pytorch-cpu"]) == torch.specifier
+    assert '-e ".[notebooks]"' in (ROOT / ".binder" / "postBuild").read_text(encoding="utf-8")
+
+
+def test_badges_and_address_of_a_copy_are_written(tmp_path, capsys):
+    badges = tool("make_badges")
+    for name in ("README.md", *badges.CELLS):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for owner in ("ada", "bob"):  # an address can be written over an earlier one
+        badges.main(f"{owner}/kit.2", tmp_path)
+        for name in badges.CELLS:
+            text = (tmp_path / name).read_text(encoding="utf-8")
+            assert text.count(f"https://github.com/{owner}/kit.2") == 1
+        json.loads((tmp_path / badges.CELLS[1]).read_text(encoding="utf-8"))
+        page = (tmp_path / "README.md").read_text(encoding="utf-8")
+        assert page.count("[![") == 2 and page.count(f"/{owner}/kit.2/") == 2
+    with pytest.raises(SystemExit, match="expected OWNER/NAME"):
+        badges.main("https://example.org/kit", tmp_path)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..config import Experiment
 from ..data.datasets import class_names
-from ..device import return_freed_memory, sent
+from ..device import sent
 from ..features import augment
 from ..features.frontend import normalise
 from ..features.segments import Segments
@@ -65,7 +65,6 @@ class TrainingData:
         self.segments = Segments(copies, rows, experiment.features, device)
         per_band = experiment.train.normalise == "band"
         self.mean, self.std = (m.to(device) for m in self.segments.moments(per_band))
-        return_freed_memory()  # all frames were read at once; a batch is small
         if not (self.std > 0).all():
             raise TrainingError("some channel or band of the training clips never varies, so it "
                                 "cannot be normalised")

@@ -104,8 +104,6 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
             checkpoints.drop(folder)
             return results.finished(folder, watch)
         started = time.time()
-        return_freed_memory()  # of what ran before in this process
-        keep_freed_memory()
         forget_peak(device)
         folds_rows(table, [fold], "fold")
         data = TrainingData(experiment, table, copies, train_folds, device)
@@ -113,6 +111,8 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
         keep = checkpoints.Keeper(trainer, folder, same, started, PAUSE.get(device.type, 0.0))
         test = FoldTest(experiment, table, copies, fold, data.mean, data.std, device)
         watched = Watch(trainer, test, folder, same.get("protocol", "test")) if watch else None
+        return_freed_memory()  # of reading all features; pieces of batches have other sizes
+        keep_freed_memory()
         for epoch in range(trainer.epoch + 1, experiment.train.epochs + 1):
             try:
                 row = run_epoch(trainer, data, epoch)
@@ -137,7 +137,6 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
             manifest["watched"] = watched.about
         run = results.write(folder, predictions, manifest, weights)
         checkpoints.drop(folder)
-        return_freed_memory()
         return run
 
 
@@ -282,7 +281,7 @@ class Trainer:
         -------
         pd.DataFrame, and dict of np.ndarray or None
         """
-        return_freed_memory()  # of training, whose pieces have other sizes
+        return_freed_memory()  # of training
         return test.predict(self.final_model(), self.autocast, LAYOUTS[self.layout], attention)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ..config import PRECISIONS, wanted_precision
-from ..device import LAYOUTS, pick_layout, processor_name
+from ..device import LAYOUTS, pick_layout, processor_name, return_freed_memory
 from ..evaluation.results import ResultsError
 from ..files import cached, locked, read_json, write_bytes
 
@@ -93,6 +93,8 @@ def _clock():
             started = time.perf_counter()
             step()
             times[precision].append(time.perf_counter() - started)
+    del steps, step
+    return_freed_memory()
     return {precision: min(found[1:]) for precision, found in times.items()}
 
 
