@@ -4,11 +4,17 @@ import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
+
+from .tools import tool
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 DRAWING = re.compile(r"\bviz(_results)?\.(?!player|credit|may_embed)\w+\(|plt\.subplots\(")
+
+# their first cell states the time to read alone: to be replaced by that with the exercises
+READING = {"01", "02", "03", "05", "07", "08", "09", "10", "11", "12"}
 
 
 def read(path):
@@ -81,3 +87,17 @@ def test_every_figure_has_an_alternative_text(path):
 def test_nothing_personal_or_absolute(path):
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"/(home|root|tmp|work|Users)/|C:\\\\", text)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_time_that_a_notebook_states_is_that_of_its_length(path):
+    """Within 30 % of the estimate, in its first cell and in the table of notebook 00."""
+    estimate = tool("notebook_costs").minutes(nbformat.read(path, 4))
+    stated = re.search(r"\*\*Time:\*\* (?:about )?(\d+) minutes (.*?)[,.;]", source(read(path)[0]))
+    whole = stated[2].startswith("with the exercises")
+    assert whole or path.name[:2] in READING, f"{stated[0]}: 'with the exercises'?"
+    if whole:
+        assert 0.7 < int(stated[1]) / estimate < 1.3, f"{stated[0]} is about {estimate:.0f}"
+    rows = "\n".join(source(cell) for cell in read(NOTEBOOKS[0]))
+    (row,) = re.findall(rf"^\| [*\[]+{path.name[:2]} .*\| (\d+) \|$", rows, re.M)
+    assert (0.7 if whole else 0.5) < int(row) / estimate < (1.3 if whole else 2), f"{estimate:.0f}"
