@@ -101,3 +101,11 @@ def test_the_time_that_a_notebook_states_is_that_of_its_length(path):
     rows = "\n".join(source(cell) for cell in read(NOTEBOOKS[0]))
     (row,) = re.findall(rf"^\| [*\[]+{path.name[:2]} .*\| (\d+) \|$", rows, re.M)
     assert (0.7 if whole else 0.5) < int(row) / estimate < (1.3 if whole else 2), f"{estimate:.0f}"
+
+
+def test_the_teaching_page_has_minutes_and_memory_of_every_notebook():
+    page = (ROOT / "book" / "teaching.md").read_text(encoding="utf-8")
+    table = page.split("<!-- costs: begin -->")[1].split("<!-- costs: end -->")[0]
+    rows = re.findall(r"^\| (\d\d) \| \d+ \| [\d.]+ \| ([\d.]+) \|$", table, re.M)
+    assert [number for number, _ in rows] == [path.name[:2] for path in NOTEBOOKS]
+    assert max(float(memory) for _, memory in rows) < 1.5, "what the page plans for a student"
