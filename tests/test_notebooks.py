@@ -4,7 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
+
+from .tools import tool
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]*_*.ipynb"))
@@ -92,3 +95,12 @@ def test_every_figure_has_an_alternative_text(path):
 def test_nothing_personal_or_absolute(path):
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"/(home|root|tmp|work|Users)/|C:\\\\", text)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_time_that_a_notebook_states_is_about_that_of_its_length(path):
+    estimate = tool("notebook_costs").minutes(nbformat.read(path, 4))
+    stated = re.search(r"\*\*Time:\*\* (\d+) minutes to read[^,.]*(?:, (\d+) for the exercises)?",
+                       source(read(path)[0]))
+    total = sum(int(part) for part in stated.groups() if part)
+    assert 0.6 < total / estimate < 1.7, f"{stated[0]} is about {estimate:.0f} in all"

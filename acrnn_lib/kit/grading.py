@@ -26,6 +26,7 @@ from .exercises import NotRight
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
+LOCKS = ("requirements.lock", "requirements-torch.txt")  # whose versions notebook 00 compares
 DELIVERED = ".delivered"  # folder beside handed-out notebooks
 NAME = "[0-9][0-9]*_*.ipynb"
 LIMIT = 300  # s for a notebook
@@ -33,7 +34,7 @@ COLUMNS = ["student", "notebook", "exercise", "points", "state", "said"]
 
 
 def student(out: Path | str) -> list[Path]:
-    """Write a folder to hand out: notebooks without outputs and solutions, and the results.
+    """Write a folder to hand out: notebooks without outputs and solutions, results, exact versions.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ def student(out: Path | str) -> list[Path]:
             write_bytes(place / path.name, data)
         written.append(out / "notebooks" / path.name)
     shutil.copytree(ROOT / "results", out / "results", dirs_exist_ok=True)
+    for name in LOCKS:
+        shutil.copy(ROOT / name, out / name)
     return written
 
 

@@ -1,6 +1,7 @@
 """What a lecturer hands out and gets back: notebooks without outputs, a row per exercise."""
 
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -93,6 +94,9 @@ def test_what_is_handed_out_has_no_solutions_and_can_be_reset(tmp_path, capsys):
     assert main(["student", str(out)]) == 0
     assert len(list((out / "notebooks").glob("*.ipynb"))) == 16
     assert not list(out.rglob("solutions")) and (out / "results" / "README.md").exists()
+    texts = [path.read_text(encoding="utf-8") for path in out.glob("notebooks/*.ipynb")]
+    named = {name for text in texts for name in re.findall(r"requirements[-.]\w[\w.]*", text)}
+    assert named and all((out / name).is_file() for name in named), "notebook 00 reads them"
     path = out / "notebooks" / NAME
     delivered = path.read_bytes()
     path.write_text("mine")
