@@ -79,7 +79,7 @@ def landing(executed: Path) -> str:
         raise ValueError(f"{executed}: found {len(pages)} players in cells with the tag landing, "
                          "expected 2")
     sure, unsure = (f"```{{raw}} html\n{page}\n```\n" for page in pages)
-    return f"{sure}\n:::{{dropdown}} The least certain answer of the 19 bundled recordings\n" \
+    return f"{sure}\n:::{{dropdown}} The hardest of the bundled recordings\n" \
            f"{unsure}:::\n"
 
 
