@@ -26,6 +26,7 @@ def caches(tmp_path, monkeypatch):
     shared.mkdir()
     monkeypatch.setenv("ACRNN_SHARED_CACHE", str(shared))
     monkeypatch.setenv("ACRNN_CACHE", str(own))
+    monkeypatch.delenv("ACRNN_DATA", raising=False)  # the user's own sounds come before any cache
     return shared, own
 
 
