@@ -111,9 +111,9 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
         keep = checkpoints.Keeper(trainer, folder, same, started, PAUSE.get(device.type, 0.0))
         test = FoldTest(experiment, table, copies, fold, data.mean, data.std, device)
         watched = Watch(trainer, test, folder, same.get("protocol", "test")) if watch else None
-        return_freed_memory()  # of reading all features; pieces of batches have other sizes
-        keep_freed_memory()
         for epoch in range(trainer.epoch + 1, experiment.train.epochs + 1):
+            return_freed_memory()  # of features or a checkpoint, whose pieces have other sizes
+            keep_freed_memory()
             try:
                 row = run_epoch(trainer, data, epoch)
             except TrainingError as error:
