@@ -20,7 +20,7 @@ from acrnn_lib.kit import grading
 
 PERIOD = 0.05  # s
 WORDS = 180  # read in a minute
-LINE, EXERCISE = 4 / 60, 4  # minutes for a line of code and for an exercise
+LINE, EXERCISE = 4 / 60, 6  # minutes for a line of code and for an exercise
 
 
 def minutes(notebook):

@@ -106,6 +106,28 @@ def check(asked: Exercise, answer: Any, *given: Any) -> None:
     print(said)
 
 
+def used(asked: Exercise, answer: Callable, library: Callable) -> Callable:
+    """The learner's function or class, or the library's where the exercise is untouched.
+
+    Raises
+    ------
+    NotRight
+        For a wrong answer.
+
+    Notebook: 04_the_model_layer_by_layer, 06_training_on_a_gpu
+    """
+    def seen(*given):
+        if (found := answer(*given)) is None:
+            raise Untouched
+        return found
+
+    try:
+        asked.judge(seen)
+    except Untouched:
+        return library
+    return answer
+
+
 def _read(answer, kind):
     """The answer as text, list, function, float, int or array; NotRight for another kind."""
     if kind == FUNCTION and inspect.isfunction(answer):

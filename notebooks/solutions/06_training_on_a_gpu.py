@@ -1,3 +1,71 @@
+# %% n06-92
+def my_draw(audible, per_clip, rng):
+    rows = []
+    for clip in range(len(audible[0])):
+        copy = rng.integers(len(audible))
+        for position in rng.choice(np.flatnonzero(audible[copy][clip]), per_clip):
+            rows.append((clip, copy, position))
+    return rng.permutation(rows)
+
+# %% n06-92 wrong
+def my_draw(audible, per_clip, rng):  # silent positions, too
+    rows = []
+    for clip in range(len(audible[0])):
+        copy = rng.integers(len(audible))
+        for position in rng.choice(len(audible[copy][clip]), per_clip):
+            rows.append((clip, copy, position))
+    return rng.permutation(rows)
+
+# %% n06-92 wrong
+def my_draw(audible, per_clip, rng):  # the originals alone
+    return rng.permutation([(clip, 0, position) for clip in range(len(audible[0]))
+                            for position in rng.choice(np.flatnonzero(audible[0][clip]), per_clip)])
+
+# %% n06-92 wrong
+def my_draw(audible, per_clip, rng):  # a copy for each segment
+    rows = []
+    for clip in range(len(audible[0])):
+        for _ in range(per_clip):
+            copy = rng.integers(len(audible))
+            rows.append((clip, copy, rng.choice(np.flatnonzero(audible[copy][clip]))))
+    return rng.permutation(rows)
+
+# %% n06-92 wrong
+def my_draw(audible, per_clip, rng):  # in the order of the clips
+    rows = []
+    for clip in range(len(audible[0])):
+        copy = rng.integers(len(audible))
+        for position in rng.choice(np.flatnonzero(audible[copy][clip]), per_clip):
+            rows.append((clip, copy, position))
+    return rows
+
+# %% n06-92 wrong
+def my_draw(audible, per_clip, rng):  # always the first positions
+    rows = []
+    for clip in range(len(audible[0])):
+        copy = rng.integers(len(audible))
+        for position in np.resize(np.flatnonzero(audible[copy][clip])[:per_clip], per_clip):
+            rows.append((clip, copy, position))
+    return rng.permutation(rows)
+
+# %% n06-92 wrong
+def my_draw(audible, per_clip, rng):  # copy before clip
+    return [(rng.integers(len(audible)), clip, 0) for clip in range(len(audible[0]))
+            for _ in range(per_clip)]
+
+# %% n06-92 wrong
+def my_draw(audible, per_clip, rng):  # a generator of its own
+    rows, own = [], np.random.default_rng()
+    for clip in range(len(audible[0])):
+        copy = own.integers(len(audible))
+        for position in own.choice(np.flatnonzero(audible[copy][clip]), per_clip):
+            rows.append((clip, copy, position))
+    return own.permutation(rows)
+
+# %% n06-92 wrong
+def my_draw(audible, per_clip, rng):  # one segment too few
+    return [(clip, 0, 0) for clip in range(len(audible[0]))]
+
 # %% n06-42
 my_steps = 4 * 80 * 3 // 32 * 20
 
@@ -46,6 +114,10 @@ def my_cross_entropy(logits, targets):  # overflows
 # %% n06-63 wrong
 def my_cross_entropy(logits, targets):  # the other sign
     return logits.log_softmax(1)[torch.arange(len(targets)), targets].mean()
+
+# %% n06-63 wrong
+def my_cross_entropy(logits, targets):  # the function that it is about
+    return F.cross_entropy(logits, targets)
 
 # %% n06-65
 def my_step(model, optimizer, x, targets):
@@ -105,6 +177,10 @@ def my_schedule(first, progress):  # constant
 # %% n06-67 wrong
 def my_schedule(first, progress):  # halves
     return first if progress < 0.5 else first / 10
+
+# %% n06-67 wrong
+def my_schedule(first, progress):  # without its argument
+    return 0.01 * 0.1 ** min(int(progress * 3), 2)
 
 # %% n06-45
 my_rate = 0.01 / 10 / 10

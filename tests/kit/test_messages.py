@@ -87,6 +87,13 @@ def test_swapped_axes_and_a_softmax_in_the_network_are_named(capsys):
     refused("differ by up to", nb04.network, type("Odd", (Mine,), {"last": nn.Tanh()}), x)
 
 
+def test_a_softmax_over_the_batch_and_a_fixed_number_of_classes_are_named():
+    refused("over the segments of the batch", nb04.frame_attention,
+            lambda features: nb04._AcrossSegments(features, "softmax"))
+    refused("for 50 classes", nb04.network, lambda classes: Mine(10),
+            torch.zeros(2, 2, 128, 128))
+
+
 def test_a_padding_given_as_a_word_is_named_where_the_stride_does_not_allow_it():
     block = nn.Sequential(nn.Conv2d(2, 32, (3, 5), padding="same", stride=1))
     block[0].stride = (2, 3)

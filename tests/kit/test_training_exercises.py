@@ -14,12 +14,15 @@ NONSENSE = ["'0.5 or so'", "float('nan')", "[0.1, float('inf')]", "[[1, 2], [3]]
             "lambda *given: float('nan')", "lambda: 0.5", "int", "[]", "np.zeros(3)",
             "lambda *given: np.zeros((2, 2))"]
 SAID = {  # words of the message for each wrong answer of the solutions' file, in its order
+    "n06-92": ["not audible", "only the copies [0]", "different copies", "order of the clips",
+               "never drawn", "does not exist", "from rng", "expected (8, 3)"],
     "n06-42": ["all five folds", "one epoch", "601 is too large"],
     "n06-61": ["not subtracted", "of the batch", "RuntimeError"],
-    "n06-63": ["is the sum", "logarithm is missing", "not every value", "sign is wrong"],
+    "n06-63": ["is the sum", "logarithm is missing", "not every value", "sign is wrong",
+               "calls F.cross_entropy"],
     "n06-65": ["zero_grad is missing", "backward is missing", "do not move", "softmax itself",
                "not returned"],
-    "n06-67": ["a third time", "never falls", "differs from"],
+    "n06-67": ["a third time", "never falls", "differs from", "argument `first`"],
     "n06-45": ["Another 100 epochs", "0.00011 is too large"],
     "n06-69": ["Weight by len", "the last loss", "train() is missing"],
     "n06-54": ["fixed decay", "plain mean", "not exceed decay"],

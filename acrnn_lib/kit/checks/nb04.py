@@ -37,14 +37,29 @@ def l3_parameters(count):
     return f"Right: 64 x 32 x 3 + 2 x 64 = {count:,}."
 
 
+def textbook_block(in_channels, filters, kernel, pool):
+    """One row of the table: the library's layers."""
+    return nn.Sequential(*ConvLayer(in_channels, filters, kernel),
+                         *([nn.MaxPool2d(pool)] if pool else []))
+
+
+def textbook_recurrent(in_features):
+    """The library's bidirectional GRU layer."""
+    return RecurrentLayer(in_features, ModelConfig())
+
+
+def textbook_attention(features):
+    """The library's attention over frames."""
+    return FrameAttention(features, "softmax")
+
+
 @exercise(LAYER, "nn.Conv2d(in_channels, filters, kernel, padding=..., bias=False). The padding is "
           "half of each kernel size, rounded down. Remember `return nn.Sequential(...)`.")
 def conv_block(build):
     """The block of each row of the table."""
     channels = 2
     for name, filters, kernel, pool in CONVOLUTIONS:
-        reference = nn.Sequential(*ConvLayer(channels, filters, kernel),
-                                  *([nn.MaxPool2d(pool)] if pool else []))
+        reference = textbook_block(channels, filters, kernel, pool)
         _compare(f"{name}, kernel {kernel}, pool {pool}: ", build,
                  (channels, filters, kernel, pool), reference, torch.randn(2, channels, 24, 24),
                  ". The order is convolution (same padding, no bias), batch normalisation, ReLU, "
@@ -59,7 +74,7 @@ def conv_block(build):
 def recurrent_layer(build):
     """The bidirectional GRU layer with summed directions."""
     for features in (1024, 256):  # l9, l10
-        reference = RecurrentLayer(features, ModelConfig())
+        reference = textbook_recurrent(features)
         _compare(f"{features} features: ", build, (features,), reference,
                  torch.randn(2, 7, features), ". Expected is one bidirectional GRU, batch first, "
                  "whose directions are summed (not joined, not averaged).")
@@ -70,14 +85,24 @@ def recurrent_layer(build):
           "torch.softmax over the frames (dim=1). weights[:, :, None] * hidden weights the frames.")
 def frame_attention(build):
     """The attention over frames."""
-    _compare("", build, (256,), FrameAttention(256, "softmax"), 3 * torch.randn(2, 7, 256),
+    _compare("", build, (256,), textbook_attention(256), 3 * torch.randn(2, 7, 256),
              ". Expected are the weighted sum over the frames and the weights; the weights of each "
-             "segment sum to 1 over its frames (dim=1).")
+             "segment sum to 1 over its frames (dim=1).",
+             {"The softmax goes over the segments of the batch (dim=0). It must go over the frames "
+              "of each segment (dim=1).": _AcrossSegments(256, "softmax")})
     return "Right: 257 parameters, and the weights of each segment sum to 1."
 
 
-def _acrnn():
-    net = ACRNN(ModelConfig(init_std=0.0), 10)
+class _AcrossSegments(FrameAttention):
+    """Softmax over the wrong dimension."""
+
+    def forward(self, hidden):
+        weights = self.score(hidden).squeeze(-1).softmax(0)
+        return (weights[:, :, None] * hidden).sum(1), weights
+
+
+def _acrnn(classes=10):
+    net = ACRNN(ModelConfig(init_std=0.0), classes)
     net.forward = functools.partial(net.forward, return_attention=True)
     return net
 
@@ -94,6 +119,7 @@ def network(build, x):
         "The values that l9 reads are in another order: put the channels before the bands, "
         "h.permute(0, 3, 1, 2).flatten(2).": swapped,
         "The logits have passed a softmax. Return them as the classifier gives them.": softmax})
+    _compare("for 50 classes (n_classes=50): ", build, (50,), _acrnn(50), x[:1], ".")
     model, shares = build(10).train(), {}
     for name in ("l10", "attention"):  # what they read must come from dropout
         getattr(model, name).register_forward_pre_hook(lambda _, inputs, name=name: shares.update(

@@ -54,7 +54,8 @@ def sigmoid_scaling(my_scale):
     if torch.allclose(mine, scores.softmax(1)):
         raise NotRight("That is softmax, which normalises over frames.")
     if not torch.allclose(mine.sum(1), torch.ones(3)):
-        raise NotRight(f"The rows sum to {mine.sum(1).tolist()}: divide by the sum over frames.")
+        raise NotRight(f"The rows sum to {mine.sum(1).numpy().round(3)}: divide by the sum over "
+                       "the frames.")
     if not torch.allclose(mine, right):
         raise NotRight("The weights sum to one, but differ from the sigmoid scaling.")
     return "Right."

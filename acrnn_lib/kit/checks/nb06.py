@@ -4,7 +4,7 @@ Notebook: 06_training_on_a_gpu
 """
 
 import math
-from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
 import torch
@@ -13,24 +13,7 @@ from torch.nn import functional as F
 from ...config import experiment
 from ...features import frontend
 from ...training.optim import follow, learning_rate, share
-from ..exercises import FUNCTION, NUMBER, WHOLE, Exercise, NotRight, Untouched, exercise
-
-
-def used(asked: Exercise, answer: Callable, library: Callable) -> Callable:
-    """The learner's function, or the library's where the exercise is untouched.
-
-    Notebook: 06_training_on_a_gpu
-    """
-    def seen(*given):
-        if (found := answer(*given)) is None:
-            raise Untouched
-        return found
-
-    try:
-        asked.judge(seen)
-    except Untouched:
-        return library
-    return answer
+from ..exercises import FUNCTION, NUMBER, WHOLE, NotRight, Untouched, exercise
 
 
 def _numbers(found):
@@ -59,6 +42,68 @@ def _compare(mine, right, wrong, cases=((),)):
             raise NotRight(message)
     worst = max(np.abs(part - goal).max() for part, goal in zip(found, goals, strict=True))
     raise NotRight(f"A value differs from the right one by {worst:.3g}.")
+
+
+def textbook_draw(audible, per_clip, rng):
+    """Rows (clip, copy, position) of an epoch, in random order."""
+    rows = []
+    for clip in range(len(audible[0])):
+        copy = int(rng.integers(len(audible)))
+        for position in rng.choice(np.flatnonzero(audible[copy][clip]), per_clip):
+            rows.append((clip, copy, position))
+    return rng.permutation(rows)
+
+
+@exercise(FUNCTION, "a loop over range(len(audible[0])), the clips. In it: copy = "
+          "rng.integers(len(audible)), positions = np.flatnonzero(audible[copy][clip]), then "
+          "rng.choice(positions, per_clip).")
+def draw(my_draw):
+    """One random copy of each clip, random audible positions of it, all in random order."""
+    copies, clips, positions, per_clip = 3, 4, 8, 2
+    audible = np.random.default_rng(0).random((copies, clips, positions)) < 0.6
+    audible[..., 0], audible[..., -1] = True, False  # something to draw, and something not to
+
+    def epoch(seed):
+        return _rows(my_draw(list(audible), per_clip, np.random.default_rng(seed)),
+                     clips * per_clip)
+
+    epochs = [epoch(seed) for seed in range(400)]
+    if not np.array_equal(epochs[0], epoch(0)):
+        raise NotRight("Equal generators give different rows: take all random numbers from rng.")
+    for rows in epochs:
+        _one_copy_of_each_clip(rows, audible, per_clip)
+    drawn = set(map(tuple, np.concatenate(epochs).tolist()))
+    if len(found := sorted({copy for _, copy, _ in drawn})) < copies:
+        raise NotRight(f"In {len(epochs)} epochs only the copies {found} of {copies} were drawn.")
+    if len(drawn) < audible.sum():
+        raise NotRight(f"In {len(epochs)} epochs some audible positions were never drawn.")
+    if all((np.diff(rows[:, 0]) >= 0).all() for rows in epochs):
+        raise NotRight("The rows come in the order of the clips: rng.permutation(rows) mixes them.")
+    return "Right."
+
+
+def _rows(found, count):
+    found = np.asarray(found)
+    if found.shape != (count, 3) or found.dtype.kind not in "iu":
+        raise NotRight(f"Found shape {found.shape} of {found.dtype}, expected {(count, 3)} whole "
+                       "numbers: per_clip rows (clip, copy, position) for each clip.")
+    return found
+
+
+def _one_copy_of_each_clip(rows, audible, per_clip):
+    copies, clips, positions = audible.shape
+    if ((rows < 0) | (rows >= (clips, copies, positions))).any():
+        raise NotRight("A row has a clip, copy or position that does not exist. The order in a row "
+                       "is clip, copy, position.")
+    if not audible[rows[:, 1], rows[:, 0], rows[:, 2]].all():
+        raise NotRight("A position is not audible in its copy of the clip.")
+    for clip in range(clips):
+        of_clip = rows[rows[:, 0] == clip]
+        if len(of_clip) != per_clip:
+            raise NotRight(f"Clip {clip} has {len(of_clip)} segments, expected {per_clip}.")
+        if len(set(of_clip[:, 1].tolist())) > 1:
+            raise NotRight("The segments of a clip come from different copies. Choose one copy per "
+                           "clip, then the positions.")
 
 
 @exercise(WHOLE, "segments per epoch, divided by the batch size, times epochs.")
@@ -104,7 +149,15 @@ def cross_entropy(my_cross_entropy):
     """Mean over a batch of minus the log of the true class's probability, for large logits, too."""
     logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     targets = torch.arange(6) % 4
-    return _compare(my_cross_entropy, F.cross_entropy, {
+
+    def forbidden(*_, **__):
+        raise NotRight("That calls F.cross_entropy. Write it with log_softmax or logsumexp.")
+
+    def own(*given):
+        with mock.patch.object(F, "cross_entropy", forbidden):
+            return my_cross_entropy(*given)
+
+    return _compare(own, F.cross_entropy, {
         "That is the sum. Return the mean over the batch.":
             lambda a, b: F.cross_entropy(a, b, reduction="sum"),
         "The sign is wrong: the logarithm of a probability is negative.":
@@ -194,7 +247,9 @@ def schedule(my_schedule):
             _reduced(lambda p: 2 * (p >= 1 / 3)),
         "It falls only once.": _reduced(lambda p: int(p >= 1 / 3)),
         "It falls continuously. It must be constant within a third.": _reduced(lambda p: p * 3),
-    }, [(0.01, p) for p in (0, 0.2, 0.4, 0.5, 0.7, 0.99, 1)])
+        "The first rate is the argument `first`. It is not always 0.01.":
+            lambda first, progress: textbook_schedule(0.01, progress),
+    }, [(first, p) for first in (0.01, 0.5) for p in (0, 0.2, 0.4, 0.5, 0.7, 0.99, 1)])
     for p in (0.3332, 0.3335, 0.6665, 0.6668):
         found, right = my_schedule(0.01, p), textbook_schedule(0.01, p)
         if not _close(found, right):
