@@ -1,4 +1,8 @@
-"""What a GPU must do as a CPU does: skipped, and said so, where there is none."""
+"""What a GPU must do as a CPU does: skipped, and said so, where there is none.
+
+The same tests run on the CPU, too, with a direct call in place of a recorded step, so that a fault
+of the tests themselves shows everywhere.
+"""
 
 import numpy as np
 import pytest
@@ -11,6 +15,26 @@ from acrnn_lib.training import loop
 from tests import tiny
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+on_both = pytest.mark.parametrize("where", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+
+
+class Direct:
+    """In place of `cuda.Recorded` on a CPU: each call computes."""
+
+    def __init__(self):
+        self.records = {}
+
+    def __call__(self, work, *given):
+        self.records[tuple(value.shape for value in given)] = work
+        return work(*given)
+
+
+def trainer(where, settings):
+    """(Trainer whose steps are recorded, TrainingData)."""
+    state, data = tiny.trainer(settings, *tiny.task(), where)
+    if where == "cpu":
+        state.recorded = Direct()
+    return state, data
 
 
 def drawn(segments):
@@ -20,7 +44,7 @@ def drawn(segments):
                      for start in (*starts, 1, 33)])
 
 
-@pytest.mark.parametrize("where", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+@on_both
 def test_segments_cut_from_a_devices_memory_are_those_of_the_store(where):
     copies, features = tiny.task()[1], tiny.settings().features
     chosen = np.arange(3, 30, 2)
@@ -32,11 +56,13 @@ def test_segments_cut_from_a_devices_memory_are_those_of_the_store(where):
     torch.testing.assert_close(found.cpu(), store.static_of(drawn(store)), rtol=0, atol=0)
 
 
-@needs_gpu
-def test_inputs_are_made_without_waiting_and_as_on_a_cpu():
+@on_both
+def test_inputs_are_made_without_waiting_and_as_on_a_cpu(where, monkeypatch):
     """Levels, filters, mixes and masks of drawn rows: the GPU is never asked to finish first."""
+    if where == "cpu":
+        monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: None)
     settings = tiny.settings(**{"train.colour_db": 12.0})
-    both = [tiny.trainer(settings, *tiny.task(), where)[1] for where in ("cpu", "cuda")]
+    both = [trainer(place, settings)[1] for place in ("cpu", where)]
     rows, made = both[0].segments.draw(2, np.random.default_rng(0))[::2], []
     for data in both:
         data.batch(rows, np.random.default_rng(1))  # what is set up once may wait
@@ -49,26 +75,26 @@ def test_inputs_are_made_without_waiting_and_as_on_a_cpu():
         torch.testing.assert_close(there.cpu(), here, rtol=1e-4, atol=1e-4)
 
 
-@needs_gpu
+@on_both
 @pytest.mark.parametrize("name", ["acrnn", "acrnn-plus"])
-def test_a_gpu_learns_what_a_cpu_learns(tmp_path, monkeypatch, name):
+def test_a_gpu_learns_what_a_cpu_learns(tmp_path, monkeypatch, name, where):
     monkeypatch.setenv("ACRNN_PRECISION", "float32")
-    runs = {}
-    for where in ("cpu", "cuda"):
-        folder = results.run_folder(tmp_path / where, "synth", "smoke", name, 0, 1)
-        runs[where] = loop.fit(tiny.settings(name), *tiny.task(), 1, 0, folder, device=where)
-    here, there = (run.history.loss.to_numpy() for run in runs.values())
-    assert runs["cuda"].manifest["device"] == "cuda"
+    runs, settings = [], tiny.settings(name)
+    for place, device in (("reference", "cpu"), ("tried", where)):
+        folder = results.run_folder(tmp_path / place, "synth", "smoke", settings.name, 0, 1)
+        runs.append(loop.fit(settings, *tiny.task(), 1, 0, folder, device=device))
+    here, there = (run.history.loss.to_numpy() for run in runs)
+    assert runs[1].manifest["device"] == where
     # dropout draws other numbers there: the same task, not the same path
     assert np.isfinite(there).all() and there[-1] < there[0]
     assert abs(here[-1] - there[-1]) < 0.5
 
 
-@needs_gpu
-def test_a_gpu_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path):
+@on_both
+def test_a_gpu_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path, where):
     def fit(root, report=None):
-        folder = results.run_folder(tmp_path / root, "synth", "smoke", "acrnn-plus", 0, 1)
-        return loop.fit(tiny.settings(), *tiny.task(), 1, 0, folder, device="cuda", report=report)
+        folder = results.run_folder(tmp_path / root, "synth", "smoke", tiny.settings().name, 0, 1)
+        return loop.fit(tiny.settings(), *tiny.task(), 1, 0, folder, device=where, report=report)
 
     def stop(row):
         if row["epoch"] == 2:
@@ -85,24 +111,23 @@ def test_a_gpu_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path):
     np.testing.assert_allclose(halves[chances], whole[chances], atol=0.02)
 
 
-@needs_gpu
-def test_a_gpu_writes_a_checkpoint_now_and_then_only(tmp_path, monkeypatch):
-    monkeypatch.setitem(loop.PAUSE, "cuda", 3600)
+@on_both
+def test_a_gpu_writes_a_checkpoint_now_and_then_only(tmp_path, monkeypatch, where):
+    monkeypatch.setitem(loop.PAUSE, where, 3600)
     written = []
     monkeypatch.setattr(loop.checkpoints, "save", lambda state, *_: written.append(state.epoch))
-    folder = results.run_folder(tmp_path, "synth", "smoke", "acrnn-plus", 0, 1)
-    loop.fit(tiny.settings(), *tiny.task(), 1, 0, folder, device="cuda")
+    folder = results.run_folder(tmp_path, "synth", "smoke", tiny.settings().name, 0, 1)
+    loop.fit(tiny.settings(), *tiny.task(), 1, 0, folder, device=where)
     assert written == []
 
 
-@needs_gpu
+@on_both
 @pytest.mark.parametrize("name", [*NETWORKS, "acrnn-plus", "lstm", "att-l6"])
-def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, name):
+def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, name, where):
     """Losses, gradients and statistics of batch norm, for batches of two sizes in turn."""
     monkeypatch.setenv("ACRNN_PRECISION", "float32")
     settings = tiny.settings(name, **{"model.dropout": 0.0, "train.average": 0.0})
-    table, copies = tiny.task()
-    (here, data), (there, _) = (tiny.trainer(settings, table, copies, "cuda") for _ in range(2))
+    (here, data), (there, _) = (trainer(where, settings) for _ in range(2))
     rows = data.segments.draw(1, np.random.default_rng(0))
     for size in (8, 7, 8, 8, 7):
         given = data.batch(rows[:size], np.random.default_rng(size))
@@ -119,9 +144,9 @@ def test_a_recorded_step_computes_what_the_step_itself_computes(monkeypatch, nam
     assert len(there.recorded.records) == 2
 
 
-@needs_gpu
-def test_a_recorded_step_draws_anew_for_dropout():
-    state, data = tiny.trainer(tiny.settings("acrnn"), *tiny.task(), "cuda")
+@on_both
+def test_a_recorded_step_draws_anew_for_dropout(where):
+    state, data = trainer(where, tiny.settings("acrnn"))
     given = data.batch(data.segments.draw(1, np.random.default_rng(0))[:8],
                        np.random.default_rng(0))
     losses = [state.gradients(*given)[0].item() for _ in range(3)]
