@@ -8,12 +8,12 @@ import numpy as np
 from ..exercises import FUNCTION, NUMBER, NotRight, exercise
 
 
-@exercise(NUMBER, "a sweep turns at the Nyquist frequency. How far above it is the bat?")
+@exercise(NUMBER, "a sweep turns at the Nyquist frequency. How far above it is the call?")
 def bat_call(hertz):
     """The frequency in Hz at which 30,000 Hz appears at a sampling rate of 44,100 Hz."""
     if abs(hertz - (30000 - 22050)) < 0.5:
-        raise NotRight("That is how far the tone lies above the Nyquist frequency. Its alias lies "
-                       "as far below it.")
+        raise NotRight("That is the distance from the Nyquist frequency up to the tone. The alias "
+                       "lies at the same distance below the Nyquist frequency.")
     if abs(hertz - 22050) < 0.5:
         raise NotRight("That is the Nyquist frequency itself. The tone lies above it and is "
                        "mirrored at it.")
@@ -25,12 +25,12 @@ def bat_call(hertz):
     return "Right: 44,100 - 30,000 = 14,100 Hz."
 
 
-@exercise(NUMBER, "20 = 10 x 2, and factors of the amplitude become sums of decibels.")
+@exercise(NUMBER, "20 = 10 x 2. When amplitudes are multiplied, decibels are added.")
 def twenty_times_smaller(decibels):
     """By how many dB the level falls when the amplitude becomes 20 times smaller."""
     right = 20 * np.log10(20)
     if abs(decibels + right) < 0.1:
-        raise NotRight("The size is right, the sign is not: the level falls by a positive number.")
+        raise NotRight("The number is right, but the sign is not: give a positive number.")
     if abs(decibels - right / 2) < 0.1:
         raise NotRight("That holds for the power. The power is the square of the amplitude, so it "
                        "becomes 400 times smaller.")
@@ -59,7 +59,7 @@ def own_spectrogram(my_spectrogram):
                             "magnitude without a window": np.abs(np.fft.rfft(frames, axis=0)),
                             }.items():
             if np.allclose(mine, said, rtol=1e-4):
-                raise NotRight(f"That is the {other}; expected the magnitude under the window.")
+                raise NotRight(f"That is the {other}; expected the magnitude, with the window.")
         if not np.allclose(mine, right, rtol=0.05, atol=0.1 * right.mean()):
             raise NotRight(f"The shape is right, but values are off by up to "
                            f"{np.abs(mine - right).max():.2f}.")
@@ -76,5 +76,5 @@ def _shape_of_spectrogram(mine, right, n_fft):
     if mine.shape[:1] == (n_fft,):
         return start + "the upper half of an FFT of real numbers repeats the lower one; use rfft."
     if mine.ndim == 2 and len(mine) == len(right):
-        return start + "whole frames only, without padding at the ends, one every hop_length."
-    return start + "n_fft // 2 + 1 bins, and whole frames without padding."
+        return start + "use whole frames only, one every hop_length samples, no padding."
+    return start + "use n_fft // 2 + 1 bins, and whole frames without padding."

@@ -10,7 +10,7 @@ from ...features import gammatone
 from ..exercises import FUNCTION, NUMBER, NotRight, exercise
 
 
-@exercise(NUMBER, "127 hops lead from the first window to the last, which is itself 1,024 samples.")
+@exercise(NUMBER, "the last window starts 127 hops after the first one, and it has 1,024 samples.")
 def segment_seconds(seconds):
     """Seconds from the first sample of the first window to the last sample of the last one."""
     c = FeatureConfig()
@@ -18,8 +18,8 @@ def segment_seconds(seconds):
     if abs(seconds - 128 * c.n_fft / c.sample_rate) < 0.005:
         raise NotRight("That would hold if windows did not overlap.")
     if abs(seconds - 128 * c.hop_length / c.sample_rate) < 0.005:
-        raise NotRight(f"{seconds:g} s are 128 hops, from the start of this segment's first window "
-                       "to the start of the window after its last one. The last window ends later.")
+        raise NotRight(f"{seconds:g} s are 128 hops. But the last window starts after 127 hops, "
+                       "and it is longer than one hop.")
     if abs(seconds - right) >= 0.005:
         raise NotRight(f"{seconds:g} s is not right.")
     return f"Right: {right:.3f} s."
@@ -47,10 +47,10 @@ def own_delta(my_delta):
     if np.allclose(mine, 2 * right):
         raise NotRight("Twice too large: the two frames are two hops apart.")
     if np.allclose(mine, -right):
-        raise NotRight("The sign: a band that gets louder has a positive delta.")
+        raise NotRight("The sign is wrong: a band that gets louder has a positive delta.")
     if not np.allclose(mine[:, 1:-1], right[:, 1:-1]):
-        raise NotRight("The inner frames are wrong, too: (next - previous) / 2.")
+        raise NotRight("The inner frames are wrong: they should be (next - previous) / 2.")
     if not np.allclose(mine, right):
-        raise NotRight("The inside is right, the edges are not: repeat the first and the last "
-                       "frame.")
+        raise NotRight("The inner frames are right, the edges are not: repeat the first and the "
+                       "last frame.")
     return "Right, at the edges too."

@@ -15,8 +15,8 @@ def precision_of_sea(precision, toy):
     """The precision of "sea" in a small confusion matrix, rows truth, columns prediction."""
     right, recall = (toy["sea"]["sea"] / toy.sum(axis=axis)["sea"] for axis in (0, 1))
     if abs(precision - right) < 0.005:
-        return (f"Right: {right:.2f}. Its recall is {recall:.2f}: sea is found more often than it "
-                "can be trusted.")
+        return (f"Right: {right:.2f}. The recall is {recall:.2f}: most clips of the sea are found, "
+                "but many predictions of \"sea\" are wrong.")
     if abs(precision - recall) < 0.005:
         raise NotRight(f"{precision:g} is the recall: you read the row. Precision reads the "
                        "column.")
@@ -30,10 +30,10 @@ def always_rain(matrix):
     if matrix.shape != (10, 10):
         raise NotRight(f"The matrix has shape {matrix.shape}, it should be (10, 10).")
     if matrix.sum() != 400:
-        raise NotRight(f"It counts {matrix.sum():g} clips, it should count 400.")
+        raise NotRight(f"The matrix counts {matrix.sum():g} clips; it should count 400.")
     if not np.all(matrix[:, 1] == 40):
-        raise NotRight("All clips are predicted to be rain: one column is full. Did you swap rows "
-                       "and columns?")
+        raise NotRight("All clips are predicted as rain, so one column has all counts. Did you "
+                       "swap rows and columns?")
     return (f"Right. Accuracy and mean recall are both {metrics.recall(matrix).mean():.0%}: with "
             "equal classes they are the same number.")
 
@@ -49,8 +49,7 @@ def f1_scores(my_f1):
     if mine.shape != (3,):
         raise NotRight(f"The shape is {mine.shape}, expected one number per class, (3,).")
     if np.isnan(mine).any():
-        raise NotRight("A class that was never there, or never predicted, gave NaN; it should be "
-                       "0.")
+        raise NotRight("A class without clips or without predictions gave NaN; it should be 0.")
     if np.allclose(mine[:2], (hits / np.maximum(counts.sum(1), 1))[:2]):
         raise NotRight("That is the recall alone.")
     if not np.allclose(mine, right):

@@ -18,9 +18,9 @@ def colour_of_the_middle(colour):
     if colour.shape != (3,):
         raise NotRight("Give three numbers, such as [0, 0.2, 1].")
     if np.allclose(colour, right, atol=1e-3):
-        return "Right: the middle of the range is mostly green, with half of the others."
+        return "Right: the middle of the range is full green, with half red and half blue."
     if np.allclose(sorted(colour), sorted(right), atol=1e-3):
-        raise NotRight("The right numbers in the wrong order: red, green, blue.")
+        raise NotRight("The numbers are right, but the order is wrong: red, green, blue.")
     raise NotRight(f"{colour.tolist()} is not the colour of level 0.5.")
 
 
@@ -30,9 +30,9 @@ def coefficient_of_a_tilt(number):
     tilt = torch.linspace(-1, 1, 128, dtype=torch.float64)[:, None]
     share = frontend.mfcc(tilt, 128)[:, 0].square() / tilt.square().sum()
     if number not in range(len(share)):
-        raise NotRight(f"{number} is no coefficient: they have whole numbers from 0 to 127.")
+        raise NotRight(f"{number} is not a coefficient: they have the numbers 0 to 127.")
     if number == 0:
-        raise NotRight("Coefficient 0 is the level; the tilt's mean is zero.")
+        raise NotRight("Coefficient 0 is the mean level, which is zero for a tilt.")
     if number != int(share[1:].argmax()) + 1:
         raise NotRight(f"Coefficient {number} holds only {share[number]:.2%} of the energy.")
     return f"Right: that coefficient holds {share[number]:.1%} of the energy."
@@ -44,15 +44,15 @@ def setting_to_keep_equal(name):
     a, b = (config.as_dict(config.experiment(each).train) for each in ("attention-rnn", "acrnn"))
     different = {key for key in a if a[key] != b[key]}
     if name == "optimizer":
-        return (f"Right. In their training they differ in {', '.join(sorted(different))}; their "
-                "first weights are drawn in different ways, too (model.init_std).")
+        return (f"Right. Their training settings differ in {', '.join(sorted(different))}. Their "
+                "initial weights are also drawn differently (model.init_std).")
     if name in different:
-        raise NotRight(f"{name} differs, too, but what updates the weights?")
+        raise NotRight(f"{name} also differs, but another setting decides how weights are updated.")
     raise NotRight(f"{name!r} does not differ between the two.")
 
 
-@exercise(FUNCTION, "the log density of each component and frame, (k, n); np.logaddexp.reduce adds "
-          "components.")
+@exercise(FUNCTION, "compute the log density of each component and frame, shape (k, n); "
+          "np.logaddexp.reduce adds the components.")
 def mixture_score(my_score):
     """The mean log likelihood of frames under a Gaussian mixture with diagonal covariances."""
     from sklearn.mixture import GaussianMixture
@@ -67,14 +67,14 @@ def mixture_score(my_score):
     right, there = mixture.score(near), mixture.score(far)
     one_by_one = [mixture.score(frame[None]) for frame in near]
     if np.isclose(mine, np.log(np.mean(np.exp(one_by_one)))):
-        raise NotRight("You averaged densities: one likely frame outweighs all others. Average "
-                       "their logarithms.")
+        raise NotRight("You averaged densities, so one frame with a high density decides the "
+                       "score. Average their logarithms.")
     if np.isclose(mine, right * len(near)):
-        raise NotRight("That is the sum over frames: a longer clip would score differently.")
+        raise NotRight("That is the sum over the frames. Take the mean over the frames.")
     if not np.isclose(mine, right):
-        raise NotRight(f"Found {mine:.3f}, expected {right:.3f}. Are the weights of the components "
-                       "in it?")
+        raise NotRight(f"Found {mine:.3f}, expected {right:.3f}. Did you multiply each component "
+                       "by its weight?")
     if not np.isclose(away, there):
-        raise NotRight(f"Far from every component it gives {away}: a density became 0 before its "
-                       "logarithm was taken. Stay with logarithms.")
-    return f"Right: {mine:.3f}, as scikit-learn says, and {there:,.0f} far away."
+        raise NotRight(f"For frames far from every component the result is {away}: a density "
+                       "became 0 before its logarithm was taken. Add logarithms instead.")
+    return f"Right: {mine:.3f}, as in scikit-learn, and {there:,.0f} for frames far away."

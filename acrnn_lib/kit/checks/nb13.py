@@ -9,7 +9,7 @@ import pandas as pd
 from ..exercises import FUNCTION, NUMBER, NUMBERS, NotRight, exercise
 
 
-@exercise(NUMBER, "if the highest probability is small, all others are smaller still, and they sum "
+@exercise(NUMBER, "the other nine cannot be larger than the highest probability, and all ten sum "
           "to 1.")
 def least_highest(probability):
     """The smallest possible highest of ten probabilities."""
@@ -20,7 +20,7 @@ def least_highest(probability):
         raise NotRight("That holds for two classes. Here are ten.")
     if abs(probability - 0.1) >= 1e-9:
         raise NotRight(f"{probability:g} is not right: ten equal probabilities sum to 1.")
-    return "Right: a tenth. So 30 % is three times uniform, and still a weak answer."
+    return "Right: a tenth. So 30 % is three times this value, and still a weak answer."
 
 
 @exercise(NUMBERS, "tested.filter(regex=r'^p_\\d+$').max(axis=1) is the highest probability of "
@@ -34,7 +34,7 @@ def selective_classification(shares, tested):
     if np.allclose(shares, right, atol=0.005):
         return f"Right: {right[0]:.0%} answered, {right[1]:.0%} of these right."
     if np.allclose(shares[::-1], right, atol=0.005):
-        raise NotRight("The two are exchanged.")
+        raise NotRight("The two shares are in the wrong order.")
     if abs(shares[0] - right[0]) > 0.005:
         raise NotRight(f"{shares[0]:g} is not the share of clips with a highest probability of 0.7 "
                        "or more.")
@@ -47,8 +47,8 @@ PIECES = {"kettle": [6, 1, 1, 1, 1, 1, 6, 6, 1, 2, 3, 6, 1],
           "door": [2, 2, 2, 2, 2, 1, 1, 1, 1, 1]}  # clips of each recording
 
 
-@exercise(FUNCTION, "largest recording first, each into the fold of its class that has fewest "
-          "clips.")
+@exercise(FUNCTION, "start with the largest recording of a class; put each one into the fold that "
+          "has the fewest clips of this class.")
 def folds_for_a_folder(my_folds):
     """Five folds for a table of category and source: a stratified group split."""
     names = [(category, f"place{k}") for category, counts in PIECES.items()

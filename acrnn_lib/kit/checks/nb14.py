@@ -27,9 +27,9 @@ class _Statistics(nn.Module):
         return torch.cat([mean, variance.clamp(min=1e-8).sqrt()], dim=1), weights
 
 
-@exercise(LAYER, "weights and weighted mean as in notebook 04; then weights[..., None] * "
-          "(hidden - mean[:, None]) ** 2, summed over the frames, and its square root. torch.cat "
-          "joins both along dim=1.")
+@exercise(LAYER, "compute weights and weighted mean as in notebook 04. Sum weights[..., None] * "
+          "(hidden - mean[:, None]) ** 2 over the frames, and take the square root. torch.cat "
+          "joins mean and deviation along dim=1.")
 def statistics_pooling(build):
     """Weighted mean and weighted standard deviation over the frames, and the weights."""
     torch.manual_seed(0)
@@ -42,8 +42,8 @@ def statistics_pooling(build):
         raise NotRight(wrong + ". The output is a tuple: (batch, 2 x features) and the weights.")
     layer.load_state_dict(reference.state_dict())
     if wrong:
-        raise NotRight(_mistake(layer, reference, hidden) or wrong + ". Mean first, then "
-                       "deviation; weights of a segment sum to 1 over its frames (dim=1).")
+        raise NotRight(_mistake(layer, reference, hidden) or wrong + ". The mean comes first, then "
+                       "the deviation. The weights of a segment sum to 1 over its frames (dim=1).")
     constant = torch.ones(1, 7, 64, requires_grad=True)
     layer(constant)[0].sum().backward()
     if not constant.grad.isfinite().all():
@@ -60,7 +60,7 @@ def _mistake(layer, reference, hidden):
     second = (weights[..., None] * hidden**2).sum(dim=1)
     known = {"The two halves are exchanged: the mean comes first.": (deviation, mean),
              "The second half is the variance; its square root is missing.": (mean, deviation**2),
-             "The deviation has no weights: it needs those of the mean.":
+             "The deviation has no weights: use the weights of the mean.":
                  (mean, hidden.std(dim=1, unbiased=False)),
              "The second half is the root of the mean square; subtract the mean first.":
                  (mean, second.sqrt())}
@@ -68,17 +68,18 @@ def _mistake(layer, reference, hidden):
                  if torch.allclose(found, torch.cat(halves, dim=1), atol=1e-4)), "")
 
 
-@exercise(WHOLE, "a delta of 9 frames reads 4 on each side. What does a delta of a delta read?")
+@exercise(WHOLE, "a delta of 9 frames uses 4 on each side. How many does a delta of a delta use?")
 def context_of_a_third_derivative(frames):
     """Context of three deltas of 9 frames, one after the other."""
     known = {4: "That is the context of one delta.", 8: "That is the context of two deltas.",
-             24: "That is both sides together; the context is that of one side.",
-             25: "That is the width of all; the context is that of one side.",
+             24: "That is both sides together; the context is the frames on one side.",
+             25: "That is the total width; the context is the frames on one side.",
              27: "Widths do not add up: neighbouring deltas read overlapping frames."}
     if frames in known:
         raise NotRight(known[frames])
     if frames != 12:
-        raise NotRight(f"{frames} frames is not right. Each delta adds what it reads on one side.")
+        raise NotRight(f"{frames} frames is not right. Each delta adds the frames that it uses on "
+                       "one side.")
     return "Right: 4 + 4 + 4 frames on each side."
 
 
@@ -97,8 +98,8 @@ def time_shift(shift):
                        f"{getattr(found, 'dtype', type(found).__name__)} "
                        f"{tuple(getattr(found, 'shape', ()))}.")
     if not torch.equal(found, again):
-        raise NotRight("Two calls with equal random numbers differ: draw from rng only, or no run "
-                       "can be repeated or resumed.")
+        raise NotRight("Two calls with equal random numbers differ: draw from rng only. Otherwise "
+                       "a run cannot be repeated or resumed.")
     moved = _shifts(static, found)
     if torch.equal(found, other):
         raise NotRight("Two calls with different random numbers agree: draw from rng.")
@@ -129,5 +130,5 @@ def _not_rolled(static, found):
         return "The segments move along frequency. Time is the last dimension."
     if (_shifts(static, found, dim=0) != None).all():  # noqa: E711
         return "The segments exchange their places in the batch. Time is the last dimension."
-    return ("A segment does not hold the same frames as before, in the same order: what leaves at "
-            "one end must come in at the other (torch.roll).")
+    return ("A segment does not have the same frames as before, in the same order: frames that "
+            "leave at one end must come in at the other (torch.roll).")
