@@ -353,7 +353,7 @@ def student(options: argparse.Namespace) -> None:
     from .kit import grading
 
     paths = grading.student(options.out)
-    print(f"{options.out}: {len(paths)} notebooks and the committed results")
+    print(f"{options.out}: {len(paths)} notebooks, the pages they link to, the results")
 
 
 def grade(options: argparse.Namespace) -> None:

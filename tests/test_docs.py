@@ -7,8 +7,12 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from acrnn_lib import inference
+from acrnn_lib.attention.maps import attention_curve
+from acrnn_lib.data import audio, datasets
 from acrnn_lib.evaluation import claims, headline, results, tables
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +73,72 @@ def test_modules_and_files_of_the_library_that_a_page_names_exist(path):
     packages = "|".join(init.parent.name for init in (ROOT / "acrnn_lib").glob("*/__init__.py"))
     for name in set(re.findall(rf"\bacrnn_lib\.(?:{packages})\.[a-z]\w*", text)):
         assert importlib.util.find_spec(name), name
+
+
+ALL_TERMS = "All terms in bold are in the [glossary]"
+NO_TERM = r".*:|It needs|What you will be able to do|\d\. .*"  # a lead, the title of an exercise
+
+
+def prose(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def test_terms_in_bold_are_in_the_glossary_where_a_notebook_says_so():
+    glossary = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    heads = ",".join(re.findall(r"^(\S.*)\n: ", glossary, re.M))  # such as: bin, decibel (dB)
+    known = {name.strip(" )").lower().rstrip("s") for name in re.split(r"[,(]", heads)}
+    saying = {path.stem: prose(path) for path in PAGES
+              if path.suffix == ".ipynb" and ALL_TERMS in prose(path)}
+    assert {"01b_samples_to_spectra", "02_gammatone_features"} <= set(saying)
+    for name, text in saying.items():
+        bold = {term for term in re.findall(r"\*\*([^*]+)\*\*", text)
+                if not re.fullmatch(NO_TERM, term)}
+        assert len(bold) > 10
+        lacking = {term for term in bold if term.lower().rstrip("s") not in known}
+        assert not lacking, f"{name}: {lacking}"
+
+
+@pytest.mark.parametrize(("notebook", "experiment"), [
+    ("00_start_here", "open-vote"), ("02_gammatone_features", "open-range")])
+def test_notebooks_tell_the_effects_that_the_register_has(notebook, experiment):
+    runs = [run for name in (experiment, "acrnn") for run in results.load(
+        ROOT / "results", dataset="esc10", profile="lite", experiment=name)]
+    row = tables.compare(runs, experiment, "acrnn").iloc[0]
+    text = prose(ROOT / "notebooks" / f"{notebook}.ipynb")
+    assert f"{tables.points_text(row)} points ({row.clips} clips" in text
+
+
+def test_notebook_00_tells_where_the_attention_on_the_rooster_is_high():
+    text = prose(ROOT / "notebooks" / "00_start_here.ipynb")
+    clips = datasets.load("clips")
+    rooster = clips[clips.category == "rooster"].iloc[0]
+    found = inference.Predictor().predict(audio.read(rooster.path))
+    curve = attention_curve(found.starts, found.weights)
+    seconds = np.arange(len(curve)) * 512 / audio.SAMPLE_RATE
+    high = seconds[curve == curve.max()]
+    assert (f"from {high.min():.1f} to {high.max():.1f} s a moment has {curve.max():.1f} times"
+            in text)
+    assert curve[seconds < 0.4].mean() == pytest.approx(1 / 2, abs=0.05)
+    assert curve[seconds > 2.1].mean() == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_notebook_02_tells_how_much_of_the_power_other_ranges_leave_out():
+    text = prose(ROOT / "notebooks" / "02_gammatone_features.ipynb")
+    clips = datasets.load("clips").set_index("clip_id")
+
+    def shares(clip):
+        wave = audio.read(clips.path[clip], seconds=5)
+        power = np.abs(np.fft.rfft(wave)) ** 2
+        hertz = np.fft.rfftfreq(len(wave), 1 / audio.SAMPLE_RATE)
+        return [100 * power[part].sum() / power.sum() for part in (hertz < 400, hertz > 8000)]
+
+    low, high = shares(clips.index[clips.category == "rooster"][1])
+    assert f"{low:.0f} % of the power of this rooster" in text
+    assert f"{high:.1f} % of the power of the rooster" in text
+    for clip, part in (("1-17808-A", 0), ("1-172649-A", 1)):
+        name = clips.category[clip].split("_")[-1]
+        assert f"{shares(clip)[part]:.0f} % of the power of the {name} `{clip}`" in text
 
 
 def test_the_readme_shows_the_committed_results():

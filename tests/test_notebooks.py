@@ -1,5 +1,6 @@
 """What every notebook keeps to, checked without running it (``make reproduce`` runs them)."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -89,6 +90,15 @@ def test_every_figure_has_an_alternative_text(path):
         if cell["cell_type"] == "code" and DRAWING.search(source(cell)):
             alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
             assert len(alt) > 20, source(cell)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_cell_prints_what_a_call_to_draw_returns(path):
+    for cell in read(path):
+        if cell["cell_type"] == "code" and not source(cell).rstrip().endswith(";"):
+            last = ast.parse(source(cell)).body[-1]
+            drawn = isinstance(last, ast.Expr) and re.match(r"(ax|axes|fig)\b", ast.unparse(last))
+            assert not drawn, f"{cell['id']}: a semicolon is missing at the end"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

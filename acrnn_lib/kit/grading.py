@@ -13,9 +13,11 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -31,10 +33,14 @@ DELIVERED = ".delivered"  # folder beside handed-out notebooks
 NAME = "[0-9][0-9]*_*.ipynb"
 LIMIT = 300  # s for a notebook
 COLUMNS = ["student", "notebook", "exercise", "points", "state", "said"]
+_PAGE = re.compile(r"\]\(([\w./-]+\.md)[#)]|`((?:book|benchmarks)/\w+\.md)`")  # linked or named
+_INCLUDED = re.compile(r"```\{include\} tables/([\w-]+\.md)\n```\n")
 
 
 def student(out: Path | str) -> list[Path]:
     """Write a folder to hand out: notebooks without outputs and solutions, results, exact versions.
+
+    The pages that a notebook links to are in it, too, with their tables as `recount` gives them.
 
     Parameters
     ----------
@@ -49,7 +55,7 @@ def student(out: Path | str) -> list[Path]:
     Raises
     ------
     ValueError
-        For a folder that holds something.
+        For a folder that holds something, and where `results` does not give its own tables again.
 
     Notebook: 05_attention_from_scratch
     """
@@ -65,7 +71,33 @@ def student(out: Path | str) -> list[Path]:
     shutil.copytree(ROOT / "results", out / "results", dirs_exist_ok=True)
     for name in LOCKS:
         shutil.copy(ROOT / name, out / name)
+    _copy_pages(written, out.resolve())
     return written
+
+
+def _copy_pages(notebooks, out):
+    """Copy the pages that notebooks name, and those that these name; links lead to `out`."""
+    from . import recount  # slow to import, and grading needs it nowhere else
+
+    todo = [path.resolve() for path in notebooks]
+    with tempfile.TemporaryDirectory() as tables:
+        if problems := recount.rebuild(ROOT / "results", tables):
+            raise ValueError("\n".join(problems))
+        while todo:
+            page = todo.pop()
+            for linked, named in _PAGE.findall(page.read_text(encoding="utf-8")):
+                target = Path(os.path.normpath(page.parent / linked if linked else out / named))
+                if not target.exists():
+                    text = (ROOT / target.relative_to(out)).read_text(encoding="utf-8")
+                    text = _INCLUDED.sub(lambda found: _table(Path(tables, found[1])), text)
+                    # in the book, notebooks lie below the pages
+                    text = text.replace("](notebooks/", "](../notebooks/")
+                    write_bytes(target, text.encode())
+                    todo.append(target)
+
+
+def _table(path):
+    return path.read_text(encoding="utf-8") if path.exists() else "(Only a built book has it.)\n"
 
 
 def reset(number: str, folder: Path | str = "notebooks") -> tuple[Path, Path | None]:

@@ -3,12 +3,13 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from acrnn_lib.__main__ import main
-from acrnn_lib.kit import exercises, grading
+from acrnn_lib.kit import exercises, grading, recount
 
 NAME = "05_attention_from_scratch.ipynb"
 RIGHT = {answer.cell: answer.code for answer in exercises.answers(
@@ -89,6 +90,58 @@ def test_a_folder_without_students_is_refused(tmp_path, capsys):
     assert "expected STUDENT/00_start_here.ipynb" in capsys.readouterr().err
 
 
+@pytest.fixture
+def one_table(monkeypatch):
+    """All tables take a while; here the pages get one of them."""
+    monkeypatch.setattr(recount, "rebuild", lambda _, out: Path(out, "claims.md").write_text(
+        "| claim |\n") and [])
+
+
+def markdown(page):
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".md":
+        return text
+    return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"]
+                     if cell["cell_type"] == "markdown")
+
+
+@pytest.mark.usefixtures("one_table")
+def test_every_link_of_what_is_handed_out_leads_to_a_file_of_it(tmp_path):
+    out = tmp_path / "out"
+    pages = grading.student(out)
+    pages += [*out.glob("book/*.md"), *out.glob("benchmarks/*.md")]
+    assert {"glossary.md", "ledger.md", "recipes.md", "register.md", "README.md"} <= {
+        page.name for page in pages}
+    for page in pages:
+        text = markdown(page)
+        links = set(re.findall(r"\]\((?!https?:|#)([^)\s#]+)", text))
+        named = set(re.findall(r"`((?:book|benchmarks|results|solutions)/[\w./]+)`", text))
+        dead = {link for link in links if not (page.parent / link).exists()} | {
+            name for name in named if not (out / name).exists()}
+        assert not dead, f"{page.name}: {dead}"
+    ledger = (out / "book" / "ledger.md").read_text(encoding="utf-8")
+    assert "| claim |" in ledger and "{include}" not in ledger
+    assert not [path for path in out.rglob("*") if "solution" in path.name]
+
+
+def test_nothing_is_handed_out_whose_tables_are_not_those_of_its_results(
+        tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recount, "rebuild", lambda *_: ["esc10/lite: a number differs"])
+    assert main(["student", str(tmp_path / "out")]) == 1
+    assert "a number differs" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_pages_handed_out_have_their_tables(tmp_path):
+    grading.student(tmp_path)
+    lacking = {page.name for page in tmp_path.glob("book/*.md")
+               if "Only a built book" in page.read_text(encoding="utf-8")}
+    assert lacking <= {"card.md"}, "what the book was executed with"
+    register = (tmp_path / "book" / "register.md").read_text(encoding="utf-8")
+    assert "| effect of another option |" in register
+
+
+@pytest.mark.usefixtures("one_table")
 def test_what_is_handed_out_has_no_solutions_and_can_be_reset(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["student", str(out)]) == 0

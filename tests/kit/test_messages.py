@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -151,6 +152,27 @@ def test_an_epoch_calls_its_argument(capsys):
     refused("'zero_grad'. Call the argument `step`", nb06.epoch, epoch(lambda given: mine))
     refused("Call the argument `step` for each batch", nb06.epoch,
             epoch(lambda given: lambda *_: 1.0))
+
+
+@pytest.mark.parametrize(("words", "mix"), [
+    ("r is the share of the first", lambda a, b, r: np.logaddexp(
+        b + 2 * np.log(r), a + 2 * np.log(1 - r))),
+    ("take the logarithm", lambda a, b, r: r**2 * np.exp(a) + (1 - r)**2 * np.exp(b)),
+    ("mixed the logarithms", lambda a, b, r: r * a + (1 - r) * b),
+    ("take their squares", lambda a, b, r: np.log(r * np.exp(a) + (1 - r) * np.exp(b))),
+    (r"off by up to .* their weights r\*\*2", lambda a, b, r: np.logaddexp(a, b))])
+def test_each_wrong_mix_is_named(words, mix):
+    refused(words, nb03.mixed_sounds, mix)
+
+
+def test_a_useful_answer_for_a_sound_of_no_class_is_named_where_there_are_probabilities(capsys):
+    def network(*classes):
+        found = {"seconds": 1.0, "note": None, "classes": classes}
+        return SimpleNamespace(file=lambda _: found)
+
+    found = said(capsys, nb00.own_sound, "kettle.wav", network({"name": "dog", "probability": 0.7}))
+    assert "70.0%  dog" in found and "none of these" in found
+    assert "none of these" not in said(capsys, nb00.own_sound, "silence.wav", network())
 
 
 @pytest.mark.parametrize("module", [nb00, nb01, nb02, nb03, nb05], ids=lambda m: m.__name__[-4:])

@@ -30,6 +30,10 @@ def own_sound(path, network):
     except AudioError as error:
         raise NotRight(f"This cannot be played: {error}.") from None
     rows = [f"  {row['probability']:6.1%}  {row['name']}" for row in answer["classes"]]
+    if rows:
+        rows.append("The probabilities of all ten classes sum to 1, whatever the sound is. If none "
+                    "of them is right, a useful answer is 'none of these', and this network cannot "
+                    "give it (notebook 13 tries a threshold on the highest probability).")
     return "\n".join([f"{answer['seconds']:.1f} s {answer['note'] or ''}", *rows])
 
 
