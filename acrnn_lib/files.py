@@ -220,7 +220,7 @@ def whole_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename:
+        if error.filename or error.errno is None:  # the latter are those of requests
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

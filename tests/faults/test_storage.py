@@ -21,34 +21,12 @@ from acrnn_lib.files import write_bytes
 from acrnn_lib.training import checkpoints, loop
 from acrnn_lib.training.identity import identity
 from tests import tiny
+from tests.faults.conftest import grow
 from tests.faults.killed import run_folder
 from tests.features.test_store import BANK, FEATURES, table  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow
 resource = pytest.importorskip("resource", reason="this system cannot bound the size of files")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Call it with a size in bytes: a folder on a file system that is full after so many."""
-    mounted = []
-
-    def mount(size):
-        folder = tmp_path / f"disk{len(mounted)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
-        if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("a small file system cannot be mounted here (needs root)")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", folder], check=True)  # mapped features keep it busy
-
-
-def grow(folder, size):
-    subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
 
 
 @contextlib.contextmanager
