@@ -83,6 +83,14 @@ def test_features_on_a_full_disk_keep_what_is_built(table, small_disk, monkeypat
     np.testing.assert_array_equal(again, whole)
 
 
+def test_sounds_generated_on_a_full_disk_leave_nothing(small_disk, monkeypatch):
+    disk = small_disk("1m")
+    monkeypatch.setenv("ACRNN_CACHE", str(disk))
+    with pytest.raises(OSError, match=r"No space left on device: .*\.wav'"):
+        datasets.load("synth")
+    assert [path.name for path in disk.iterdir()] == [".synth-1.lock"]
+
+
 def test_a_file_that_cannot_grow_is_named_and_the_old_one_stays(tmp_path):
     path = tmp_path / "predictions.csv"
     write_bytes(path, b"old")
