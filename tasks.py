@@ -186,9 +186,9 @@ def command(*words):
 
 def main(words):
     """Run the task that the words name."""
-    listed = "".join(f"\n  {name:12} {f.__doc__}" for name, f in TASKS.items())
+    listed = "".join(f"\n  {name:12} {f.__doc__ or ''}" for name, f in TASKS.items())
     if not words or words[0] in ("-h", "--help"):
-        return print(__doc__ + listed)
+        return print((__doc__ or "") + listed)
     if words[0] not in TASKS:
         sys.exit(f"unknown task {words[0]!r}; the tasks are{listed}")
     settings = {name: os.environ.get(name) or value for name, value in SETTINGS.items()}
@@ -205,4 +205,7 @@ def main(words):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -3,16 +3,22 @@
 Notebook: 00_start_here
 """
 
+import os
+import signal
+
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ends
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # until `main` can answer
+
 import argparse
 import itertools
-import os
 import re
 import sys
 from collections.abc import Sequence
 
 from .config import DATASETS, EXPERIMENTS, PROFILES, known, wanted_precision
 
-ABOUT = __doc__.partition("\n")[0]  # the notebook is of use to readers only
+ABOUT = (__doc__ or "").partition("\n")[0]  # without the notebook; -OO leaves no docstrings
 DEVICES = ("auto", "cpu", "cuda", "mps")
 MOST = 1024  # threads, processes: more than a machine has is a typing error, and stops it
 
@@ -59,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 done, 1 the work failed, 2 wrong usage.
+        Exit status: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted by Ctrl-C.
     """
     # Before torch is loaded: threads of OpenMP that wait turn round and round, and keep others from
     # working as soon as anything else runs here. A short while of it is worth it (benchmarks/).
@@ -69,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
+        if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         _run_registrations(getattr(options, "register", ()))
         status = options.run(options) or 0
         sys.stdout.flush()
@@ -82,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: finished work is kept; start the same command again to continue",
               file=sys.stderr)
-        return 1
+        return INTERRUPTED
 
 
 def build_parser() -> Parser:
@@ -91,7 +99,7 @@ def build_parser() -> Parser:
     parser.commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(run):
-        about = run.__doc__.partition("\n")[0].removesuffix(".")
+        about = (run.__doc__ or "").partition("\n")[0].removesuffix(".")
         sub = parser.commands.add_parser(run.__name__, help=about, description=about)
         sub.set_defaults(run=run, refuse=sub.error)
         return sub

@@ -167,6 +167,16 @@ def printable(name: Path | str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(name))
 
 
+def separator(table: Path) -> str:
+    """Words for a table whose columns are not separated by commas, as a spreadsheet saves it."""
+    with open(table, encoding="utf-8", errors="replace") as file:
+        head = file.readline()
+    found = [name for sign, name in ((";", "semicolons"), ("\t", "tabs")) if sign in head]
+    if "," in head or not found:
+        return ""
+    return f"found {found[0]} between its columns, expected commas"
+
+
 class ResultsError(ValueError):
     """A run folder that is not valid; the message names the file and the reason."""
 
@@ -220,7 +230,7 @@ def whole_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename:
+        if error.filename or error.errno is None:  # the latter are those of requests
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -138,16 +138,17 @@ def test_makefile_has_every_task_and_nothing_else():
 def test_make_hands_its_variables_on():
     done = subprocess.run(
         ["make", "-s", "reproduce", f"PYTHON={sys.executable} -c 'import os; print(os.environ)'",
-         "DATASET=esc10", "DATA=/a b/c", "ARGS=--only 00"],
+         "DATASET=esc10", "DATA=/a 'b\" c", "ARGS=--only 00"],
         cwd=ROOT, capture_output=True, text=True, check=True)
     given = eval(done.stdout, {"environ": dict, "__builtins__": {}})
-    assert (given["DATASET"], given["DATA"], given["ARGS"]) == ("esc10", "/a b/c", "--only 00")
+    assert (given["DATASET"], given["DATA"], given["ARGS"]) == ("esc10", "/a 'b\" c", "--only 00")
 
 
 @pytest.mark.parametrize("words, environment, expected", [
     ([], {}, ["--dataset=synth", "--profile=smoke"]),
     (["DATASET=esc10", "DATA=/a b", "--only", "00"], {"DATASET": "esc50", "ARGS": "--force"},
      ["--dataset=esc10", "--profile=smoke", "--data=/a b", "--force", "--only", "00"]),
+    ([], {"DATA": "/a 'b\" c"}, ["--dataset=synth", "--profile=smoke", "--data=/a 'b\" c"]),
     (["SCHEDULER=tcp://127.0.0.1:8786", "ARGS=--only '02,08'"], {},
      ["--dataset=synth", "--profile=smoke", "--scheduler=tcp://127.0.0.1:8786",
       "--only", "02,08"])])

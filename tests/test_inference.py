@@ -23,6 +23,8 @@ from acrnn_lib.features.segments import segment_starts
 from acrnn_lib.models.acrnn import ACRNN
 from tests.data import encoders
 
+CLIP = str(inference.DATA / "clips" / "1-100032-A.ogg")
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
@@ -309,12 +311,26 @@ def test_many_attended_spans_are_summed_up(checkpoint, capsys):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another kind of pipe")
-def test_a_reader_that_leaves_ends_a_command_quietly():
-    with subprocess.Popen([sys.executable, "-m", "acrnn_lib", "experiments"],
+@pytest.mark.parametrize("words", [["experiments"], ["predict", *3 * [CLIP]],
+                                   ["predict", "--json", CLIP]])
+def test_a_reader_that_leaves_ends_a_command_quietly(words):
+    with subprocess.Popen([sys.executable, "-m", "acrnn_lib", *words],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
+def test_what_is_piped_in_is_named_and_a_file_as_input_is_read():
+    words = [sys.executable, "-m", "acrnn_lib", "predict", "/dev/stdin"]
+    terminal = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, input=b"sound", capture_output=True, env=terminal)
+    assert done.returncode == 1
+    assert done.stderr.decode() == "error: /dev/stdin: is a pipe, expected a file\n"
+    with open(CLIP, "rb") as file:
+        done = subprocess.run(words, stdin=file, capture_output=True, env=terminal)
+    assert done.returncode == 0 and b"dog" in done.stdout, done.stderr
 
 
 def outcome(function, *given):
@@ -331,7 +347,12 @@ def test_the_app_reads_and_refuses_what_the_command_does(tmp_path, predictor, cu
 
     tone = encoders.by_soundfile("MP3", seconds=5, bitrate_mode="VARIABLE", compression_level=0.5)
     long = encoders.by_soundfile("FLAC", seconds=32)
-    for data in (bytes(4096) + tone, 2 * tone, tone[tone.index(tone[:2], 4) :], long, b"no sound"):
+    wave = encoders.by_soundfile("WAV", "FLOAT", seconds=2)
+    for data in (bytes(4096) + tone, 2 * tone, tone[tone.index(tone[:2], 4) :], long, b"no sound",
+                 2 * encoders.by_soundfile("OGG", "OPUS", 48000), b"", b"\xff" * 999, wave[:44],
+                 wave.replace(wave[3000:3004], b"\0\0\xc0\x7f"), bytes(50000),
+                 encoders.by_soundfile("WAV", "PCM_U8", 8000, 2),
+                 wave[:24] + b"\x01\0\0\0" + wave[28:]):
         path = tmp_path / "sound.mp3"
         path.write_bytes(data := data[:cut])
         found = outcome(predictor.file, path)

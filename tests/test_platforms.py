@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -53,6 +54,48 @@ print(found)
 """)
     assert not done.stderr
     assert int(done.stdout) > 40
+
+
+UNIX_ONLY = {  # of modules that exist everywhere
+    "os": {"fork", "forkpty", "getuid", "geteuid", "setuid", "setgid", "setsid", "killpg", "sync",
+           "mkfifo", "uname", "getloadavg", "sched_getaffinity", "statvfs", "chown", "nice"},
+    "signal": {"SIGKILL", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGPIPE", "SIGCHLD", "alarm",
+               "SIGQUIT", "setitimer", "pause", "pthread_sigmask"},
+    "time": {"tzset"}, "socket": {"AF_UNIX"}}
+UNIX_MODULES = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "crypt", "syslog"}
+
+
+def of_unix_only(tree):
+    """Lines that import or name what Windows lacks, but for those in a `try`, by `getattr` (which
+    is no such node), and in functions that ask for the platform."""
+    def asks(node):
+        return (isinstance(node, ast.If | ast.IfExp)
+                and re.search("platform|hasattr|os.name", ast.unparse(node.test)))
+
+    guarded = {id(inner) for node in ast.walk(tree)
+               if isinstance(node, ast.Try) or asks(node)
+               or (isinstance(node, ast.FunctionDef) and any(map(asks, ast.walk(node))))
+               for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        names = ([alias.name for alias in node.names] if isinstance(node, ast.Import) else
+                 [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+        named = (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+                 and node.attr in UNIX_ONLY.get(node.value.id, ()))
+        if (named or UNIX_MODULES & set(names)) and id(node) not in guarded:
+            yield node.lineno
+
+
+def test_nothing_names_what_windows_lacks():
+    for code, found in (("import fcntl", 1), ("def f():\n    from pwd import x", 1),
+                        ("try:\n    import resource\nexcept ImportError: pass", 0),
+                        ("os.kill(1, signal.SIGKILL)", 1), ("os.fork()", 1),
+                        ("if sys.platform != 'win32':\n    os.fork()", 0),
+                        ("getattr(os, 'fork', None)", 0), ("from .pwd import x", 0)):
+        assert len([*of_unix_only(ast.parse(code))]) == found, code
+    found = [f"{path.relative_to(ROOT).as_posix()}:{line}"
+             for path in [*sorted((ROOT / "acrnn_lib").rglob("*.py")), ROOT / "tasks.py"]
+             for line in of_unix_only(ast.parse(path.read_text(encoding="utf-8")))]
+    assert not found
 
 
 def without_encoding(tree):

@@ -167,6 +167,7 @@ def blocks(path: Path | str | BinaryIO, length: float, step: float, last: float
                 chunk = next(chunks, None)
                 ended = chunk is None
                 if not ended:
+                    _check(chunk, path)
                     more.append(chunk)
                     frames += len(chunk)
             wave = _joined(more)

@@ -21,7 +21,16 @@ from pathlib import Path
 import pandas as pd
 
 from ..config import DATASETS, dataset_label
-from ..files import DatasetError, arriving, cached, dataset_dir, file_hash, locked, sweep
+from ..files import (
+    DatasetError,
+    arriving,
+    cached,
+    dataset_dir,
+    file_hash,
+    locked,
+    separator,
+    sweep,
+)
 from . import fingerprint
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -275,7 +284,7 @@ def _esc50_layout(folder, only_esc10):
     try:
         clips = pd.read_csv(meta, usecols=list(_META), dtype=_META, keep_default_na=False)
     except (ValueError, OverflowError) as error:  # also whole numbers beyond 64 bits
-        raise DatasetError(f"{meta}: is not the table of ESC-50 ({_separator(meta) or error})"
+        raise DatasetError(f"{meta}: is not the table of ESC-50 ({separator(meta) or error})"
                            ) from error
     different = clips["filename"].nunique()
     if not different == len(clips) == ESC50_CLIPS:
@@ -304,16 +313,6 @@ def _esc50_layout(folder, only_esc10):
         url=[f"https://freesound.org/s/{source}/" for source in clips["src_file"]],
     )
     return clips
-
-
-def _separator(table):
-    """Words for a table whose columns are not separated by commas, as a spreadsheet saves it."""
-    with open(table, encoding="utf-8", errors="replace") as file:
-        head = file.readline()
-    found = [name for sign, name in ((";", "semicolons"), ("\t", "tabs")) if sign in head]
-    if "," in head or not found:
-        return ""
-    return f"found {found[0]} between its columns, expected commas"
 
 
 def _check_wav(path, expected):

@@ -8,9 +8,10 @@ import re
 import stat
 import zipfile
 import zlib
+from errno import ENOSPC
 from pathlib import Path, PurePosixPath
 
-from ..files import DatasetError, arriving, cached, file_hash, locked, sweep
+from ..files import DatasetError, arriving, cached, file_hash, locked, sweep, whole_errors
 from ..progress import bar
 from . import datasets
 
@@ -36,6 +37,8 @@ def download(name: str) -> Path:
     ------
     DatasetError
         When it cannot be fetched, or is not what ``datasets.load`` expects.
+    OSError
+        When the disk is full; what was fetched is kept.
 
     Notebook: 01_listen_and_look
     """
@@ -57,6 +60,8 @@ def _fetch(name, folder):
         try:
             _transfer(url, archive)
         except OSError as error:  # requests' errors are among these
+            if error.errno == ENOSPC:
+                raise
             kept = archive.stat().st_size if archive.exists() else 0
             raise DatasetError(f"{url}: cannot be fetched ({error}); {kept} bytes are kept, the "
                                "same command goes on from there; or see --data DIR") from error
@@ -65,9 +70,11 @@ def _fetch(name, folder):
             _extract(archive, new)
         except (OSError, ValueError, RuntimeError, EOFError, zlib.error,
                 zipfile.BadZipFile) as error:
-            raise DatasetError(f"{url}: cannot be unpacked ({error}); see --data DIR") from error
-        finally:
+            if getattr(error, "errno", None) == ENOSPC:
+                raise OSError(ENOSPC, error.strerror, str(folder)) from error
             archive.unlink()
+            raise DatasetError(f"{url}: cannot be unpacked ({error}); see --data DIR") from error
+        archive.unlink()
         record["files"] = {path.name: file_hash(path)
                            for path in sorted((new / "audio").glob("*.wav"))}  # of ESC-50
         (new / datasets.RECORD).write_text(json.dumps(record), encoding="utf-8")
@@ -101,7 +108,7 @@ def _receive(answer, path, done):
     total = done + int(length) if length else None
     shown = bar(label=path.name.removesuffix(".partial").strip("."), unit="MiB", done=done >> 20,
                 total=total and total >> 20, show=total is None or total > 2**23)
-    with open(path, "r+b" if done else "wb") as file, shown:
+    with whole_errors(path), open(path, "r+b" if done else "wb") as file, shown:
         file.seek(done)
         file.truncate()
         for chunk in answer.iter_content(CHUNK):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ..files import DatasetError, write_bytes
+from ..files import DatasetError, printable, separator, write_bytes
 from . import audio
 from .decoders import MORE_SUFFIXES, SUFFIXES
 
@@ -21,7 +21,8 @@ SOUNDS = SUFFIXES + MORE_SUFFIXES
 FOLDS_FILE = "folds.csv"  # file, fold, recording
 N_FOLDS, SEED = 5, 0  # of folds that are drawn here
 URBANSOUND = "metadata/UrbanSound8K.csv"
-MARKUP = re.compile(r"[<>&|\"\x00-\x1f]")  # pages and tables show the names of classes
+CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # the last: bytes that are no UTF-8
+MARKUP = re.compile(rf"[<>&|\"]|{CONTROL.pattern}")  # pages and tables show the names of classes
 
 
 def load(folder: Path) -> pd.DataFrame:
@@ -77,6 +78,10 @@ def _classes(folder):
     files = {name: sorted(path.name for path in (folder / name).iterdir()
                           if path.suffix.lower() in SOUNDS and path.is_file())
              for name in classes}
+    for name, found in files.items():
+        if odd := [file for file in found if CONTROL.search(file)]:
+            raise DatasetError(f"{folder / name}: {printable(odd[0])}: expected a name in UTF-8 "
+                               "without control characters, as tables will show it; rename it")
     if len(classes) < 2:
         raise DatasetError(f"{folder}: found {len(classes)} folders, expected one per class and at "
                            "least two, each with its sounds")
@@ -136,7 +141,7 @@ def _with_folds(table, path):
         given = given[[name for name in ("fold", "recording") if name == "fold" or name in given]]
     except (ValueError, KeyError) as error:
         raise DatasetError(f"{path}: expected the columns file, fold (a number) and, if you like, "
-                           f"recording, each file once ({error})") from error
+                           f"recording, each file once ({separator(path) or error})") from error
     files = set(table["file"])
     for kind, names in (("not in the folders", set(given.index) - files),
                         ("without a fold", files - set(given.index))):
@@ -180,7 +185,8 @@ def _urbansound(folder):
             "category": meta["class"].astype(str), "fold": meta["fold"].astype(int),
             "recording": meta["fsID"]})
     except (ValueError, KeyError) as error:
-        raise DatasetError(f"{path}: is not the table of UrbanSound8K ({error})") from error
+        raise DatasetError(f"{path}: is not the table of UrbanSound8K "
+                           f"({separator(path) or error})") from error
     missing = [file for file in table["file"] if not (folder / file).is_file()]
     if missing:
         raise DatasetError(f"{folder / missing[0]}: missing, {len(missing)} of {len(table)} files")

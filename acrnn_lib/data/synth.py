@@ -9,6 +9,7 @@ Notebook: 01_listen_and_look
 """
 
 import functools
+import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.fft import rfft
 
-from ..files import arriving
+from ..files import arriving, whole_errors
 from ..progress import bar
 from .audio import SAMPLE_RATE
 from .synth_sounds import GRID, VOICES, filtered, noise, ping, pulses
@@ -207,7 +208,10 @@ def _save(folder, clip_id):
     import soundfile
 
     wave, found = render(clip_id)
-    soundfile.write(folder / f"{clip_id}.wav", to_pcm(wave), SAMPLE_RATE, "PCM_16")
+    file, path = io.BytesIO(), folder / f"{clip_id}.wav"
+    soundfile.write(file, to_pcm(wave), SAMPLE_RATE, "PCM_16", format="WAV")
+    with whole_errors(path):  # soundfile would not say that a disk is full
+        path.write_bytes(file.getbuffer())
     return found
 
 

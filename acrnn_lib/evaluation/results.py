@@ -387,7 +387,8 @@ def load(root: Path | str = "results", dataset: str | None = None, profile: str 
     runs = sorted(run for run in map(Run.at, folders) if wanted.items() <= run.key.items())
     if not runs:
         chosen = ", ".join(f"{name}={value}" for name, value in wanted.items())
-        raise ResultsError(f"{root}: no complete runs" + f" with {chosen}" * bool(chosen))
+        gone = "" if Path(root).exists() else f"; {Path(root).absolute()} does not exist"
+        raise ResultsError(f"{root}: no complete runs" + f" with {chosen}" * bool(chosen) + gone)
     first = {}
     for run in runs:
         other = first.setdefault((run.dataset, run.profile, run.experiment), run)

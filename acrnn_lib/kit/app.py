@@ -15,8 +15,12 @@ import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
+from .installed import need, need_checkout
+
+if TYPE_CHECKING:
+    import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACE = 5  # s in which the server may end its kernels by itself
@@ -36,11 +40,13 @@ TEMPLATE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
 
 
 def notebook(source: Path | str = ROOT / "notebooks" / "13_your_own_sounds.ipynb"
-             ) -> nbformat.NotebookNode:
+             ) -> "nbformat.NotebookNode":
     """Notebook 13 reduced to its parameters and the cells tagged "app".
 
     Notebook: 13_your_own_sounds
     """
+    import nbformat
+
     made = nbformat.read(source, 4)
     made.cells = [nbformat.v4.new_markdown_cell(INTRO)] + [
         cell for cell in made.cells if {"parameters", "app"} & set(cell.metadata.get("tags", []))]
@@ -67,8 +73,17 @@ def command(options: Sequence[str] = (), root: Path = ROOT) -> tuple[list[str], 
     environment : dict of str
         Its environment variables.
 
+    Raises
+    ------
+    ValueError
+        Without the extra ``notebooks``, and without a checkout of the kit.
+
     Notebook: 13_your_own_sounds
     """
+    need_checkout(ROOT / "notebooks")
+    need("nbformat", "voila", "ipykernel", "ipywidgets", "anywidget")
+    import nbformat
+
     path = root / "build" / "your_own_sounds.ipynb"  # in a folder beside results/, as notebooks/
     template = root / "build" / "app" / "voila" / "templates" / "acrnn" / "index.html.j2"
     template.parent.mkdir(parents=True, exist_ok=True)
@@ -145,5 +160,8 @@ def _page(address, root):
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the server, which ends
     quiet = "--no-browser" in sys.argv
-    words, environment = command([*sys.argv[1:], *["--no-browser"] * (not quiet)])
+    try:
+        words, environment = command([*sys.argv[1:], *["--no-browser"] * (not quiet)])
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
     sys.exit(serve(words, environment, None if quiet else webbrowser.open))

@@ -19,6 +19,7 @@ from ..data import datasets
 from ..features.gammatone import centre_frequencies
 from ..files import arriving, cache_dir, write_bytes
 from ..inference import load
+from .installed import need
 from .onnx_export import export
 
 RUNTIME = "onnxruntime-web"
@@ -56,14 +57,15 @@ def demo(out: Path | str, pages: Path | str, runtime: Path | str | None = None) 
     Raises
     ------
     ValueError
-        Without npm, for pages that are not there, and for a runtime that lacks a file or has
-        another version's.
+        Without onnx or npm, for pages that are not there, and for a runtime that lacks a file or
+        has another version's.
 
     Notebook: 13_your_own_sounds
     """
-    out, runtime = Path(out), Path(runtime) if runtime else fetched()
+    need("onnx")  # before anything is fetched or written
     if not Path(pages, "index.html").is_file():
         raise ValueError(f"{pages}: found no index.html, expected book/demo of a checkout")
+    out, runtime = Path(out), Path(runtime) if runtime else fetched()
     for name in FILES:
         _checked(runtime / name)
     (out / "clips").mkdir(parents=True, exist_ok=True)

@@ -22,9 +22,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..files import write_bytes
+from ..files import arriving, write_bytes
 from ..progress import bar
 from .exercises import NotRight
+from .installed import need_checkout
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -41,6 +42,7 @@ def student(out: Path | str) -> list[Path]:
     """Write a folder to hand out: notebooks without outputs and solutions, results, exact versions.
 
     The pages that a notebook links to are in it, too, with their tables as `recount` gives them.
+    The folder appears when it is whole.
 
     Parameters
     ----------
@@ -55,24 +57,28 @@ def student(out: Path | str) -> list[Path]:
     Raises
     ------
     ValueError
-        For a folder that holds something, and where `results` does not give its own tables again.
+        For a folder that holds something, without a checkout of the kit, and where `results`
+        does not give its own tables again.
 
     Notebook: 05_attention_from_scratch
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: found files in it, expected a new or an empty folder")
-    written = []
-    for path in sorted(NOTEBOOKS.glob(NAME)):
-        data = _stripped(path)
-        for place in (out / "notebooks", out / "notebooks" / DELIVERED):
-            write_bytes(place / path.name, data)
-        written.append(out / "notebooks" / path.name)
-    shutil.copytree(ROOT / "results", out / "results", dirs_exist_ok=True)
-    for name in LOCKS:
-        shutil.copy(ROOT / name, out / name)
-    _copy_pages(written, out.resolve())
-    return written
+    need_checkout(NOTEBOOKS)
+    names = [path.name for path in sorted(NOTEBOOKS.glob(NAME))]
+    if out.exists():
+        out.rmdir()
+    with arriving(out) as new:
+        for name in names:
+            data = _stripped(NOTEBOOKS / name)
+            for place in (new / "notebooks", new / "notebooks" / DELIVERED):
+                write_bytes(place / name, data)
+        shutil.copytree(ROOT / "results", new / "results", dirs_exist_ok=True)
+        for name in LOCKS:
+            shutil.copy(ROOT / name, new / name)
+        _copy_pages([new / "notebooks" / name for name in names], new.resolve())
+    return [out / "notebooks" / name for name in names]
 
 
 def _copy_pages(notebooks, out):
@@ -125,6 +131,8 @@ def reset(number: str, folder: Path | str = "notebooks") -> tuple[Path, Path | N
     """
     folder = Path(folder)
     source = folder / DELIVERED
+    if not source.is_dir():
+        need_checkout(NOTEBOOKS)
     names = sorted(path.name for path in (source if source.is_dir() else NOTEBOOKS).glob(NAME))
     found = [name for name in names if name.startswith(f"{number}_")]
     if not found:
@@ -159,10 +167,11 @@ def grade(folder: Path | str, limit: float = LIMIT) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        For a folder without such notebooks.
+        For a folder without such notebooks, and without a checkout of the kit.
 
     Notebook: 05_attention_from_scratch
     """
+    need_checkout(NOTEBOOKS)
     folder = Path(folder)
     paths = [path for path in sorted(folder.rglob(NAME)) if DELIVERED not in path.parts
              and path.parent != folder and (NOTEBOOKS / path.name).exists()]
@@ -276,7 +285,8 @@ def room_before(path: Path, cell: str, answers: list[str],
     delivered = code_cells(NOTEBOOKS / path.name)
     at = [identifier for identifier, _, _ in delivered].index(cell)
     _, tags, check = delivered[at + 1]
-    assert tags == ["check"], f"{path.stem}: no check after {cell}"
+    if tags != ["check"]:
+        raise ValueError(f"{path.stem}: no check after {cell}")
     cells = code_cells(path)
     before = [_as_code(*each, earlier) for each in
               cells[:[identifier for identifier, _, _ in cells].index(cell)]]

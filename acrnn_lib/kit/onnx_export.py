@@ -13,6 +13,7 @@ from torch import nn
 
 from ..files import write_bytes
 from ..inference import Predictor
+from .installed import need
 
 OPSET = 17  # of ONNX 1.12, which every runtime of today reads
 INPUT, OUTPUTS = "segments", ("logits", "attention")
@@ -52,10 +53,8 @@ def export(path: Path | str, predictor: Predictor) -> Path:
 
     Notebook: 13_your_own_sounds
     """
-    try:
-        import onnx
-    except ImportError:
-        raise ValueError("onnx is not installed: pip install 'acrnn-kit[web]'") from None
+    need("onnx")
+    import onnx
 
     config, buffer = predictor.config, io.BytesIO()
     segment = torch.zeros(1, len(config.channels), config.n_bands, config.segment_frames)

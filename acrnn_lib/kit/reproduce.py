@@ -23,6 +23,7 @@ from ..config import DATASETS, PROFILES, known, trainable
 from ..data import datasets
 from ..files import dataset_dir, locked
 from . import book, demo, exercises
+from .installed import need
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "python3"  # the environment's own, whatever name a notebook was saved with
@@ -63,12 +64,14 @@ def run(dataset: str = "synth", profile: str = "smoke", data: Path | str | None 
     Returns
     -------
     int
-        Exit status: 0 (done), 1 (a step failed, its reason is printed) or 2 (`only` names no step).
+        Exit status: 0 (done), 1 (a step failed, its reason is printed), 2 (`only` names no step) or
+        130 (interrupted).
 
     Raises
     ------
     ValueError
-        For an unknown data set or profile, and for a data set without training data.
+        For an unknown data set or profile, a data set without training data, and a missing
+        extra of the kit.
 
     Notebook: 00_start_here
     """
@@ -91,6 +94,7 @@ def run(dataset: str = "synth", profile: str = "smoke", data: Path | str | None 
             print(f"no step begins with {', '.join(unknown)}; the steps are {', '.join(steps)}")
             return 2
         wanted = [step for step in steps if not only or step.startswith(tuple(only))]
+        need("papermill", "nbformat", *["jupyter_book"] * (BOOK in wanted))
         with locked(root / "build"):
             execute({p: m for p, m in marks.items() if p.stem in wanted}, folder, parameters,
                     force)
@@ -102,7 +106,7 @@ def run(dataset: str = "synth", profile: str = "smoke", data: Path | str | None 
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted: finished notebooks are kept; start the same command again to go on")
-        return 1
+        return 130
     print("real sound: make reproduce DATASET=esc10 PROFILE=lite DATA=/path/to/ESC-10")
     print("            (the same for esc50; `python -m acrnn_lib data esc10` fetches the sounds)")
     return 0
@@ -291,7 +295,8 @@ def recount(root: Path) -> None:
     print(f"tables recounted from results/: {out}", flush=True)
 
 
-def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
+def include_parts(marks: dict[Path, str], folder: Path, root: Path,
+                  runtime: Path | None) -> None:
     """Write what pages of the book include: tables, the card of this run.
 
     Parameters
@@ -302,6 +307,8 @@ def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
         Of the executed copies.
     root : Path
         Checkout of the kit.
+    runtime : Path or None
+        Of the network in the browser.
     """
     parts = root / "book" / "tables"
     shutil.rmtree(parts, ignore_errors=True)
@@ -310,7 +317,7 @@ def include_parts(marks: dict[Path, str], folder: Path, root: Path) -> None:
     records = {path.stem: (folder / path.name).with_suffix(".json") for path in marks}
     (parts / "card.md").write_text(book.card(records), encoding="utf-8")
     (parts / "landing.md").write_text(book.landing(folder / FIRST), encoding="utf-8")
-    (parts / "demo.md").write_text(demo.page_part(_runtime()), encoding="utf-8")
+    (parts / "demo.md").write_text(demo.page_part(runtime), encoding="utf-8")
 
 
 def _runtime():
@@ -416,7 +423,8 @@ def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:
             raise ReproduceError(f"{message} {folder.name}; run `make reproduce` without --only")
         text = as_page(folder / path.name, path.parent)
         (copies / path.name).write_text(text, encoding="utf-8")
-    include_parts(marks, folder, root)
+    runtime = _runtime()  # once, as it may print why there is none
+    include_parts(marks, folder, root, runtime)
     # an older build would leave its pictures, and change how pages name what is there already
     shutil.rmtree(root / "book" / "_build", ignore_errors=True)
     log = root / "build" / "book.log"
@@ -430,7 +438,7 @@ def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:
         raise ReproduceError("\n".join([*lines, f"jupyter-book failed ({status}); log: {log}"]))
     pages = root / "book" / "_build" / "html"
     book.lighten(pages, root / "notebooks")
-    if runtime := _runtime():
+    if runtime:
         demo.demo(pages / "demo", root / "book" / "demo", runtime)
         (pages / "demo" / "index.html").unlink()  # of the page that stands alone
     return pages / "index.html"

@@ -13,6 +13,7 @@ import ast
 import hashlib
 import ipaddress
 import logging
+import multiprocessing
 import re
 import shutil
 import socket
@@ -84,7 +85,8 @@ def connect(scheduler: str | None = None, processes: int | None = None,
     Raises
     ------
     ClusterError
-        Where Dask is not installed, the address is not allowed, or nothing answers.
+        Where Dask is not installed, the address is not allowed, nothing answers, or this system
+        has no semaphores for several processes.
 
     Notebook: 06_training_on_a_gpu
     """
@@ -95,6 +97,7 @@ def connect(scheduler: str | None = None, processes: int | None = None,
     with ExitStack() as stack:
         security = None
         if processes:
+            _can_share()
             scheduler = stack.enter_context(LocalCluster(
                 n_workers=processes, threads_per_worker=1, memory_limit=0, host="127.0.0.1",
                 dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR))
@@ -113,6 +116,16 @@ def connect(scheduler: str | None = None, processes: int | None = None,
         print(f"{len(client.scheduler_info(n_workers=-1)['workers'])} workers, dashboard "
               f"{client.dashboard_link}", file=sys.stderr, flush=True)
         yield client
+
+
+def _can_share():
+    """Refuse to start processes where they cannot share a lock, as without /dev/shm on Linux."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:
+        raise ClusterError(f"--processes: this system gives no semaphores to share ({error}); on "
+                           "Linux they need a writable /dev/shm. Without --processes the folds "
+                           "are trained one after another") from error
 
 
 def needs_tls(address: str, insecure: bool = False) -> bool:

@@ -390,6 +390,13 @@ def test_copy_and_original_are_never_mixed(copy16_root, esc50):
         fails(name, esc50, "has 44100 Hz", "this is a clip of esc50")
 
 
+@pytest.mark.parametrize("given", [{"encoding": "utf-8-sig"}, {"lineterminator": "\r\n"}])
+def test_esc50_table_as_a_spreadsheet_writes_it(esc50, given):
+    meta, whole = esc50 / "meta" / "esc50.csv", datasets.load("esc50", esc50)
+    pd.read_csv(meta).to_csv(meta, index=False, **given)
+    pd.testing.assert_frame_equal(datasets.load("esc50", esc50), whole)
+
+
 def test_esc50_wrong_table(esc50):
     meta = esc50 / "meta" / "esc50.csv"
     table = pd.read_csv(meta)

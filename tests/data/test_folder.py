@@ -1,5 +1,6 @@
 """Sounds of one's own: a folder per class, folds written down, UrbanSound8K recognised."""
 
+import os
 import re
 import shutil
 
@@ -76,9 +77,25 @@ def remove(root, pattern):
         path.unlink()
 
 
-def write_folds(root, change):
+def write_folds(root, change, **given):
     datasets.load("folder", root)
-    change(pd.read_csv(root / "folds.csv")).to_csv(root / "folds.csv", index=False)
+    change(pd.read_csv(root / "folds.csv")).to_csv(root / "folds.csv", index=False, **given)
+
+
+@pytest.mark.parametrize("given", [{"encoding": "utf-8-sig"}, {"lineterminator": "\r\n"}])
+def test_folds_as_a_spreadsheet_writes_them(own, given):
+    table = datasets.load("folder", own)
+    write_folds(own, lambda t: t, **given)
+    pd.testing.assert_frame_equal(datasets.load("folder", own), table)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders there")
+def test_names_that_are_odd_but_text_are_read_and_a_pipe_is_no_sound(own):
+    for path in (own / "hum").iterdir():
+        path.rename(path.with_name(path.name.replace("hum-", "--")))
+    os.rename(own / "hum/--4.wav", own / "hum/--4\N{NARROW NO-BREAK SPACE}PM 'a\", b.wav")
+    os.mkfifo(own / "hum/pipe.wav")
+    assert len(datasets.load("folder", own)) == len(datasets.load("folder", own)) == 30
 
 
 @pytest.mark.parametrize("spoil, message", [
@@ -100,6 +117,11 @@ def write_folds(root, change):
     (lambda root: write_folds(root, lambda t: t.rename(columns={"fold": "part"})),
      "expected the columns file, fold"),
     (lambda root: write_folds(root, lambda t: pd.concat([t, t[:1]])), "each file once"),
+    (lambda root: write_folds(root, lambda t: t, sep=";"), "found semicolons between its columns"),
+    (lambda root: os.rename(root / "hum/hum-3.wav", os.fsencode(root / "hum") + b"/caf\xe9.wav"),
+     r"hum: caf\\udce9\.wav: expected a name in UTF-8"),
+    (lambda root: (root / "hum" / "hum-3.wav").rename(root / "hum" / "new\nline.wav"),
+     r"hum: new\\nline\.wav: expected a name in UTF-8 without control"),
 ])
 def test_what_is_wrong_with_a_folder_is_said(own, spoil, message):
     spoil(own)

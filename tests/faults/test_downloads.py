@@ -13,6 +13,7 @@ import pytest
 
 from acrnn_lib import files
 from acrnn_lib.data import datasets, download
+from tests.faults.conftest import grow
 from tests.tools import found_in
 
 pytestmark = pytest.mark.slow
@@ -157,3 +158,20 @@ def test_wrong_bytes_anywhere(served, tmp_path, times):
             shutil.rmtree(folder)
         assert not found_in(tmp_path / "cache"), f"seed {seed}, byte {place}"
     print(f"\narchives: {number} flipped bytes, {noticed} refused, seed {seed}")
+
+
+@pytest.mark.parametrize("size, what", [("64k", ".esc10.zip.partial"), ("280k", "cache/esc10")])
+def test_a_full_disk_is_named_and_what_was_fetched_is_kept(
+        served, tmp_path, monkeypatch, small_disk, size, what):
+    """While the archive arrives, and while it is unpacked."""
+    sound = random.Random(0).randbytes(200_000)
+    served.body, served.asked = archive({"ESC-10-1/001 - Dog bark/1-1-A.ogg": sound}), []
+    monkeypatch.setenv("ACRNN_CACHE", str(small_disk(size) / "cache"))
+    monkeypatch.setattr(download, "CHUNK", 2**14)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        download.download("esc10")
+    assert str(error.value).endswith(f"{what}'")
+    grow(small_disk.folders[-1], "2m")
+    folder = download.download("esc10")
+    assert (folder / "001 - Dog bark/1-1-A.ogg").read_bytes() == sound
+    assert served.asked[0] is None and served.asked[1].startswith("bytes=")

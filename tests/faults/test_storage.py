@@ -21,34 +21,12 @@ from acrnn_lib.files import write_bytes
 from acrnn_lib.training import checkpoints, loop
 from acrnn_lib.training.identity import identity
 from tests import tiny
+from tests.faults.conftest import grow
 from tests.faults.killed import run_folder
 from tests.features.test_store import BANK, FEATURES, table  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow
 resource = pytest.importorskip("resource", reason="this system cannot bound the size of files")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Call it with a size in bytes: a folder on a file system that is full after so many."""
-    mounted = []
-
-    def mount(size):
-        folder = tmp_path / f"disk{len(mounted)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
-        if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("a small file system cannot be mounted here (needs root)")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", folder], check=True)  # mapped features keep it busy
-
-
-def grow(folder, size):
-    subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
 
 
 @contextlib.contextmanager
@@ -103,6 +81,14 @@ def test_features_on_a_full_disk_keep_what_is_built(table, small_disk, monkeypat
     again = store.load(table, FEATURES, BankConfig(copies=0), progress=False)[0]
     assert len(counted) == 8, "the finished block was kept"
     np.testing.assert_array_equal(again, whole)
+
+
+def test_sounds_generated_on_a_full_disk_leave_nothing(small_disk, monkeypatch):
+    disk = small_disk("1m")
+    monkeypatch.setenv("ACRNN_CACHE", str(disk))
+    with pytest.raises(OSError, match=r"No space left on device: .*\.wav'"):
+        datasets.load("synth")
+    assert [path.name for path in disk.iterdir()] == [".synth-1.lock"]
 
 
 def test_a_file_that_cannot_grow_is_named_and_the_old_one_stays(tmp_path):
