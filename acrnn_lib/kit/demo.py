@@ -149,7 +149,9 @@ def settings(predictor) -> dict:
     silence = np.zeros(c.segment_frames * c.hop_length, np.float32)
     _, weights, _ = predictor.wave(silence)
     return {name: getattr(c, name) for name in names} | {
-        "classes": predictor.classes, "limits": vars(predictor.limits) | {
+        "classes": predictor.classes, "limits": {
+            **{name: getattr(predictor.limits, name)
+               for name in ("soft_dbfs", "reference_dbfs", "shortest")},
             "silence_dbfs": levels.SILENCE_DBFS, "too_soft_dbfs": levels.TOO_SOFT_DBFS,
             "flat_db": levels.FLAT_DB, "edge": levels.EDGE, "cancelled_db": levels.CANCELLED_DB},
         "mean": predictor.mean.tolist(), "std": predictor.std.tolist(),

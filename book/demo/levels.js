@@ -41,19 +41,8 @@ export function judged(wave, settings) {
   return { gain, note: `Raised by ${gain.toFixed(0)} dB: ${at}, below ${soft_dbfs.toFixed(1)} dB.` };
 }
 
-/** What tells a sound from those of training, of the logits (rows) of its segments; or "". */
-export function unlike(logits, seconds, { shortest, least_energy }) {
-  const energy = (row) => {
-    const most = Math.max(...row);
-    return most + Math.log(row.reduce((sum, x) => sum + Math.exp(x - most), 0));
-  };
-  const score = logits.reduce((sum, row) => sum + energy(row), 0) / logits.length, said = [];
-  if (seconds < shortest) {
-    said.push(`audible for ${seconds.toFixed(2)} s, the shortest of them for ` +
-      `${shortest.toFixed(2)} s`);
-  }
-  if (score < least_energy) {
-    said.push(`energy score ${score.toFixed(2)}, limit ${least_energy.toFixed(2)}`);
-  }
-  return said.length ? `Unlike the training sounds: ${said.join(", ")}.` : "";
+/** Note on a sound whose audible part is shorter than that of any training clip; or "". */
+export function brief(seconds, { shortest }) {
+  return seconds >= shortest ? "" : `Unlike the training sounds: audible for ` +
+    `${seconds.toFixed(2)} s, the shortest of them for ${shortest.toFixed(2)} s.`;
 }

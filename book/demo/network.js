@@ -1,7 +1,7 @@
 // The pretrained network in the browser: files are loaded on first use, then kept.
 
 import { attentionCurve, levels, logGammatone, segmentStarts, segments } from "./frontend.js";
-import { judged, mix, unlike } from "./levels.js";
+import { brief, judged, mix } from "./levels.js";
 
 const BATCH = 8; // segments at a time, so that memory does not grow with the sound
 
@@ -66,17 +66,17 @@ export async function classify(wave) {
   if (gain === null) {
     return { seconds, note: said, spectrogram, probabilities: null, curve: null };
   }
-  const starts = segmentStarts(spectrogram, settings), all = [], weights = [];
+  const starts = segmentStarts(spectrogram, settings), votes = [], weights = [];
   for (let first = 0; first < starts.length; first += BATCH) {
     const { logits, attention } = await run(spectrogram, starts.slice(first, first + BATCH));
-    all.push(...logits);
+    votes.push(...logits.map(softmax));
     weights.push(...attention);
   }
   const level = levels(spectrogram, settings);
   const loud = level.reduce((a, b) => Math.max(a, b)) - settings.silence_db;
   const audible = level.filter((x) => x > loud).length * settings.hop_length / settings.sample_rate;
-  notes.push(unlike(all, audible, settings.limits));
-  const votes = all.map(softmax), note = notes.filter(Boolean).join(" ");
+  notes.push(brief(audible, settings.limits));
+  const note = notes.filter(Boolean).join(" ");
   const probabilities = settings.classes.map(
     (_, c) => votes.reduce((sum, vote) => sum + vote[c], 0) / votes.length);
   const curve = attentionCurve(starts, weights, settings);
