@@ -50,7 +50,7 @@ class. Between the training clips' levels and {soft_dbfs:.0f} dB nothing is rais
 falls. A sound audible for less than {shortest:.2f} s, or farther than {farthest:.2f} times the mean
 distance of the training clips from the nearest class (Mahalanobis, layer before the classifier),
 gets the note "unlike the training sounds" beside its class. The second limit leaves {alarms:.0%} of
-the clips of networks trained on inner folds above it. Most unknown sounds lie below it: see the
+the clips of networks trained on inner folds above it. Many unknown sounds lie below it: see the
 shares. Recordings are ESC-10, and its 16 kHz, 8-bit copy with forty further classes
 (`results/ood`).
 
@@ -178,7 +178,8 @@ def limits(data):
         shortest=audible[known].min() * predictor.config.hop_length / RATE,
         farthest=float(least), mean_distance=float(mean), centres=centres)
     path = found.save(Path(predictor.path))
-    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB, {found}")
+    numbers = {name: getattr(found, name) for name in outside.NUMBERS}
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB, {numbers}")
 
 
 def at_levels(runs, data):

@@ -99,21 +99,22 @@ class Limits:
             found = load_file(path)
             if not all(np.isfinite(values).all() for values in found.values()):
                 raise ValueError("holds numbers that are NaN or infinite")
-            means, half = found["means"].astype(float), np.triu(found["precision"].astype(float))
-            if half.shape != (means.shape[1],) * 2:
-                raise ValueError(f"found shapes {means.shape} and {half.shape}")
+            means = found["means"].astype(float)
+            upper = np.zeros((means.shape[1],) * 2)
+            upper[np.triu_indices_from(upper)] = found["precision"]
             numbers = {name: float(value) for name, value
                        in zip(NUMBERS, found["numbers"], strict=True)}
         except (OSError, KeyError, ValueError, IndexError, SafetensorError) as error:
             raise ResultsError(f"{path}: expected limits of a network ({error})") from error
-        return cls(**numbers, centres=Centres(means, half + np.triu(half, 1).T))
+        return cls(**numbers, centres=Centres(means, upper + np.triu(upper, 1).T))
 
     def save(self, checkpoint: Path | str) -> Path:
         """Write limits.safetensors beside a checkpoint."""
         path = Path(checkpoint).with_name(FILE)
         write_bytes(path, save({
             "means": self.centres.means.astype(np.float32),
-            "precision": self.centres.precision.astype(np.float32),
+            "precision": self.centres.precision[np.triu_indices_from(self.centres.precision)]
+            .astype(np.float32),  # symmetric: one half is enough
             "numbers": np.array([getattr(self, name) for name in NUMBERS])}))
         return path
 

@@ -95,8 +95,8 @@ def test_clips_of_normal_level_are_classified_as_they_are(barks):
     predictor = inference.load()
     for wave in barks.values():
         found = predictor.predict(wave)
-        _, probabilities, _, _ = both = predictor._block(wave)[1:]
-        assert len(both) == 4 and "raised" not in (found.note or "")
+        probabilities = predictor._block(wave)[1]
+        assert "raised" not in (found.note or "")
         assert all(any(np.array_equal(row, other) for other in probabilities)
                    for row in found.segments)
 
@@ -120,7 +120,7 @@ def test_a_long_file_is_raised_as_a_whole(tmp_path, barks, monkeypatch):
     whole = inference.predict(tmp_path / "long.wav")
     monkeypatch.setattr(inference, "BLOCK_SEGMENTS", 3)
     parts = inference.predict(tmp_path / "long.wav")
-    assert whole.note == parts.note and "raised by" in whole.note
+    assert "raised by" in whole.note and whole.note.split(";")[0] == parts.note.split(";")[0]
     np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-3)
 
 
