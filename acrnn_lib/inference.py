@@ -20,10 +20,11 @@ from safetensors import safe_open
 
 from .attention.maps import attention_curve
 from .config import SYSTEMS, FeatureConfig, ModelConfig
-from .data import audio
+from .data import audio, levels
 from .evaluation import metrics
+from .evaluation.outside import Limits
 from .evaluation.results import ResultsError, Run, is_complete, run_folder
-from .features.frontend import front_end, normalise
+from .features.frontend import front_end, level_db, normalise
 from .features.segments import network_input, peak_level, segment_starts
 from .files import printable
 from .models.baselines import network
@@ -32,7 +33,6 @@ from .registry import NETWORKS
 
 DATA = files("acrnn_lib") / "assets"
 BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
-SILENCE_DBFS = -90.0  # dB; the rounding noise of 16-bit audio lies at -98
 ATTENDED = 1.5  # times the uniform weight
 SPANS = 10  # attended spans that are printed
 LARGEST = 2**29  # bytes of a checkpoint; the paper's network has 15 million
@@ -153,12 +153,34 @@ def answer(x: torch.Tensor, model: torch.nn.Module) -> tuple[np.ndarray, np.ndar
     ValueError
         For outputs that are NaN or infinite.
     """
+    logits, weights, _ = outputs(x, model)
+    return torch.from_numpy(logits).softmax(1).numpy(), weights
+
+
+def outputs(x: torch.Tensor, model: torch.nn.Module
+            ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """As `answer`, but logits, attention, and what the layer ``classifier`` reads.
+
+    Returns
+    -------
+    logits : np.ndarray, shape (S, C), float64
+    attention : np.ndarray, shape (S, T'), float64
+    summaries : np.ndarray, shape (S, features), float64, or None
+        None for a network without such a layer.
+
+    Notebook: 13_your_own_sounds
+    """
+    seen, layer = [], getattr(model, "classifier", None)
+    watched = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if isinstance(
+        layer, torch.nn.Linear) else None
     with torch.inference_mode():
         logits, weights = model(x, return_attention=True)
-    probabilities, weights = logits.double().softmax(1).numpy(), weights.double().numpy()
-    if not (np.isfinite(probabilities).all() and np.isfinite(weights).all()):
+    if watched:
+        watched.remove()
+    if not (logits.isfinite().all() and weights.isfinite().all()):
         raise ValueError("the network answers with NaN")
-    return probabilities, weights
+    return (logits.double().numpy(), weights.double().numpy(),
+            seen[0].double().numpy() if seen else None)
 
 
 def tested_in(root: Path | str) -> Run:
@@ -223,16 +245,16 @@ def own_or_pretrained(root: Path | str, dataset: str, profile: str,
 
 @dataclass(frozen=True)
 class Prediction:
-    """A network's output for one sound, of its S audible segments; S = 0 for silence.
+    """A network's output for one sound, of its S audible segments; S = 0 if it cannot be judged.
 
     Attributes
     ----------
     seconds : float, s
         Length of the sound.
     note : str or None
-        A warning.
+        Warnings: measured values with their limits.
     probabilities : np.ndarray, shape (C,), float64
-        After the segment vote; None for silence.
+        After the segment vote; None for a sound that cannot be judged.
     starts : np.ndarray, shape (S,), int64, frames
         First frame of each segment.
     segments : np.ndarray, shape (S, C), float64
@@ -265,7 +287,7 @@ class Predictor:
     Raises
     ------
     ResultsError
-        For a file that is no valid checkpoint.
+        For a file that is no valid checkpoint, and for damaged limits beside it.
 
     Notebook: 00_start_here
     """
@@ -275,7 +297,7 @@ class Predictor:
         self.model, self.mean, self.std, note = load_model(self.path)
         self.classes, self.config = note["classes"], note["features"]
         self.majority = note["experiment"].get("train", {}).get("vote") == "majority"
-        self.front_end = front_end(self.config)
+        self.front_end, self.limits = front_end(self.config), Limits.beside(self.path)
 
     def file(self, path: Path | str, top: int = 3, progress: bool = False) -> dict:
         """Classify an audio file of any length, read in blocks.
@@ -296,9 +318,10 @@ class Predictor:
         dict
             file : str
             seconds : float
-            classes : list of {"name", "probability"}, best first; empty for silence
+            classes : list of {"name", "probability"}, best first; empty for silence and other
+            sounds that cannot be judged
             attended : list of [start, end] in s, where the mean attention is 1.5 x uniform or more
-            note : a warning or None
+            note : warnings with the measured value and the limit, or None
             error : None
 
         Raises
@@ -326,6 +349,9 @@ class Predictor:
                 progress: bool = False) -> Prediction:
         """Classify a sound.
 
+        Channels that cancel each other are not averaged, and a soft sound is raised, both with a
+        note (`data.levels`). A sound of normal level is classified as it is.
+
         Parameters
         ----------
         sound : Path, str, binary file object, or np.ndarray, shape (N,), float32, 44.1 kHz
@@ -343,26 +369,42 @@ class Predictor:
 
         Notebook: 09_seeing_attention
         """
-        parts, loudest = [], 0.0
-        for start, wave, duration in self._blocks(sound, progress):
-            loudest = max(loudest, float(np.abs(wave).max()))
-            starts, probabilities, weights, static = self._block(wave)
-            level = peak_level(static, self.config).numpy()[starts]
-            parts.append((start + starts, probabilities, weights, level))
-            seconds = duration  # of the whole sound, with the last block
-        starts, probabilities, weights, level = map(np.concatenate, zip(*parts, strict=True))
-        note = None
-        if seconds < self._segment_seconds():
-            note = (f"shorter than a segment ({self._segment_seconds():.2f} s): padded with "
-                    "silence, so do not rely on the answer")
-        heard = level > level.max() - self.config.silence_db
-        if loudest < 10 ** (SILENCE_DBFS / 20):
-            note = f"silence: nothing above {SILENCE_DBFS:.0f} dB of full scale"
-            heard[:] = False
+        (found, level), mix, note = levels.uncancelled(
+            lambda mix: self._pass(sound, mix, 1.0, progress))
+        gain, judged = level.judged(self.limits.soft_dbfs, self.limits.reference_dbfs)
+        if gain:
+            again = levels.Mixer(mix.channel)
+            found, _ = self._pass(sound, again, 10 ** (gain / 20), progress)
+        seconds, static, starts, probabilities, weights, summaries, peak, loud = found
+        heard = (peak > peak.max() - self.config.silence_db) & (gain is not None)
+        notes = [note, judged]
+        if gain is not None:
+            audible = (loud > loud.max() - self.config.silence_db).sum() * self.config.hop_length
+            notes += [self._short(seconds),
+                      self.limits.unlike(summaries[heard], audible / self.config.sample_rate)]
         vote = (metrics.vote(probabilities[heard], np.zeros(heard.sum(), int), self.majority)[0]
                 if heard.any() else None)
-        return Prediction(seconds, note, vote, starts[heard], probabilities[heard],
-                          weights[heard], static.numpy())
+        return Prediction(seconds, "; ".join(filter(None, notes)) or None, vote, starts[heard],
+                          probabilities[heard], weights[heard], static.numpy())
+
+    def _pass(self, sound, mix, gain, progress):
+        """Seconds, last block, arrays by segment, the level of each frame; Level of the sound."""
+        parts, level = [], levels.Level()
+        for start, wave, duration in self._blocks(sound, progress, mix):
+            level.add(wave)
+            wave = audio.fit(wave * np.float32(gain), max(len(wave), _shortest(self.config)))
+            starts, probabilities, weights, summaries, static = self._block(wave)
+            peak = peak_level(static, self.config).numpy()[starts]
+            parts.append((start + starts, probabilities, weights, summaries, peak,
+                          level_db(static).numpy()))
+            seconds = duration  # of the whole sound, with the last block
+        return (seconds, static, *map(np.concatenate, zip(*parts, strict=True))), level
+
+    def _short(self, seconds):
+        least = _shortest(self.config) / self.config.sample_rate
+        return None if seconds >= least else (
+            f"shorter than a segment ({least:.2f} s): padded with silence, so do not rely on the "
+            "answer")
 
     def wave(self, wave: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Run the network on all segments of a wave, silent ones included.
@@ -385,33 +427,28 @@ class Predictor:
         ResultsError
             As in ``file``.
         """
-        starts, probabilities, weights, _ = self._block(np.asarray(wave, dtype=np.float32))
+        starts, probabilities, weights, *_ = self._block(np.asarray(wave, dtype=np.float32))
         return probabilities, weights, starts
 
-    def _segment_seconds(self):
-        return _shortest(self.config) / self.config.sample_rate
-
-    def _blocks(self, sound, progress):
+    def _blocks(self, sound, progress, mix=None):
         """Yield (first frame, wave, seconds of the whole) of blocks that fit into memory.
 
         A wave is one block. The seconds are those that a file states, or None, until the last.
         """
-        c, shortest = self.config, _shortest(self.config)
+        c = self.config
         if isinstance(sound, np.ndarray):
-            wave = np.asarray(sound, np.float32)
-            yield 0, audio.fit(wave, max(len(wave), shortest)), len(wave) / audio.SAMPLE_RATE
+            yield 0, np.asarray(sound, np.float32), len(sound) / audio.SAMPLE_RATE
             return
         step = BLOCK_SEGMENTS * c.segment_hop * c.hop_length / c.sample_rate
         length = step + (c.segment_frames - c.segment_hop - 1) * c.hop_length / c.sample_rate
-        last = shortest / c.sample_rate
-        blocks = audio.blocks(sound, length, step, last)
+        last = _shortest(c) / c.sample_rate
+        blocks = audio.blocks(sound, length, step, last, mix)
         first = next(blocks)
         total = None if first[1] is None else audio.n_blocks(first[1], step, last)
         shown = bar(itertools.chain([first], blocks), label=printable(sound), total=total,
                     unit="block", show=progress and total not in (1, 2))
         for k, (wave, seconds) in enumerate(shown):
-            yield (k * BLOCK_SEGMENTS * c.segment_hop, audio.fit(wave, max(len(wave), shortest)),
-                   seconds)
+            yield k * BLOCK_SEGMENTS * c.segment_hop, wave, seconds
 
     def _block(self, wave):
         c = self.config
@@ -420,7 +457,11 @@ class Predictor:
             starts = segment_starts(static.shape[-1], c)
             x = normalise(network_input(static, starts, c), self.mean, self.std)
         try:
-            return starts, *answer(x, self.model), static
+            logits, weights, summaries = outputs(x, self.model)
+            if summaries is None:
+                summaries = np.empty((len(x), 0))
+            return (starts, torch.from_numpy(logits).softmax(1).numpy(), weights, summaries,
+                    static)
         except ValueError as error:
             raise ResultsError(f"{self.path}: {error}") from error
 

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from acrnn_lib.evaluation import metrics, results
+from acrnn_lib.evaluation.outside import FILE
 from acrnn_lib.files import write_bytes
 
 TARGET = Path("acrnn_lib/assets/acrnn.safetensors")
@@ -54,7 +55,9 @@ def main(folder):
         device=manifest["device"], correct=int(predictions.correct.sum()),
         tested=len(predictions), accuracy=accuracy, lo=lo, hi=hi, commit=manifest["git_commit"])
     write_bytes(TARGET.with_name("MODEL_CARD.md"), card.encode())
-    print(f"{TARGET}: {TARGET.stat().st_size / 1e6:.2f} MB")
+    TARGET.with_name(FILE).unlink(missing_ok=True)  # of the network that was here before
+    print(f"{TARGET}: {TARGET.stat().st_size / 1e6:.2f} MB; next: tools/outside_evidence.py limits, "
+          "levels and card")
 
 
 if __name__ == "__main__":

@@ -6,29 +6,29 @@ function part(tag, settings, parent) {
   return parent.appendChild(Object.assign(document.createElement(tag), settings));
 }
 
-// What only the browser can decode (a recording, or a phone's .m4a) becomes mono WAV of 16 bits.
+// What only the browser can decode (a recording, or a phone's .m4a) becomes WAV of 16 bits; the kernel mixes its channels.
 async function wav(blob, seconds) {
   const rate = 44100;
   const sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(await blob.arrayBuffer());
   const length = Math.min(sound.length, Math.ceil(seconds * rate));
-  const view = new DataView(new ArrayBuffer(44 + 2 * length));
+  const count = sound.numberOfChannels, size = 2 * count * length;
+  const view = new DataView(new ArrayBuffer(44 + size));
   const text = (at, word) => [...word].forEach((c, k) => view.setUint8(at + k, c.charCodeAt(0)));
   text(0, "RIFF");
-  view.setUint32(4, 36 + 2 * length, true);
+  view.setUint32(4, 36 + size, true);
   text(8, "WAVEfmt ");
   view.setUint32(16, 16, true);
   view.setUint16(20, 1, true); // PCM
-  view.setUint16(22, 1, true); // channels
+  view.setUint16(22, count, true);
   view.setUint32(24, rate, true);
-  view.setUint32(28, 2 * rate, true);
-  view.setUint16(32, 2, true);
+  view.setUint32(28, 2 * count * rate, true);
+  view.setUint16(32, 2 * count, true);
   view.setUint16(34, 16, true);
   text(36, "data");
-  view.setUint32(40, 2 * length, true);
-  const channels = [...Array(sound.numberOfChannels).keys()].map((k) => sound.getChannelData(k));
-  for (let k = 0; k < length; k++) {
-    const mean = channels.reduce((sum, channel) => sum + channel[k], 0) / channels.length;
-    view.setInt16(44 + 2 * k, 32767 * Math.max(-1, Math.min(1, mean)), true);
+  view.setUint32(40, size, true);
+  for (let c = 0; c < count; c++) {
+    sound.getChannelData(c).subarray(0, length).forEach((x, k) => view.setInt16(
+      44 + 2 * (k * count + c), 32767 * Math.max(-1, Math.min(1, x)), true));
   }
   return view.buffer;
 }

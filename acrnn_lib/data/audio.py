@@ -15,6 +15,7 @@ import numpy as np
 
 from ..files import printable
 from . import decoders
+from .levels import Mixer
 
 SAMPLE_RATE = 44100  # Hz
 RATES = (1000, 400_000)  # Hz; others come from damaged headers and would take minutes to resample
@@ -90,7 +91,8 @@ def read(
     return wave if seconds is None else fit(wave, round(seconds * SAMPLE_RATE))
 
 
-def beginning(path: Path | str | BinaryIO, seconds: float) -> tuple[np.ndarray, float]:
+def beginning(path: Path | str | BinaryIO, seconds: float, mix: Mixer | None = None
+              ) -> tuple[np.ndarray, float]:
     """Read the beginning of a sound as `read` does, but check the file up to its end.
 
     Parameters
@@ -98,6 +100,8 @@ def beginning(path: Path | str | BinaryIO, seconds: float) -> tuple[np.ndarray, 
     path : as for `read`
     seconds : float, s
         Longest result.
+    mix : Mixer, optional
+        By default the mean of the channels.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def beginning(path: Path | str | BinaryIO, seconds: float) -> tuple[np.ndarray, 
 
     Notebook: 13_your_own_sounds
     """
-    with _opened(path) as sound:
+    with _opened(path, mix) as sound:
         kept, rate, frames = [], sound.rate, 0
         most = math.ceil((seconds + _MARGIN) * rate)
         for chunk in sound.chunks():
@@ -124,8 +128,8 @@ def beginning(path: Path | str | BinaryIO, seconds: float) -> tuple[np.ndarray, 
     return wave[: round(seconds * SAMPLE_RATE)], frames / rate
 
 
-def blocks(path: Path | str | BinaryIO, length: float, step: float, last: float
-           ) -> Iterator[tuple[np.ndarray, float | None]]:
+def blocks(path: Path | str | BinaryIO, length: float, step: float, last: float,
+           mix: Mixer | None = None) -> Iterator[tuple[np.ndarray, float | None]]:
     """Read a sound of any duration in overlapping blocks; each sample is decoded once.
 
     Parameters
@@ -137,6 +141,8 @@ def blocks(path: Path | str | BinaryIO, length: float, step: float, last: float
         From the start of a block to that of the next.
     last : float, s
         A block with less than ``step + last`` ahead of it is the last one, and holds all of that.
+    mix : Mixer, optional
+        By default the mean of the channels.
 
     Yields
     ------
@@ -152,7 +158,7 @@ def blocks(path: Path | str | BinaryIO, length: float, step: float, last: float
 
     Notebook: 09_seeing_attention
     """
-    with _opened(path) as sound:
+    with _opened(path, mix) as sound:
         rate, chunks = sound.rate, sound.chunks()
         stated = None if sound.frames is None else sound.frames / rate
         k, origin, wave, ended = 0, 0, np.zeros(0, np.float32), False
@@ -229,14 +235,14 @@ def fit(wave: np.ndarray, n_samples: int) -> np.ndarray:
 
 
 @contextmanager
-def _opened(source):
+def _opened(source, mix=None):
     """The open sound; every fault of the file becomes an AudioError that names it."""
     name = _name(source)
     try:
         with _file(source) as file:
             if not file.seek(0, os.SEEK_END):
                 raise AudioError(f"{name}: is empty (0 bytes)")
-            sound = decoders.opened(file)
+            sound = decoders.opened(file, mix or Mixer())
             try:
                 if not RATES[0] <= sound.rate <= RATES[1]:
                     raise AudioError(f"{name}: has {sound.rate} Hz, expected {RATES[0]} to "

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from . import lengths
+from .levels import Mixer
 
 # libsndfile opens a truncated file and only notes the damage in its log.
 _DAMAGE = re.compile(
@@ -47,6 +48,7 @@ class Sndfile:
     Parameters
     ----------
     file : binary file object
+    mix : levels.Mixer
 
     Attributes
     ----------
@@ -61,7 +63,7 @@ class Sndfile:
     Undecodable
     """
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: BinaryIO, mix: Mixer):
         from soundfile import SoundFile, SoundFileError
 
         with ExitStack() as stack:
@@ -72,7 +74,7 @@ class Sndfile:
                 raise Undecodable(getattr(error, "error_string", str(error)).rstrip(".")) from error
             if any("MPEG" in sound.subtype and not part.mp3 for sound, part in self._parts):
                 raise Undecodable("its header states no length")
-            self._stack = stack.pop_all()
+            self._stack, self._mix = stack.pop_all(), mix
         self.rate = self._parts[0][0].samplerate
         self.frames = sum(sound.frames for sound, _ in self._parts)
         self.rates = sorted({sound.samplerate for sound, _ in self._parts})
@@ -87,7 +89,7 @@ class Sndfile:
         Yields
         ------
         np.ndarray, shape (n,), float32
-            Mean of the channels.
+            Mixed channels.
 
         Raises
         ------
@@ -128,7 +130,7 @@ class Sndfile:
             chunk = sound.read(min(step, expected - found), dtype="float32", always_2d=True)
             if not len(chunk):
                 return
-            yield chunk[:, 0] if chunk.shape[1] == 1 else chunk.mean(axis=1)
+            yield self._mix(chunk)
             found += len(chunk)
 
 
@@ -140,10 +142,10 @@ class Ffmpeg:
 
     frames = None
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: BinaryIO, mix: Mixer):
         import av
 
-        self._error = av.FFmpegError
+        self._mix, self._error = mix, av.FFmpegError
         self._file = lengths.Part(file, 0, file.seek(0, os.SEEK_END))
         try:
             self._container = av.open(self._file, options={"format_whitelist": DEMUXERS},
@@ -195,7 +197,7 @@ class Ffmpeg:
                 raise Undecodable(f"changes from {self.rate} to {frame.sample_rate} Hz, expected "
                                   "one rate")
             for part in convert.resample(frame):
-                yield part.to_ndarray().mean(axis=0, dtype=np.float32)
+                yield self._mix(part.to_ndarray().T)
             frame = next(self._decoded, None)
 
 
@@ -203,7 +205,7 @@ def _reason(error):
     return getattr(error, "strerror", None) or str(error)
 
 
-def opened(file: BinaryIO) -> Sndfile | Ffmpeg:
+def opened(file: BinaryIO, mix: Mixer) -> Sndfile | Ffmpeg:
     """Open a sound with the first decoder that reads it.
 
     Raises
@@ -214,7 +216,7 @@ def opened(file: BinaryIO) -> Sndfile | Ffmpeg:
     Notebook: 13_your_own_sounds
     """
     try:
-        sound = Sndfile(file)
+        sound = Sndfile(file, mix)
     except Undecodable as error:
         reason = str(error)
     else:
@@ -223,7 +225,7 @@ def opened(file: BinaryIO) -> Sndfile | Ffmpeg:
                               "expected one rate")
         return sound
     try:
-        return Ffmpeg(file)
+        return Ffmpeg(file, mix)
     except ImportError:
         raise Undecodable(f"no audio that can be decoded ({reason}); {READ}") from None
     except Undecodable as error:

@@ -15,7 +15,7 @@ import matplotlib as mpl
 import numpy as np
 
 from ..attention.maps import owners
-from ..data import datasets
+from ..data import datasets, levels
 from ..features.gammatone import centre_frequencies
 from ..files import arriving, cache_dir, write_bytes
 from ..inference import load
@@ -151,7 +151,11 @@ def settings(predictor) -> dict:
     silence = np.zeros(c.segment_frames * c.hop_length, np.float32)
     _, weights, _ = predictor.wave(silence)
     return {name: getattr(c, name) for name in names} | {
-        "classes": predictor.classes,
+        "classes": predictor.classes, "limits": {
+            **{name: getattr(predictor.limits, name)
+               for name in ("soft_dbfs", "reference_dbfs", "shortest")},
+            "silence_dbfs": levels.SILENCE_DBFS, "too_soft_dbfs": levels.TOO_SOFT_DBFS,
+            "flat_db": levels.FLAT_DB, "edge": levels.EDGE, "cancelled_db": levels.CANCELLED_DB},
         "mean": predictor.mean.tolist(), "std": predictor.std.tolist(),
         "owners": owners(c.segment_frames, weights.shape[1]).tolist(),
         "centres": centre_frequencies(c.n_bands, c.f_min, c.f_max).round(3).tolist(),

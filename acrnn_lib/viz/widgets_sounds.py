@@ -20,7 +20,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from .. import inference, viz
-from ..data import audio, decoders
+from ..data import audio, decoders, levels
 from .widgets import FOLLOW, Explorer, picture, sound, unlike_paper, with_cursor
 
 LONGEST = 30  # s of a file that are used, for a fast answer and little memory
@@ -40,7 +40,7 @@ class Heard:
     wave : np.ndarray, shape (N,), 44.1 kHz, float32
         The part that was used.
     classes : list of (str, float)
-        Names and probabilities, highest first; empty for silence.
+        Names and probabilities, highest first; empty where a sound cannot be judged.
     static : np.ndarray, shape (n_bands, frames)
         Log energies.
     weights : np.ndarray, shape (S, T')
@@ -90,12 +90,13 @@ def listen(name: str, data: bytes, predictor: inference.Predictor | None = None)
                                f"{LARGEST / 1e6:.0f} MB")
     file = io.BytesIO(data)
     file.label = name
-    wave, seconds = audio.beginning(file, LONGEST)
-    return hear(wave, name, seconds, predictor)
+    (wave, seconds), _, note = levels.uncancelled(
+        lambda mix: audio.beginning(file, LONGEST, mix))
+    return hear(wave, name, seconds, predictor, note)
 
 
 def hear(wave: np.ndarray, name: str = "a sound", seconds: float | None = None,
-         predictor: inference.Predictor | None = None) -> Heard:
+         predictor: inference.Predictor | None = None, note: str | None = None) -> Heard:
     """Classify the first 30 s of a wave.
 
     Parameters
@@ -106,6 +107,8 @@ def hear(wave: np.ndarray, name: str = "a sound", seconds: float | None = None,
         Length of the whole file, by default that of the wave.
     predictor : inference.Predictor, optional
         By default the pretrained model.
+    note : str, optional
+        What is said of the file already.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def hear(wave: np.ndarray, name: str = "a sound", seconds: float | None = None,
     used = np.asarray(wave[: LONGEST * audio.SAMPLE_RATE], np.float32)
     found = p.predict(used)
     notes = [f"{seconds:.0f} s long: only the first {LONGEST} s were used"] * (seconds > LONGEST)
-    notes += [found.note] if found.note else []
+    notes += filter(None, (note, found.note))
     if found.probabilities is None:
         none = np.empty((0, 0))
         return Heard(name, seconds, used, [], none, none, none, "; ".join(notes))

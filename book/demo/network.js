@@ -1,9 +1,9 @@
 // The pretrained network in the browser: files are loaded on first use, then kept.
 
-import { attentionCurve, logGammatone, segmentStarts, segments } from "./frontend.js";
+import { attentionCurve, levels, logGammatone, segmentStarts, segments } from "./frontend.js";
+import { brief, judged, mix } from "./levels.js";
 
 const BATCH = 8; // segments at a time, so that memory does not grow with the sound
-const SILENCE = 10 ** (-90 / 20); // of full scale, as in acrnn_lib/inference.py
 
 let loading = null;
 
@@ -35,38 +35,36 @@ async function start() {
   return { settings, filters: new Float32Array(filters), session, ort };
 }
 
-/** Mono samples at the network's sampling rate, of a file's bytes (ArrayBuffer). */
+/** Mono samples at the network's sampling rate, of a file's bytes (ArrayBuffer): { wave, note }. */
 export async function decode(bytes) {
   const { settings } = await load();
   const context = new OfflineAudioContext(1, 1, settings.sample_rate); // resamples what it decodes
   const sound = await context.decodeAudioData(bytes);
-  const wave = new Float32Array(sound.length);
-  for (let channel = 0; channel < sound.numberOfChannels; channel++) {
-    sound.getChannelData(channel).forEach((x, k) => (wave[k] += x / sound.numberOfChannels));
-  }
-  return wave;
+  const channels = Array.from({ length: sound.numberOfChannels }, (_, c) => sound.getChannelData(c));
+  return mix(channels, settings.limits);
 }
 
 /**
  * Classify a wave (Float32Array, mono, at the network's sampling rate).
- * Returns { seconds, note, probabilities, curve, spectrogram }; probabilities is null for silence.
+ * Returns { seconds, note, probabilities, curve, spectrogram }; probabilities is null for a sound
+ * that cannot be judged.
  */
 export async function classify(wave) {
   const { settings, filters } = await load();
   const shortest = (settings.segment_frames - 1) * settings.hop_length;
   const seconds = wave.length / settings.sample_rate;
-  let note = "";
+  const { gain, note: said } = judged(wave, settings.limits), notes = [said];
+  if (gain) wave = wave.map((x) => x * 10 ** (gain / 20));
   if (wave.length < shortest) {
     const padded = new Float32Array(shortest);
     padded.set(wave);
     wave = padded;
-    note = `Shorter than a segment (${(shortest / settings.sample_rate).toFixed(2)} s): padded ` +
-      "with silence, so do not rely on the answer.";
+    notes.push(`Shorter than a segment (${(shortest / settings.sample_rate).toFixed(2)} s): ` +
+      "padded with silence, so do not rely on the answer.");
   }
   const spectrogram = logGammatone(wave, settings, filters);
-  if (!wave.some((x) => Math.abs(x) >= SILENCE)) {
-    return { seconds, note: "Silence: nothing above -90 dB of full scale.", spectrogram,
-             probabilities: null, curve: null };
+  if (gain === null) {
+    return { seconds, note: said, spectrogram, probabilities: null, curve: null };
   }
   const starts = segmentStarts(spectrogram, settings), votes = [], weights = [];
   for (let first = 0; first < starts.length; first += BATCH) {
@@ -74,6 +72,11 @@ export async function classify(wave) {
     votes.push(...logits.map(softmax));
     weights.push(...attention);
   }
+  const level = levels(spectrogram, settings);
+  const loud = level.reduce((a, b) => Math.max(a, b)) - settings.silence_db;
+  const audible = level.filter((x) => x > loud).length * settings.hop_length / settings.sample_rate;
+  notes.push(brief(audible, settings.limits));
+  const note = notes.filter(Boolean).join(" ");
   const probabilities = settings.classes.map(
     (_, c) => votes.reduce((sum, vote) => sum + vote[c], 0) / votes.length);
   const curve = attentionCurve(starts, weights, settings);

@@ -82,8 +82,9 @@ class View {
     const turn = this.turn;
     this.text.textContent = "Loading the network (19 MB at the first use) and classifying …";
     try {
-      const wave = await decode(await blob.arrayBuffer());
+      const { wave, note } = await decode(await blob.arrayBuffer());
       const began = performance.now(), found = await classify(wave);
+      found.note = [note, found.note].filter(Boolean).join(" ");
       if (turn !== this.turn) return;
       this.found = found;
       this.settings = (await load()).settings;

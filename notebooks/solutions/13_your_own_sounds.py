@@ -45,3 +45,24 @@ def my_folds(folder_table):
 # %% n13-30 wrong
 def my_folds(folder_table):
     return pd.factorize(folder_table.category)[0] + 1
+
+# %% n13-39
+limit = np.quantile(scored.distance[scored.protocol == "inner"], 0.9)
+my_test = scored[scored.protocol == "test"]
+my_alarms = [(my_test.distance[my_test.kind == kind] > limit).mean()
+             for kind in ("esc10", "other-16k")]
+
+# %% n13-39 wrong
+my_test = scored[scored.protocol == "test"]
+limit = np.quantile(my_test.distance[my_test.kind == "esc10"], 0.9)
+my_alarms = [(my_test.distance[my_test.kind == kind] > limit).mean()
+             for kind in ("esc10", "other-16k")]
+
+# %% n13-39 wrong
+limit = np.quantile(scored.distance[scored.protocol == "inner"], 0.9)
+my_test = scored[scored.protocol == "test"]
+my_alarms = [(my_test.distance[my_test.kind == kind] <= limit).mean()
+             for kind in ("esc10", "other-16k")]
+
+# %% n13-39 wrong
+my_alarms = [0.1, 0.1]

@@ -90,7 +90,7 @@ def test_features_equal_the_library_s(page):
         const { logGammatone } = await import('./frontend.js');
         const bytes = await (await fetch(file)).arrayBuffer();
         const { settings, filters } = await load();
-        return Array.from(logGammatone(await decode(bytes), settings, filters).values);
+        return Array.from(logGammatone((await decode(bytes)).wave, settings, filters).values);
     }""", f"clips/{Path(path).name}")
     predictor = inference.load()
     expected = predictor.front_end.static(torch.from_numpy(audio.read(path))[None])[0].numpy()
@@ -124,6 +124,19 @@ def test_a_short_sound_is_padded_with_a_note(page, tmp_path):
     page.set_input_files("input[type=file]", path)
     same(answer(page), path)
     assert "Shorter than a segment" in page.inner_text(".acrnn-note")
+
+
+@pytest.mark.parametrize("kind", ["soft", "crossed"])
+def test_levels_and_channels_are_treated_as_by_the_library(page, tmp_path, kind):
+    wave = audio.read(datasets.load("clips")["path"].iloc[3])
+    wave = 0.01 * wave if kind == "soft" else np.stack([wave, -0.5 * wave], axis=1)
+    path = tmp_path / f"{kind}.wav"
+    soundfile.write(path, wave, 44100)
+    page.set_input_files("input[type=file]", path)
+    same(answer(page), path)
+    said = page.inner_text(".acrnn-note")
+    assert {"soft": "Raised by", "crossed": "only channel 1 is used"}[kind] in said
+    assert ("Unlike" in said) == ("audible for" in (inference.predict(path).note or ""))
 
 
 def test_recording_is_classified(page):

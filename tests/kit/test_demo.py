@@ -2,14 +2,16 @@
 
 import json
 import shutil
+import subprocess
 from copy import copy, deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from acrnn_lib import inference
-from acrnn_lib.data import audio, datasets
+from acrnn_lib.data import audio, datasets, levels
 from acrnn_lib.features.frontend import normalise
 from acrnn_lib.features.segments import network_input, segment_starts
 from acrnn_lib.kit import demo, onnx_export
@@ -64,6 +66,41 @@ def test_settings_are_those_of_the_checkpoint():
     assert len(found["centres"]) == predictor.config.n_bands
     assert len(found["colours"]) == 256 and max(map(max, found["colours"])) <= 255
     json.dumps(found)
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_levels_in_the_browser_are_those_of_the_library(tmp_path):
+    t, rng = np.arange(8000) / 44100, np.random.default_rng(0)
+    waves = [level * np.sin(2 * np.pi * 440 * t) for level in (0, 1e-5, 1e-4, 3e-3, 0.05, 0.1, 1)]
+    waves += [np.full(8000, 0.5), 0.3 + 0.01 * waves[-1], rng.normal(size=900) * 1e-3]
+    stereo = [(waves[6], waves[6]), (waves[6], 0 * t), (0.5 * waves[6], -waves[6]),
+              tuple(rng.normal(size=(2, 8000)))]
+    limits = demo.settings(inference.load())["limits"]
+    given = {"waves": [wave.tolist() for wave in waves], "limits": limits,
+             "stereo": [[part.tolist() for part in pair] for pair in stereo]}
+    (tmp_path / "given.json").write_text(json.dumps(given))
+    script = Path("book/demo/levels.js").resolve().as_uri()
+    (tmp_path / "run.mjs").write_text(f"""import {{ judged, mix }} from "{script}";
+        import fs from "fs";
+        const {{ waves, stereo, limits }} = JSON.parse(fs.readFileSync("given.json"));
+        const mixed = stereo.map((pair) => mix(pair.map((x) => Float32Array.from(x)), limits));
+        console.log(JSON.stringify([
+          waves.map((wave) => judged(Float32Array.from(wave), limits)),
+          mixed.map(({{ wave, note }}) => [Array.from(wave.slice(0, 99)), note])]));""")
+    done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, text=True,
+                          check=True)
+    judged, mixed = json.loads(done.stdout)
+    for wave, found in zip(waves, judged, strict=True):
+        level = levels.Level()
+        level.add(wave.astype(np.float32))
+        gain, note = level.judged(limits["soft_dbfs"], limits["reference_dbfs"])
+        assert found["gain"] == (gain if gain is None else pytest.approx(gain, abs=1e-3))
+        assert found["note"].rstrip(".").lower() == (note or "").lower()
+    for pair, (wave, note) in zip(stereo, mixed, strict=True):
+        chunk = np.stack(pair, axis=1).astype(np.float32)
+        expected, _, said = levels.uncancelled(lambda mix, chunk=chunk: mix(chunk))
+        np.testing.assert_allclose(wave, expected[:99], atol=1e-6)
+        assert note.rstrip(".").lower() == (said or "").lower()
 
 
 def runtime(folder):

@@ -67,3 +67,29 @@ def folds_for_a_folder(my_folds):
         raise NotRight(f"Too uneven: {counts.max(axis=1).idxmax()} has from "
                        f"{counts.min(axis=1).min()} to {counts.max(axis=1).max()} clips in a fold.")
     return "Right.\n" + counts.to_string()
+
+
+@exercise(NUMBERS, "np.quantile(inner.distance, 0.9) is the limit, if inner holds the rows of "
+          "protocol 'inner'.")
+def limit_from_inner_folds(shares, scored):
+    """False alarms and detections at the limit that leaves a tenth of the inner clips above it."""
+    def above(protocol, of="test"):
+        limit = np.quantile(scored.distance[protocol], 0.9)
+        return np.array([(scored.distance[(scored.protocol == of) & (scored.kind == kind)]
+                          > limit).mean() for kind in ("esc10", "other-16k")])
+
+    right = above(scored.protocol == "inner")
+    if shares.shape != (2,):
+        raise NotRight(f"Found shape {shares.shape}, expected two shares.")
+    if np.allclose(shares, right, atol=0.005):
+        return (f"Right: {right[0]:.1%} false alarms, {right[1]:.1%} of the unknown sounds found. "
+                "A limit for a tenth of some clips is not exact for others.")
+    if np.allclose(shares[::-1], right, atol=0.005):
+        raise NotRight("The two are exchanged.")
+    if np.allclose(1 - shares, right, atol=0.005):
+        raise NotRight("These are the shares below the limit.")
+    if np.allclose(shares, above((scored.protocol == "test") & (scored.kind == "esc10")),
+                   atol=0.005):
+        raise NotRight("This limit was chosen on the clips that it is tested on.")
+    raise NotRight(f"{shares[0]:g} and {shares[1]:g} are not right: one limit, from the inner rows "
+                   "alone, for both kinds.")

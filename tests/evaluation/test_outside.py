@@ -1,0 +1,104 @@
+"""Out-of-distribution scores: the committed table, its AUROC, the pretrained model's limits."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+
+from acrnn_lib import inference
+from acrnn_lib.evaluation import outside, results
+from tests.tools import tool
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def table():
+    return outside.scores(ROOT / "results")
+
+
+def test_auroc_is_the_share_of_pairs_in_the_right_order():
+    rng = np.random.default_rng(0)
+    known = rng.random(200) < 0.3
+    score = rng.normal(size=200).round(1) + known
+    pairs = np.sign(score[known][:, None] - score[~known][None])
+    found, low, high = outside.auroc_interval(known, score, np.arange(200))
+    assert found == pytest.approx((pairs.mean() + 1) / 2) and low < found < high
+    again = outside.auroc_interval(np.repeat(known, 4), np.repeat(score, 4),
+                                   np.repeat(np.arange(200), 4))
+    assert again[2] - again[1] == pytest.approx(high - low, abs=0.01), "clips of one recording"
+
+
+def test_energy_is_the_log_of_the_sum():
+    assert outside.energy([[0, 0], [1000, -1000]]) == pytest.approx([np.log(2), 1000])
+
+
+def test_distance_is_that_from_the_nearest_class():
+    rng = np.random.default_rng(0)
+    target = np.arange(600) % 3
+    x = rng.normal(size=(600, 2)) + 50 * target[:, None]
+    centres = outside.Centres.of(x, target)
+    near, far = centres.distance(np.array([[50.0, 50.0], [55.0, 50.0]]))
+    assert near < 1 and far == pytest.approx(25, rel=0.2)
+    assert centres.distance(x).mean() == pytest.approx(2, rel=0.1), "two features"
+
+
+def test_the_table_holds_each_clip_once_by_the_network_that_did_not_hear_it(table):
+    counts = table.groupby(["protocol", "kind"]).size()
+    assert dict(counts) == {("inner", "esc10"): 400, ("test", "esc10"): 400,
+                            ("test", "esc10-16k"): 400, ("test", "other-16k"): 1600,
+                            ("test", "generated"): 40}
+    assert not table.duplicated(["protocol", "kind", "clip_id"]).any()
+    real = table[table.kind != "generated"]
+    assert (real.clip_id.str[0].astype(int) == real.fold).all()
+    assert table.category[table.kind == "other-16k"].nunique() == 40
+
+
+def test_the_card_tells_the_aurocs_and_false_alarms_of_the_table(table):
+    text = (inference.DATA / "MODEL_CARD.md").read_text(encoding="utf-8")
+    soft = pd.read_csv(ROOT / "results" / "ood" / "levels.csv")
+    rows = tool("outside_evidence").card(table, soft, inference.load().limits)
+    assert "\n".join(rows) in text and text.count("%") > 20
+
+
+def test_the_limit_leaves_a_twentieth_of_the_inner_clips_above_it(table):
+    inner = table.query("protocol == 'inner'").distance
+    limit = inference.load().limits.farthest
+    assert np.mean(inner > limit) == pytest.approx(0.05, abs=0.003)
+
+
+def test_limits_are_read_as_they_were_written(tmp_path):
+    limits = inference.load().limits
+    assert limits.save(tmp_path / "model.safetensors").stat().st_size < 200_000
+    again = outside.Limits.beside(tmp_path / "model.safetensors")
+    x = np.random.default_rng(0).normal(size=(5, 256))
+    np.testing.assert_allclose(again.centres.distance(x), limits.centres.distance(x), rtol=1e-4)
+    assert again.farthest == limits.farthest
+    assert outside.Limits.beside(tmp_path / "elsewhere" / "model.safetensors") == outside.Limits()
+
+
+@pytest.mark.parametrize("change", [
+    {"means": np.full((10, 256), np.nan)}, {"precision": np.eye(3)}, {"numbers": np.zeros(2)},
+    {"numbers": None}, None])
+def test_damaged_limits_are_named(tmp_path, change):
+    path = tmp_path / outside.FILE
+    arrays = {"means": np.zeros((10, 256)), "precision": np.zeros(256 * 257 // 2),
+              "numbers": np.zeros(5)}
+    if change is None:
+        path.write_bytes(b"no limits")
+    else:
+        save_file({k: v for k, v in (arrays | change).items() if v is not None}, path)
+    with pytest.raises(results.ResultsError, match=r"limits\.safetensors: expected limits"):
+        outside.Limits.beside(tmp_path / "model.safetensors")
+
+
+def test_a_click_and_a_sound_far_from_training_get_a_note_beside_their_class():
+    click = np.zeros(3 * 44100, np.float32)
+    click[44100] = 0.5
+    found = inference.predict(click)
+    assert "unlike the training sounds: audible for 0.0" in found.note
+    hum = np.sign(np.sin(2 * np.pi * 50 * np.arange(3 * 44100) / 44100)).astype(np.float32)
+    notes = [inference.predict(0.3 * hum).note, found.note]
+    assert any("times that of training, limit" in (note or "") for note in notes)
