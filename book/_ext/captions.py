@@ -1,8 +1,8 @@
 """Numbers for what cells show: the caption in a cell's metadata, and a number for each equation.
 
-A caption numbers the first picture, player or explorer of a cell's outputs as a figure; with "kind":
-"table" the first table. The anchor of both is the id of the cell. On other pages, a container with the
-class "exhibit" is a figure, and its last paragraph the caption.
+A caption numbers the first picture, player or explorer of a cell's outputs as a figure, or with
+"kind": "table" as a table. The anchor of both is the id of the cell. On other pages, a container
+with the class "exhibit" is a figure, and its last paragraph the caption.
 """
 
 from docutils import nodes
@@ -64,10 +64,12 @@ def written(caption):
 
 
 def visit(self, node):
+    """As a figure: both kinds differ in their numbers only."""
     self.visit_figure(node)
 
 
 def depart(self, node):
+    """The end of it."""
     self.depart_figure(node)
 
 

@@ -1,7 +1,7 @@
 """Citations as links: "Park et al. 2019" and "arXiv:1904.08779" lead to the bibliography.
 
-Nothing is marked in the text. The bibliography's numbered entries say who wrote what and when; of two
-entries of one first author and year, the first is meant, but for those of MEANT.
+Nothing is marked in the text. The bibliography's numbered entries say who wrote what and when; of
+two entries of one first author and year, the first is meant, but for those of MEANT.
 """
 
 import re

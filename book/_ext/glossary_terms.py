@@ -59,9 +59,9 @@ def explain(app, doctree, docname):
     page = "" if whole else app.builder.get_relative_uri(docname, "glossary")
     seen = set()
     for link in doctree.findall(nodes.reference):
-        target, _, anchor = link.get("refuri", "").partition("#")
-        anchor = anchor or known.get(link.astext().lower(), "")
-        if (target.endswith("glossary.html") or whole and anchor in said) and anchor in said:
+        anchor = link.get("refuri", "").partition("#")[2]
+        anchor = anchor if anchor in said else known.get(link.astext().lower(), "")
+        if anchor in said and "glossary" in link.get("refuri", ""):
             link["refuri"], link["reftitle"] = f"{page}#{anchor}", said[anchor]
             seen.add(anchor)
     for strong in list(doctree.findall(nodes.strong)):

@@ -7,9 +7,9 @@ document.addEventListener("DOMContentLoaded", () => {
     box.setAttribute("aria-label", "output, scrolls");
   }
 });
-// on paper nothing unfolds: solutions and long tables are printed open
+// on paper nothing unfolds: all but folded code is printed open
 addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll("details.sd-dropdown:not([open])")) {
+  for (const fold of document.querySelectorAll("details:not([open], .above-input)")) {
     fold.open = fold.dataset.folded = true;
   }
 });
