@@ -77,7 +77,8 @@ def network(layers: pd.DataFrame) -> str:
         parts.append(_box(40 if pool else 0, y, 340 if pool else 420, high,
                           "signal" if pool else kind, f"{name}: {what}" if what else name))
         parts.append(_text(440, y + 18, size, 13, "start"))
-        parts.append(_text(WIDTH, y + 18, f"{many:,} parameters" if many else "", 12, "end"))
+        if many:
+            parts.append(_text(WIDTH, y + 18, f"{many:,} parameters", 12, "end"))
         if k:
             parts.append(_arrow(210, y - step + high, 210, y - 1))
         told.append(f"{name} {what} gives {size}")
