@@ -48,7 +48,9 @@ def print_page(browser, page, out):
     partial = out.with_suffix(".partial.pdf")
     with tempfile.TemporaryDirectory() as profile:
         flags = ["--headless", "--disable-gpu", f"--user-data-dir={profile}",
-                 "--no-pdf-header-footer", f"--virtual-time-budget={PATIENCE}",
+                 # pages are numbered by print.css; the outline is made of the headings
+                 "--no-pdf-header-footer", "--generate-pdf-document-outline",
+                 f"--virtual-time-budget={PATIENCE}",
                  f"--print-to-pdf={partial}"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             flags.append("--no-sandbox")  # the administrator's browser starts in no other way

@@ -3,8 +3,12 @@
 Notebook: 00_start_here
 """
 
+import base64
+import hashlib
+import io
 import json
 import platform
+import re
 import shutil
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +23,9 @@ PACKAGES = ("torch", "numpy", "librosa", "gammatone", "scikit-learn", "pandas", 
 # and speech in the book's language.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/", "input/tex/extensions/", "ui/", "a11y/",
            "sre/mathmaps/base.json", "sre/mathmaps/en.json")
+_EMBEDDED = re.compile(r'src="data:(image|audio)/([\w-]+);base64,([A-Za-z0-9+/=\s]+)"'
+                       r'(?: type="audio/\w+")?')
+_FURNITURE = "script, style, svg, pre, audio, input, output, button, .headerlink, .prev-next-area"
 
 
 def made_with(dataset, profile, root) -> dict:
@@ -60,10 +67,15 @@ def card(executed) -> str:
             found.setdefault(what, {})[str(value)] = True
     started = sorted(record["started"] for record in records.values())
     rows = [("executed (UTC)", " to ".join(dict.fromkeys([started[0], started[-1]])))]
-    rows += [(what, " or ".join(values)) for what, values in found.items()]
+    rows += [(what, _breakable(" or ".join(values))) for what, values in found.items()]
     rows += [(f"notebook {name}", f"{record['seconds']:.0f} s") for name, record in records.items()]
     lines = [f"| {name} | {value} |" for name, value in rows]
     return "\n".join(["| what | value |", "|---|---|", *lines]) + "\n"
+
+
+def _breakable(text):
+    """Hashes as code, which breaks anywhere where a column is narrow."""
+    return re.sub(r"\b[0-9a-f]{40,}\b", r"`\g<0>`", text)
 
 
 def landing(executed: Path) -> str:
@@ -78,13 +90,16 @@ def landing(executed: Path) -> str:
     if len(pages) != 2:
         raise ValueError(f"{executed}: found {len(pages)} players in cells with the tag landing, "
                          "expected 2")
-    sure, unsure = (f"```{{raw}} html\n{page}\n```\n" for page in pages)
+    sure, unsure = (f'```{{raw}} html\n<div class="player-box">{page}</div>\n```\n'
+                    for page in pages)
     return f"{sure}\n:::{{dropdown}} The hardest of the bundled recordings\n" \
            f"{unsure}:::\n"
 
 
 def lighten(pages: Path, notebooks: Path) -> None:
-    """Remove what no page of a built book loads, and offer notebooks as they were delivered.
+    """Make a built book small, searchable without a server, and its notebooks as delivered.
+
+    Removed is what no page loads. What pages embed becomes files, one for each different content.
 
     Parameters
     ----------
@@ -97,16 +112,114 @@ def lighten(pages: Path, notebooks: Path) -> None:
     Notebook: 00_start_here
     """
     static = pages / "_static"
-    for path in [*static.rglob("*.map"), *(path for path in (static / "mathjax").rglob("*")
-                                           if not _needed(path, static / "mathjax"))]:
+    for path in [*static.rglob("*.map"), *(static / "locales").rglob("*"),
+                 *(path for path in (static / "mathjax").rglob("*")
+                   if not _needed(path, static / "mathjax"))]:
         if path.is_file():
             path.unlink()
-    for folder in sorted((static / "mathjax").rglob("*"), reverse=True):
+    for folder in sorted([*(static / "mathjax").rglob("*"), *(static / "locales").rglob("*")],
+                         reverse=True):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     for executed in (pages / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(notebooks / executed.name, executed)
+    extract_media(pages)
+    index_text(pages)
 
 
 def _needed(path, root):
     return path.relative_to(root).as_posix().startswith(MATHJAX)
+
+
+def extract_media(pages: Path) -> None:
+    """Turn what pages embed into files in ``_media``, and their pictures and sounds smaller.
+
+    Pictures become WebP and waves FLAC, both without loss: what is heard are the very samples that
+    the cell made, at any sampling rate. All current browsers play FLAC, and the same samples give
+    the same bytes, which Ogg, with a random number in each file, does not.
+
+    Parameters
+    ----------
+    pages : Path
+        The book's HTML.
+
+    Notebook: 00_start_here
+    """
+    from PIL import Image
+
+    smaller = {}  # name of a picture: of its smaller version
+    for path in sorted((pages / "_images").glob("*.png")):
+        data = _webp(Image.open(path))
+        if len(data) < path.stat().st_size:
+            smaller[path.name] = f"{path.stem}.webp"
+            path.with_suffix(".webp").write_bytes(data)
+            path.unlink()
+    for path in sorted(pages.rglob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        up = "../" * (len(path.relative_to(pages).parts) - 1)
+        new = _EMBEDDED.sub(lambda found, up=up: _as_file(found, pages, up), text)
+        new = re.sub(r"(?<=_images/)[\w.-]+\.png", lambda m: smaller.get(m[0], m[0]), new)
+        if new != text:
+            path.write_text(new, encoding="utf-8")
+
+
+def _webp(picture):
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", lossless=True, method=4)
+    return buffer.getvalue()
+
+
+def _as_file(found, pages, up):
+    """The attribute src of what was embedded, now a file."""
+    import soundfile
+    from PIL import Image
+
+    kind, form, data = found[1], found[2], base64.b64decode(found[3])
+    if form == "png":
+        form, data = "webp", _webp(Image.open(io.BytesIO(data)))
+    elif form in ("wav", "x-wav"):
+        wave, rate = soundfile.read(io.BytesIO(data), dtype="int16")
+        buffer = io.BytesIO()
+        soundfile.write(buffer, wave, rate, format="FLAC", subtype="PCM_16")
+        form, data = "flac", buffer.getvalue()
+    form = {"mpeg": "mp3"}.get(form, form)
+    media = pages / "_media"
+    media.mkdir(exist_ok=True)
+    name = f"{hashlib.sha256(data).hexdigest()[:20]}.{form}"
+    (media / name).write_bytes(data)
+    said = ' preload="metadata"' if kind == "audio" and "type=" not in found[0] else ""
+    return f'src="{up}_media/{name}"{said}'
+
+
+def index_text(pages: Path) -> None:
+    """Give the search page the text of all pages, without their furniture.
+
+    Sphinx would fetch each page that it found, which a browser forbids for files, and would cut its
+    excerpt from menus and code too.
+
+    Parameters
+    ----------
+    pages : Path
+        The book's HTML.
+
+    Notebook: 00_start_here
+    """
+    from bs4 import BeautifulSoup
+
+    search = pages / "search.html"
+    if not search.is_file():
+        return
+    texts = {}
+    for path in sorted(pages.rglob("*.html")):
+        article = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").find("article")
+        if article:
+            for part in article.select(_FURNITURE):
+                part.decompose()
+            name = path.relative_to(pages).with_suffix("").as_posix()
+            texts[name] = " ".join(article.get_text(" ").split())
+    data = json.dumps(texts, ensure_ascii=False, sort_keys=True).replace("</", "<\\/")
+    (pages / "_static" / "page_texts.js").write_text(f"const PAGE_TEXTS = {data};\n",
+                                                    encoding="utf-8")
+    html = search.read_text(encoding="utf-8")
+    script = '<script src="_static/page_texts.js"></script>'  # read by excerpts.js
+    search.write_text(html.replace("</head>", f"{script}\n</head>"), encoding="utf-8")

@@ -33,6 +33,7 @@ FOLDED = 15  # lines: longer code is folded on a page of the book
 SCROLLED = 20  # rows: longer tables scroll there
 _IMPORTS = re.compile(r"(import|from) \w")
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>")
+_HEADER = re.compile(r"(<th\b[^>]*>)([^<]*)(?=</th>)")
 
 
 class ReproduceError(RuntimeError):
@@ -297,7 +298,7 @@ def recount(root: Path) -> None:
 
 def include_parts(marks: dict[Path, str], folder: Path, root: Path,
                   runtime: Path | None) -> None:
-    """Write what pages of the book include: tables, the card of this run.
+    """Write what pages of the book include: tables, diagrams, the card of this run.
 
     Parameters
     ----------
@@ -310,6 +311,9 @@ def include_parts(marks: dict[Path, str], folder: Path, root: Path,
     runtime : Path or None
         Of the network in the browser.
     """
+    from ..models import summary  # torch takes seconds to load
+    from ..viz import diagrams
+
     parts = root / "book" / "tables"
     shutil.rmtree(parts, ignore_errors=True)
     shutil.copytree(root / "build" / "tables", parts)
@@ -317,6 +321,10 @@ def include_parts(marks: dict[Path, str], folder: Path, root: Path,
     records = {path.stem: (folder / path.name).with_suffix(".json") for path in marks}
     (parts / "card.md").write_text(book.card(records), encoding="utf-8")
     (parts / "landing.md").write_text(book.landing(folder / FIRST), encoding="utf-8")
+    for name, drawn in {"clip_path": diagrams.clip_path(),
+                        "network": diagrams.network(summary.layer_table())}.items():
+        text = f'```{{raw}} html\n<div class="diagram" tabindex="0">{drawn}</div>\n```\n'
+        (parts / f"{name}.md").write_text(text, encoding="utf-8")
     (parts / "demo.md").write_text(demo.page_part(runtime), encoding="utf-8")
 
 
@@ -366,7 +374,9 @@ def as_page(executed: Path, notebooks: Path) -> str:
                 cell.source.count("\n") >= FOLDED or _IMPORTS.match(cell.source)):
             cell.metadata["tags"] = [*own, "hide-input"]
         if cell.cell_type == "code":
-            _without_empty_headers(cell)
+            _mend_headers(cell)
+        if "caption" in cell.metadata:
+            cell.metadata["anchor"] = cell.id
         if cell.cell_type == "code" and _rows(cell) > SCROLLED:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "output_scroll"]
         cells.append(cell)
@@ -378,12 +388,13 @@ def as_page(executed: Path, notebooks: Path) -> str:
     return nbformat.writes(notebook)
 
 
-def _without_empty_headers(cell):
-    """Header cells that say nothing, as above the index of a data frame, become plain cells."""
+def _mend_headers(cell):
+    """Headers of tables: empty ones become plain cells, long names may break at an underscore."""
     for output in cell.outputs:
         if "text/html" in output.get("data", {}):
-            output.data["text/html"] = _EMPTY_HEADER.sub(
-                r"<td\1></td>", "".join(output.data["text/html"]))
+            text = _EMPTY_HEADER.sub(r"<td\1></td>", "".join(output.data["text/html"]))
+            output.data["text/html"] = _HEADER.sub(
+                lambda found: found[1] + found[2].replace("_", "_<wbr>"), text)
 
 
 def _rows(cell):

@@ -7,3 +7,15 @@ document.addEventListener("DOMContentLoaded", () => {
     box.setAttribute("aria-label", "output, scrolls");
   }
 });
+// on paper nothing unfolds: all but folded code is printed open
+addEventListener("beforeprint", () => {
+  for (const fold of document.querySelectorAll("details:not([open], .above-input)")) {
+    fold.open = fold.dataset.folded = true;
+  }
+});
+addEventListener("afterprint", () => {
+  for (const fold of document.querySelectorAll("details[data-folded]")) {
+    fold.open = false;
+    delete fold.dataset.folded;
+  }
+});

@@ -5,6 +5,7 @@ It is read from ACRNN_BOOK, else from book/_build/html; skipped where no book wa
 
 import functools
 import http.server
+import json
 import os
 import re
 import threading
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.slow
 TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 PARTS = {part["caption"]: [chapter["file"] for chapter in part["chapters"]]
          for part in TOC["parts"]}
-PAGES = [TOC["root"], *(page for part in PARTS.values() for page in part)]
+PAGES = [TOC["root"], *(page for part in PARTS.values() for page in part),
+         *(f"reference/{path.stem}" for path in sorted((ROOT / "book/reference").glob("*.md")))]
 SHOTS = ROOT / "build" / "screenshots"
 PHONE = 390  # px
 # how many a page has
@@ -149,6 +151,99 @@ def test_beside_every_player_stands_who_made_the_sound(built):
     assert players > 20
 
 
+def test_pages_weigh_little(built):
+    """At most 3 MB each with their pictures and sounds, 55 MB in all, 30 without the network that
+    runs in the browser."""
+    for path in built.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "base64," not in re.sub(r"data:image/svg", "", text), path
+        parts = {(path.parent / part).resolve()
+                 for part in re.findall(r'src="([^":?#]+\.(?:png|webp|svg|flac|mp3|ogg))"', text)}
+        weight = path.stat().st_size + sum(part.stat().st_size for part in parts)
+        assert weight < 3e6, f"{path.name}: {weight / 1e6:.1f} MB"
+    sizes = {path.relative_to(built): path.stat().st_size
+             for path in built.rglob("*") if path.is_file()}
+    demo = sum(size for path, size in sizes.items() if path.parts[0] == "demo")
+    assert sum(sizes.values()) < 55e6 and sum(sizes.values()) - demo < 30e6
+
+
+def test_figures_tables_and_equations_have_numbers(built):
+    numbers = {"Figure": [], "Table": []}
+    for path in (built / "notebooks").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for kind, number in re.findall(r'caption-number">(Figure|Table) (\d+)', text):
+            numbers[kind].append(int(number))
+        formulas = re.findall(r'<div class="math[^>]* id="equation[^>]*>', text)
+        assert text.count('class="eqno"') >= len(formulas)
+        cells = json.loads((ROOT / "notebooks" / f"{path.stem}.ipynb").read_text("utf-8"))["cells"]
+        wanted = {cell["id"] for cell in cells if "caption" in cell["metadata"]}
+        shown = set(re.findall(r'<figure[^>]* id="([^"]+)"', text))
+        assert len(wanted - shown) <= 2, f"{path.stem}: {wanted - shown}"  # no runs: no figure
+    for kind, found in numbers.items():
+        assert len(found) == len(set(found)) > 8, kind
+
+
+def test_terms_and_citations_are_linked_and_terms_explained(book, watched):
+    page, wrong = watched()
+    visit(page, f"{book}/notebooks/03_augmentation.html")
+    assert page.locator("a.citation-link", has_text="Park et al. 2019").get_attribute(
+        "href") == "../bibliography.html#park-2019"
+    terms = page.locator("a.term")
+    assert terms.count() > 2
+    assert all(len(title) > 20 for title in terms.evaluate_all("all => all.map(e => e.title)"))
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_on_paper_explorers_show_a_picture_and_solutions_are_open(book, watched, name):
+    page, wrong = watched()
+    visit(page, f"{book}/{name}.html")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    for explorer in page.locator(".explorer").all():
+        assert not explorer.locator("input[type=range]").is_visible()
+        assert explorer.locator("[data-state]").first.is_visible()
+        note = explorer.locator("output").evaluate("e => getComputedStyle(e, '::before').content")
+        assert "a control moves this picture" in note
+    folds = page.locator("details:not(.above-input)")
+    assert folds.count() and all(folds.evaluate_all("all => all.map(fold => fold.open)"))
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not any(folds.evaluate_all("all => all.map(fold => fold.open)"))
+    assert not wrong
+
+
+SMALLEST = 8 / 72  # inches: the letters of a legend; our figures have 100 or, in players, 80 dpi
+
+
+@pytest.mark.parametrize("name", ["notebooks/01_listen_and_look", "notebooks/02_gammatone_features",
+                                  "notebooks/08_confusion_matrices"])
+def test_letters_in_figures_are_legible_on_a_phone(book, watched, name):
+    page, _ = watched(width=PHONE)
+    visit(page, f"{book}/{name}.html")
+    shown = page.locator("article img").evaluate_all(
+        "all => all.filter(e => e.offsetParent).map(e => [e.getBoundingClientRect().width,"
+        "e.naturalWidth, e.closest('.text_html') ? 80 : 100])")
+    assert len(shown) > 3
+    for width, natural, dpi in shown:
+        assert width / natural * dpi * SMALLEST > (9 if dpi == 100 else 8.5), (width, natural, dpi)
+
+
+def test_wide_tables_have_a_frame_of_their_own(book, watched):
+    page, _ = watched(width=1400)
+    for name in PAGES:
+        visit(page, f"{book}/{name}.html")
+        wide = page.evaluate("""() => [...document.querySelectorAll('article table')].filter(t => {
+            let box = t.parentElement;
+            while (!/auto|scroll/.test(getComputedStyle(box).overflowX)
+                   && box.tagName != 'ARTICLE') box = box.parentElement;
+            return t.offsetWidth > box.clientWidth + 1 && box.tagName == 'ARTICLE';
+        }).map(t => t.innerText.slice(0, 60))""")
+        assert not wide, f"{name}: {wide}"
+        if name in ("notebooks/00_start_here", "card"):
+            assert page.evaluate("""() => [...document.querySelectorAll('article table')].every(
+                t => t.offsetWidth <= document.querySelector('article').clientWidth)"""), name
+
+
 def test_formulas_are_set(book, watched):
     page, wrong = watched()
     visit(page, f"{book}/notebooks/05_attention_from_scratch.html")
@@ -157,23 +252,38 @@ def test_formulas_are_set(book, watched):
     assert not wrong
 
 
-def test_search_finds_gammatone(book, watched):
+@pytest.mark.parametrize("way", ["file", "http"])
+def test_search_finds_gammatone_and_shows_sentences(built, book, watched, way):
     page, wrong = watched()
-    visit(page, f"{book}/search.html?q=gammatone")
-    found = page.locator("#search-results li a")
+    page.context.unroute_all()  # whose gate lets no file through
+    place = built.as_uri() if way == "file" else book
+    page.goto(f"{place}/search.html?q=gammatone")
+    found = page.locator("#search-results li")
     found.first.wait_for()
     page.get_by_text(re.compile(r"found \d+ page", re.I)).first.wait_for()
-    assert any("02_gammatone_features" in link.get_attribute("href") for link in found.all())
+    links = found.locator("a").evaluate_all("all => all.map(e => e.getAttribute('href'))")
+    assert any("02_gammatone_features" in link for link in links)
+    excerpts = found.locator("p.context").all_inner_texts()
+    assert len(excerpts) > 10
+    assert all("gammatone" in text.lower() for text in excerpts)
+    assert not [text for text in excerpts if re.search(r"\.ipynb|Contents|Skip to|Show code", text)]
     assert not wrong
 
 
-def test_dark_where_the_system_is_dark(book, watched):
+@pytest.mark.parametrize("name", PAGES)
+def test_dark_where_the_system_is_dark(book, watched, name):
+    """No grey slab behind text, tables and players; pictures keep a white ground of their own."""
     page, wrong = watched(scheme="dark")
-    visit(page, f"{book}/notebooks/09_seeing_attention.html")
+    visit(page, f"{book}/{name}.html")
     assert page.locator("html").get_attribute("data-theme") == "dark"
-    light = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g)"
-                          ".slice(0, 3).reduce((sum, part) => sum + Number(part), 0)")
-    assert light < 3 * 80
+    light = page.evaluate("""() => [document.body,
+        ...document.querySelectorAll('.cell_output .text_html, .cell_output .explorer, figure')]
+        .map(e => getComputedStyle(e).backgroundColor.match(/[\\d.]+/g).map(Number))
+        .filter(([r, g, b, a]) => a !== 0 && r + g + b > 3 * 80)""")
+    assert not light
+    grounds = page.locator("article img").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).backgroundColor)")
+    assert set(grounds) <= {"rgb(255, 255, 255)"}
     assert not wrong  # before axe, which fetches style sheets by addresses of its own making
     assert not unfair(page)
 

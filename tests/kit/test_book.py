@@ -1,12 +1,18 @@
 """Pages made with the book: every module is on the reference, the card is true."""
 
+import base64
 import importlib.util
+import io
 import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import soundfile
 import torch
+import yaml
+from PIL import Image
 
 import acrnn_lib
 from acrnn_lib.kit import book
@@ -15,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_reference_has_every_module_and_every_public_name():
-    text = (ROOT / "book" / "reference.md").read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(
+        [ROOT / "book" / "reference.md", *(ROOT / "book" / "reference").glob("*.md")]))
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts)
                for path in (ROOT / "acrnn_lib").rglob("[a-z]*.py")
                if path.parent.name != "checks"}  # which hold answers
@@ -50,6 +57,95 @@ def test_every_term_of_the_glossary_has_an_anchor_and_every_link_a_term():
         assert linked <= set(known), f"{path.name}: {linked - set(known)}"
 
 
+def test_definitions_are_plain_and_terms_are_found_however_they_are_written():
+    glossary = extension_of("glossary_terms")
+    text = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    said = glossary.definitions(text)
+    assert len(said) == len(re.findall(r"^: ", text, re.M))
+    assert said["ablation"].endswith("what the part is worth.")
+    assert not [name for name, words in said.items() if re.search(r"\]\(|[`*$]", words)]
+    known = glossary.names(term for term, _ in glossary.ENTRY.findall(text))
+    assert {known["segments"], known["segment"]} == {"segment"}
+    assert known["mfcc"] == known["cepstral coefficients"] == "cepstral-coefficients-mfcc"
+    assert known["clustered bootstrap"] == "bootstrap-clustered"
+
+
+def test_citations_lead_to_the_entry_that_is_meant():
+    citations = extension_of("citations")
+    text = (ROOT / "book" / "bibliography.md").read_text(encoding="utf-8")
+    found = citations.entries(text)
+    assert len(found) == len(re.findall(r"^\d+\. ", text, re.M))
+    line, anchor_of = citations.patterns(found)
+    for said, anchor in {"Park et al. 2019": "park-2019", "Zhang et al. 2018": "zhang-2018-2",
+                         "Piczak 2015": "piczak-2015", "Zhang et al. (2021)": "zhang-2021",
+                         "Jain and Wallace 2019": "jain-2019",
+                         "arXiv:1907.02230": "zhang-2019"}.items():
+        match = line.search(f"as they say ({said}) there")
+        assert anchor_of(match[0]) == anchor and anchor in found
+    assert not line.search("in 2019, a park")
+
+
+def test_captions_are_whole_sentences_beside_an_alternative_text():
+    many = 0
+    for path in ROOT.glob("notebooks/*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if caption := cell["metadata"].get("caption"):
+                many += 1
+                assert cell["cell_type"] == "code" and caption.endswith("."), (path, cell["id"])
+                assert caption[0].isupper() and caption.count("`") % 2 == 0
+                assert caption != cell["metadata"].get("mystnb", {}).get("image", {}).get("alt")
+    assert many > 80
+
+
+def test_what_pages_embed_becomes_smaller_files_without_loss(tmp_path):
+    wave = (np.sin(np.arange(6000)) * 3e4).astype(np.int16)
+    sound, picture = io.BytesIO(), io.BytesIO()
+    soundfile.write(sound, wave, 6000, format="WAV", subtype="PCM_16")  # no rate of MP3
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 60, 3), np.uint8).repeat(40, 0)
+    Image.fromarray(pixels).save(picture, "PNG")
+    data = [base64.b64encode(part.getvalue()).decode() for part in (sound, picture)]
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "_images").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "_images" / "ab.png")
+    page = tmp_path / "notebooks" / "01_a.html"
+    text = (f'<source src="data:audio/wav;base64,{data[0]}" type="audio/wav" />'
+            f'<img alt="" src="data:image/png;base64,{data[1]}"><img src="../_images/ab.png">')
+    page.write_text(text)
+    book.extract_media(tmp_path)
+    names = re.findall(r'src="([^"]+)"', page.read_text())
+    assert [Path(name).suffix for name in names] == [".flac", ".webp", ".webp"]
+    assert "audio/wav" not in page.read_text() and not (tmp_path / "_images" / "ab.png").exists()
+    heard, rate = soundfile.read(page.parent / names[0], dtype="int16")
+    assert rate == 6000 and np.array_equal(heard, wave)
+    for name in names[1:]:
+        assert np.array_equal(np.asarray(Image.open(page.parent / name).convert("RGB")), pixels)
+    made = {path.name: path.read_bytes() for path in (tmp_path / "_media").iterdir()}
+    page.write_text(text)
+    book.extract_media(tmp_path)
+    assert made == {path.name: path.read_bytes() for path in (tmp_path / "_media").iterdir()}
+
+
+def test_the_search_reads_sentences_and_no_furniture(tmp_path):
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "search.html").write_text("<html><head></head><body></body></html>")
+    (tmp_path / "a.html").write_text(
+        "<nav>Contents</nav><article><h1>Bats<a class='headerlink'>#</a></h1><p>They hear "
+        "</script>.</p><pre>import os</pre><audio>no player</audio></article>")
+    book.index_text(tmp_path)
+    text = (tmp_path / "_static" / "page_texts.js").read_text()
+    assert json.loads(text.removeprefix("const PAGE_TEXTS = ").rstrip(";\n")) == {
+        "a": "Bats They hear ."}
+    assert 'src="_static/page_texts.js"' in (tmp_path / "search.html").read_text()
+
+
+def test_every_page_of_the_reference_is_in_the_contents():
+    toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text(encoding="utf-8"))
+    listed = {section["file"] for part in toc["parts"] for chapter in part["chapters"]
+              for section in chapter.get("sections", [])}
+    assert listed == {f"reference/{path.stem}"
+                      for path in (ROOT / "book" / "reference").glob("*.md")}
+
+
 def test_the_line_of_notebooks_becomes_links_behind_the_last_section():
     extension = extension_of("notebook_lines")
     lines = ["Do.", "", "Raises", "------", "ValueError", "",
@@ -74,7 +170,7 @@ def test_card_says_what_the_run_was_made_with(tmp_path):
     text = book.card({"01_first": record, "02_second": later})
     for line in (f"| torch | {torch.__version__} |", "| notebook 01_first | 12 s |",
                  "| data set | synth |", "| profile | smoke |", "| data hash (SHA-256) | abc |",
-                 "| precision | bf16 |", f"| commit | {made['commit']} or another |",
+                 "| precision | bf16 |", f"| commit | `{made['commit']}` or another |",
                  "| executed (UTC) | 2026-01-01 12:00 to 2026-01-01 12:05 |"):
         assert line in text
 

@@ -227,13 +227,13 @@ def test_the_book_folds_a_solution_behind_each_check(tmp_path):
 
 
 def test_headers_of_a_page_s_tables_say_something(tmp_path):
-    html = '<th class="blank level0">&nbsp;</th><th>\n</th><th>class</th><thead></thead>'
+    html = '<th class="blank level0">&nbsp;</th><th>\n</th><th>sea_waves</th><thead></thead>'
     cell = nbformat.v4.new_code_cell("table", outputs=[
         nbformat.v4.new_output("display_data", {"text/html": html})])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "01_first.ipynb")
     (made,) = json.loads(reproduce.as_page(tmp_path / "01_first.ipynb", tmp_path))["cells"]
     assert "".join(made["outputs"][0]["data"]["text/html"]) == (
-        '<td class="blank level0"></td><td></td><th>class</th><thead></thead>')
+        '<td class="blank level0"></td><td></td><th>sea_<wbr>waves</th><thead></thead>')
 
 
 def test_a_page_folds_imports_and_long_code_and_shows_parameters_once(tmp_path):
