@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from acrnn_lib.features.frontend import delta
 from acrnn_lib.kit.checks import nb00, nb01, nb02, nb03, nb04, nb05, nb06
-from acrnn_lib.kit.exercises import Exercise, NotRight, check
+from acrnn_lib.kit.exercises import Exercise, NotRight, check, used
 from acrnn_lib.models.acrnn import ACRNN
 
 FOUR = pd.DataFrame({"category": ["rain", "clock_tick", "rooster", "helicopter"]})
@@ -93,6 +93,41 @@ def test_a_softmax_over_the_batch_and_a_fixed_number_of_classes_are_named():
             lambda features: nb04._AcrossSegments(features, "softmax"))
     refused("for 50 classes", nb04.network, lambda classes: Mine(10),
             torch.zeros(2, 2, 128, 128))
+
+
+@pytest.mark.parametrize("asked", [nb04.conv_block, nb04.recurrent_layer, nb04.frame_attention,
+                                   nb06.draw, nb06.normalise, nb06.step, nb06.epoch])
+def test_an_untouched_exercise_is_replaced_and_a_wrong_one_is_named(asked):
+    assert used(asked, lambda *given: None, "the library's") == "the library's"
+    with pytest.raises(NotRight):
+        used(asked, lambda *given: undefined, "the library's")  # noqa: F821
+
+
+def test_a_padding_given_as_a_word_is_refused_where_it_is_written():
+    refused("padding as numbers", nb04.conv_block, lambda channels, filters, kernel, pool:
+            nn.Sequential(nn.Conv2d(channels, filters, kernel, padding="same", bias=False),
+                          nn.BatchNorm2d(filters), nn.ReLU(), *[nn.MaxPool2d(pool)] * bool(pool)))
+
+
+def test_the_function_that_is_to_be_written_is_no_answer():
+    for answer in (F.cross_entropy, lambda logits, targets: F.cross_entropy(logits, targets)):
+        refused(r"^That (is|calls) F\.cross_entropy", nb06.cross_entropy, answer)
+    refused("These are the gates", nb05.sigmoid_scaling, torch.sigmoid)
+
+
+def test_a_late_loss_a_half_rate_and_a_count_from_zero_are_named():
+    refused("the loss after the step", nb06.step, lambda model, optimizer, x, targets:
+            nb06.textbook_step(model, optimizer, x, targets, late=True))
+    refused("not by 2", nb06.schedule, lambda first, progress:
+            first * 0.5 ** min(int(progress * 3), 2))
+
+    def late(values, decay):
+        average = values[0]
+        for n, now in enumerate(values[1:]):
+            kept = min(decay, (1 + n) / (10 + n))
+            average = kept * average + (1 - kept) * now
+        return average
+    refused("n = 1, not 0", nb06.average, late)
 
 
 def test_a_padding_given_as_a_word_is_named_where_the_stride_does_not_allow_it():

@@ -54,6 +54,9 @@ def mixed_sounds(my_mix):
         mine = np.asarray(my_mix(one, two, r), float)
         if mine.shape != right.shape:
             raise NotRight(f"The shape is {mine.shape}, it should be {right.shape}.")
+        if not np.isfinite(mine).all():
+            raise NotRight("Not every value is a finite number. Energies are exp(a) and exp(b); "
+                           "take the logarithm only of their weighted sum.")
         if np.allclose(mine, r * one + (1 - r) * two):
             raise NotRight("You mixed the logarithms. The energies of two sounds are added.")
         if np.allclose(mine, np.logaddexp(one + np.log(r), two + np.log(1 - r))):

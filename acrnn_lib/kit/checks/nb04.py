@@ -65,6 +65,9 @@ def conv_block(build):
                  ". The order is convolution (same padding, no bias), batch normalisation, ReLU, "
                  "max pooling.")
         channels = filters
+    if any(getattr(part, "padding", 0) == "same" for part in build(2, 32, (3, 5), None).modules()):
+        raise NotRight("Give the padding as numbers, not as the word 'same': PyTorch does not "
+                       "allow the word with the stride that l1 gets later.")
     return "Right: all eight blocks have the right shape, parameters and values."
 
 
@@ -111,13 +114,17 @@ def _acrnn(classes=10):
           "layers. Between l8 and l9: h.permute(0, 3, 1, 2).flatten(2). Return logits, weights.")
 def network(build, x):
     """The whole network; x holds segments, (batch, 2, 128, 128)."""
-    swapped, softmax = _acrnn(), _acrnn()
+    swapped, softmax, reshaped = _acrnn(), _acrnn(), _acrnn()
+    reshaped.l9.register_forward_pre_hook(lambda _, given: (  # in the memory's order
+        given[0].unflatten(2, (256, 4)).permute(0, 2, 3, 1).reshape(given[0].shape),))
     swapped.l9.register_forward_pre_hook(lambda _, given: (  # (channels, bands) in another order
         given[0].unflatten(2, (256, 4)).transpose(2, 3).flatten(2),))
     softmax.classifier.register_forward_hook(lambda _, given, logits: logits.softmax(1))
     _compare("", build, (10,), _acrnn(), x[:2], ".", {
         "The values that l9 reads are in another order: put the channels before the bands, "
         "h.permute(0, 3, 1, 2).flatten(2).": swapped,
+        "reshape keeps the order of the memory, in which the frames come last: put them first, "
+        "h.permute(0, 3, 1, 2).flatten(2).": reshaped,
         "The logits have passed a softmax. Return them as the classifier gives them.": softmax})
     _compare("for 50 classes (n_classes=50): ", build, (50,), _acrnn(50), x[:1], ".")
     model, shares = build(10).train(), {}

@@ -35,7 +35,7 @@ def energy_weights(weights, H):
     if not np.isclose(weights.sum(), 1):
         raise NotRight(f"The weights sum to {weights.sum():.3f}, not to 1.")
     if not np.allclose(weights, right):
-        raise NotRight("They sum to 1, but differ from the energies by up to "
+        raise NotRight("They sum to 1, but differ from the energies divided by their sum by up to "
                        f"{np.abs(weights - right).max():.3f}.")
     return (f"Right: frame 3 gets {right[3]:.3f}. For this sequence the energy alone is largest "
             "in the event frame, so energy is a baseline for attention.")

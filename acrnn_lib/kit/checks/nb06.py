@@ -150,6 +150,9 @@ def cross_entropy(my_cross_entropy):
     logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     targets = torch.arange(6) % 4
 
+    if getattr(my_cross_entropy, "__wrapped__", None) is F.cross_entropy:
+        raise NotRight("That is F.cross_entropy. Write it with log_softmax or logsumexp.")
+
     def forbidden(*_, **__):
         raise NotRight("That calls F.cross_entropy. Write it with log_softmax or logsumexp.")
 
@@ -170,7 +173,8 @@ def cross_entropy(my_cross_entropy):
     }, [(logits, targets), (200 * logits, targets)])
 
 
-def textbook_step(model, optimizer, x, targets, zero=True, back=True, move=True, twice=False):
+def textbook_step(model, optimizer, x, targets, zero=True, back=True, move=True, twice=False,
+                  late=False):
     """One training step, on request with a known mistake; returns the loss."""
     if zero:
         optimizer.zero_grad()
@@ -180,7 +184,7 @@ def textbook_step(model, optimizer, x, targets, zero=True, back=True, move=True,
         loss.backward()
     if move:
         optimizer.step()
-    return loss.item()
+    return (F.cross_entropy(model(x), targets) if late else loss).item()
 
 
 def _error(call):
@@ -226,7 +230,9 @@ def step(my_step):
             mistake(back=False),
         "The weights do not move: step is missing, or it comes before backward.":
             mistake(move=False),
-        "cross_entropy expects logits. It applies softmax itself.": mistake(twice=True)})
+        "cross_entropy expects logits. It applies softmax itself.": mistake(twice=True),
+        "That is the loss after the step. Return the one that backward was called on.":
+            mistake(late=True)})
 
 
 def _reduced(times):
@@ -245,6 +251,8 @@ def schedule(my_schedule):
         "The rate never falls.": _reduced(lambda p: 0),
         "It falls at once to the lowest rate after the first third.":
             _reduced(lambda p: 2 * (p >= 1 / 3)),
+        "The rate is divided by 10 each time, not by 2.":
+            lambda first, progress: first * 0.5 ** min(int(progress * 3), 2),
         "It falls only once.": _reduced(lambda p: int(p >= 1 / 3)),
         "It falls continuously. It must be constant within a third.": _reduced(lambda p: p * 3),
         "The first rate is the argument `first`. It is not always 0.01.":
@@ -325,6 +333,8 @@ def average(my_average):
     return _compare(my_average, _averaged, {
         "That is the average with a fixed decay: it keeps the initial value too long.":
             lambda v, d: _averaged(v, d, lambda n, d: d),
+        "The first step has the number n = 1, not 0.":
+            lambda v, d: _averaged(v, d, lambda n, d: share(n - 1, d)),
         "That is the plain mean of all steps.": lambda v, d: np.mean(v),
         "The share must not exceed decay.":
             lambda v, d: _averaged(v, d, lambda n, d: (1 + n) / (10 + n)),
