@@ -123,6 +123,16 @@ def test_the_app_of_the_wheel_says_that_it_needs_a_checkout(wheel, tmp_path):
     assert done.returncode == 1 and len(lines) == 1 and "needs a checkout" in lines[0], done.stderr
 
 
+def test_without_a_place_for_compiled_code_each_process_compiles(monkeypatch):
+    """As with a read-only package and no home."""
+    from numba.core import caching
+
+    from acrnn_lib.features import compiled
+
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert compiled.compiled(nogil=True)(lambda x: x + 1)(1) == 2
+
+
 @pytest.mark.parametrize("name", ["voila", "nbformat"])
 def test_the_app_names_the_missing_extra(name, tmp_path):
     code = (f"import sys; sys.modules[{name!r}] = None\n"

@@ -6,10 +6,11 @@ Notebook: 02_gammatone_features
 """
 
 import numpy as np
-from numba import njit
+
+from .compiled import compiled
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@compiled(nogil=True, fastmath={"contract"})
 def cell_energies(
     wave: np.ndarray, zeros: np.ndarray, poles: np.ndarray, gains: np.ndarray, cell: int,
     energies: np.ndarray,

@@ -7,12 +7,13 @@ Notebook: 03_augmentation
 """
 
 import numpy as np
-from numba import njit
+
+from .compiled import compiled
 
 TINY = np.float32(1e-20)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def turn(
     spectrum: np.ndarray, left: np.ndarray, share: np.ndarray, jump: float, jumping: float,
     result: np.ndarray,
@@ -61,7 +62,7 @@ def turn(
         _lock(bent, result[t])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _move(spectrum, frame, before, now, after, jump, jumping):
     """Load a source frame and the next one; return whether the frame is an onset."""
     bins = spectrum.shape[1]
@@ -82,7 +83,7 @@ def _move(spectrum, frame, before, now, after, jump, jumping):
     return louder > jumping * bins
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _load(frame, into):
     for k in range(len(frame)):
         re, im = frame[k, 0], frame[k, 1]
@@ -92,7 +93,7 @@ def _load(frame, into):
         into[2, k] = im / size if size >= TINY else np.float32(0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _lock(bent, result):
     """Phase locking: each bin takes the phase of its sum with its neighbours, signs alternating."""
     bins = bent.shape[1]
