@@ -40,6 +40,13 @@ def test_every_public_name_names_a_notebook_by_itself_or_by_its_file(path):
                 assert named.search(ast.get_docstring(node) or ""), f"{path.name}: {node.name}"
 
 
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_what_is_returned_has_a_section_of_its_own(path):
+    """In the section above it, the page of the reference would list its words as parameters."""
+    text = path.read_text(encoding="utf-8")
+    assert not re.findall(r"\n    Parameters\n(?:(?!\"\"\").*\n)*? {4}Returns \S.*", text)
+
+
 @pytest.mark.parametrize("path", [p for p in LIBRARY if p.stem[0] != "_"], ids=name_of)
 def test_a_notebook_that_a_file_names_mentions_it(path):
     notes = re.findall(r"Notebook:\s+((?:\d\d[a-z]?_\w+(?:,\s+)?)+)", path.read_text())

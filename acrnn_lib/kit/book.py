@@ -25,7 +25,8 @@ MATHJAX = ("tex-chtml.js", "output/chtml/fonts/", "input/tex/extensions/", "ui/"
            "sre/mathmaps/base.json", "sre/mathmaps/en.json")
 _EMBEDDED = re.compile(r'src="data:(image|audio)/([\w-]+);base64,([A-Za-z0-9+/=\s]+)"'
                        r'(?: type="audio/\w+")?')
-_FURNITURE = "script, style, svg, pre, audio, input, output, button, .headerlink, .prev-next-area"
+_FURNITURE = ("script, style, svg, pre, audio, input, output, button, .headerlink, "
+              ".prev-next-area, details.hide > summary, .onlyprint, .bd-header-article")
 
 
 def made_with(dataset, profile, root) -> dict:

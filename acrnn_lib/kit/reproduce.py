@@ -385,6 +385,7 @@ def as_page(executed: Path, notebooks: Path) -> str:
             cells.append(nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-solution"))
         waiting = right.get(cell.id)
     notebook.cells = cells
+    notebook.metadata.pop("widgets", None)  # the state of what is live; pages have pictures
     return nbformat.writes(notebook)
 
 
@@ -398,9 +399,9 @@ def _mend_headers(cell):
 
 
 def _rows(cell):
-    """Rows of all tables that a cell shows."""
-    return sum("".join(output.get("data", {}).get("text/html", "")).count("<tr")
-               for output in cell.outputs)
+    """Rows of all tables that a cell shows; of an explorer, one state is seen at a time."""
+    texts = ("".join(output.get("data", {}).get("text/html", "")) for output in cell.outputs)
+    return sum(text.count("<tr") for text in texts if 'class="explorer"' not in text)
 
 
 def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:

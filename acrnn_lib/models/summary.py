@@ -32,16 +32,24 @@ PUBLISHED_PARAMETERS = 3.81e6
 def layer_table(config=None, n_classes=10, input_shape=INPUT_SHAPE, convolutions=None):
     """The network as a table: a row per layer with output shape, parameters, multiply-adds.
 
+    The numbers are measured on a real forward pass, not derived from formulas that could drift away
+    from the code.
+
     Parameters
     ----------
     config : ModelConfig, optional
     n_classes : int
-    input_shape : (bands, frames)
-    convolutions : as for ``ACRNN``
+    input_shape : tuple of int
+        (bands, frames).
+    convolutions : sequence of tuple, optional
+        As for ``ACRNN``.
 
-    Returns a DataFrame with columns layer, kernel, output, parameters, multiply_adds (per
-    segment), purpose. The numbers are measured on a real forward pass, not derived from formulas
-    that could drift away from the code. Notebook: 04_the_model_layer_by_layer
+    Returns
+    -------
+    pd.DataFrame
+        Columns layer, kernel, output, parameters, multiply_adds (per segment), purpose.
+
+    Notebook: 04_the_model_layer_by_layer
     """
     model = ACRNN(config, n_classes, convolutions=convolutions).eval()
     rows, hooks = [], []
@@ -93,8 +101,17 @@ def _multiply_adds(module, x, output):
 def published_readings(n_classes=10):
     """Compare the published 3.81 M parameters with each reading of the recurrent layers.
 
-    Returns a DataFrame: cell, directions, biases per gate (PyTorch has two, Keras in 2019 one),
-    parameters, and whether they round to 3.81 M. Notebook: 04_the_model_layer_by_layer
+    Parameters
+    ----------
+    n_classes : int
+
+    Returns
+    -------
+    pd.DataFrame
+        Cell, directions, biases per gate (PyTorch has two, Keras in 2019 one), parameters, and
+        whether they round to 3.81 M.
+
+    Notebook: 04_the_model_layer_by_layer
     """
     rows = []
     for rnn in ("gru", "lstm"):
@@ -116,11 +133,23 @@ def published_readings(n_classes=10):
 
 
 def receptive_field(model, n_steps=7):
-    """Input frames that each step's convolutions see: int (n_steps, 2), first and last + 1.
+    """Input frames that each step's convolutions see.
 
-    model : acrnn.ACRNN, whose kernels, strides and pools are read. Numbers under 0 or over the
-    segment's length mean padding. Left out are attention inside the CNN, whose softmax sees all
-    frames, and the recurrent layers, which do as well. Notebook: 04_the_model_layer_by_layer
+    Left out are attention inside the CNN, whose softmax sees all frames, and the recurrent layers,
+    which do as well.
+
+    Parameters
+    ----------
+    model : ACRNN
+        Its kernels, strides and pools are read.
+    n_steps : int
+
+    Returns
+    -------
+    np.ndarray, shape (n_steps, 2), int
+        First frame and last + 1; numbers under 0 or over the segment's length mean padding.
+
+    Notebook: 04_the_model_layer_by_layer
     """
     return reach(model.cnn.values(), n_steps)
 

@@ -25,6 +25,11 @@ def shows(node):
             node.findall(lambda part: isinstance(part, nodes.image | nodes.raw))))
 
 
+def drawn(node):
+    """Whether an output is a picture, so that a figure's caption is not put below a table."""
+    return any(node.findall(nodes.image))
+
+
 def number(app, doctree):
     """Wrap captioned outputs, and number equations that have no label."""
     for cell in list(doctree.findall(nodes.container)):
@@ -39,7 +44,8 @@ def number(app, doctree):
         outputs = [part for box in cell.findall(nodes.container)
                    if box.get("nb_element") == "cell_code_output" for part in box.children]
         table = cell["cell_metadata"].get("kind") == "table"
-        for part in [part for part in outputs if shows(part)][:1]:
+        outputs = sorted(filter(shows, outputs), key=lambda part: table == drawn(part))
+        for part in outputs[:1]:
             text = nodes.caption("", "", *written(caption))
             box = (Listed if table else Exhibit)(ids=[cell["cell_metadata"]["anchor"]])
             part.parent.replace(part, box)

@@ -51,7 +51,7 @@ def anchors(app, doctree):
 
 def explain(app, doctree, docname):
     """Link bold terms at their first use, and put definitions on links to terms."""
-    if docname == "glossary":
+    if docname.startswith(("glossary", "reference")):  # where names of parameters are bold
         return
     text = (Path(app.srcdir) / "glossary.md").read_text(encoding="utf-8")
     said, known = definitions(text), names(term for term, _ in ENTRY.findall(text))

@@ -7,6 +7,12 @@ document.addEventListener("DOMContentLoaded", () => {
     box.setAttribute("aria-label", "output, scrolls");
   }
 });
+// the arrow that unfolds pages below a page in the menu has a name
+document.addEventListener("DOMContentLoaded", () => {
+  for (const arrow of document.querySelectorAll(".bd-sidebar summary, nav summary")) {
+    arrow.setAttribute("aria-label", "pages below");
+  }
+});
 // on paper nothing unfolds: all but folded code is printed open
 addEventListener("beforeprint", () => {
   for (const fold of document.querySelectorAll("details:not([open], .above-input)")) {

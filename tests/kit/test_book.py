@@ -130,7 +130,8 @@ def test_the_search_reads_sentences_and_no_furniture(tmp_path):
     (tmp_path / "search.html").write_text("<html><head></head><body></body></html>")
     (tmp_path / "a.html").write_text(
         "<nav>Contents</nav><article><h1>Bats<a class='headerlink'>#</a></h1><p>They hear "
-        "</script>.</p><pre>import os</pre><audio>no player</audio></article>")
+        "</script>.</p><pre>import os</pre><audio>no player</audio>"
+        "<details class='hide'><summary>Show code</summary></details></article>")
     book.index_text(tmp_path)
     text = (tmp_path / "_static" / "page_texts.js").read_text()
     assert json.loads(text.removeprefix("const PAGE_TEXTS = ").rstrip(";\n")) == {
