@@ -40,16 +40,15 @@ def patterns(found):
         papers |= dict.fromkeys(ids, anchor)
         if second:
             people[f"{first} and {second}", year] = anchor
-    ways = [rf"(?P<who>{name}) (?:et al\. )?\(?(?P<when>{year})\)?"
+    ways = [rf"{name} (?:et al\. )?\(?{year}\)?|{name}(?:,? (?:and )?\w+)* \(“[^”]+”, {year}\)"
             for name, year in sorted(people, reverse=True)]
-    line = re.compile("|".join([re.sub(r"\?P<(who|when)>", "", way) for way in ways]
-                               + [re.escape(paper) for paper in papers]))
+    line = re.compile("|".join([*ways, *map(re.escape, papers)]))
 
     def anchor_of(text):
         if text in papers:
             return papers[text]
-        name, year = re.split(r" (?:et al\. )?\(?(?=\d{4})", text.rstrip(")"))
-        return people[name, year]
+        name, year = re.match(r"(\w+(?: and \w+)?).*?(\d{4})\)?$", text).groups()
+        return people.get((name, year)) or people[name.split()[0], year]
 
     return line, anchor_of
 

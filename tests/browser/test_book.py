@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from tests.tools import tool
+
 from .conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -210,6 +212,25 @@ def test_on_paper_explorers_show_a_picture_and_solutions_are_open(book, watched,
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert not any(folds.evaluate_all("all => all.map(fold => fold.open)"))
     assert not wrong
+
+
+def test_a_printed_page_has_bookmarks_ten_points_and_begins_with_its_title(
+        built, book, watched, browser, tmp_path):
+    print_book = tool("print_book")
+    out = tmp_path / "page.pdf"
+    print_book.print_page(print_book.find_browser(), built / "paper.html", out)
+    assert b"/Outlines" in out.read_bytes()
+    page, _ = watched()
+    visit(page, f"{book}/paper.html")
+    page.emulate_media(media="print")
+    points = page.locator("article p").nth(3).evaluate(
+        "e => parseFloat(getComputedStyle(e).fontSize)")
+    assert abs(points * 72 / 96 - 10) < 0.1
+    titles = page.locator("h1").evaluate_all("all => all.filter(e => e.offsetParent).map("
+                                             "e => getComputedStyle(e).breakBefore)")
+    assert titles and titles[0] == "auto"  # else the first page would be empty
+    rule = "".join(path.read_text() for path in (built / "_static").glob("print.css"))
+    assert "counter(page)" in rule.split("@page")[1].split("}")[0]
 
 
 SMALLEST = 8 / 72  # inches: the letters of a legend; our figures have 100 or, in players, 80 dpi

@@ -79,6 +79,8 @@ def test_citations_lead_to_the_entry_that_is_meant():
     for said, anchor in {"Park et al. 2019": "park-2019", "Zhang et al. 2018": "zhang-2018-2",
                          "Piczak 2015": "piczak-2015", "Zhang et al. (2021)": "zhang-2021",
                          "Jain and Wallace 2019": "jain-2019",
+                         "Petsiuk, Das and Saenko (“RISE”, 2018)": "petsiuk-2018",
+                         "Jain and Wallace (“Attention is not Explanation”, 2019)": "jain-2019",
                          "arXiv:1907.02230": "zhang-2019"}.items():
         match = line.search(f"as they say ({said}) there")
         assert anchor_of(match[0]) == anchor and anchor in found
