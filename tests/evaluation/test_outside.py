@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from acrnn_lib import inference
+from acrnn_lib.data import audio, datasets, levels
 from acrnn_lib.evaluation import outside, results
 from tests.tools import tool
 
@@ -67,6 +68,19 @@ def test_the_limit_leaves_a_twentieth_of_the_inner_clips_above_it(table):
     inner = table.query("protocol == 'inner'").distance
     limit = inference.load().limits.farthest
     assert np.mean(inner > limit) == pytest.approx(0.05, abs=0.003)
+
+
+def test_soft_recordings_are_raised_to_the_level_that_was_best_on_inner_folds(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert tool("outside_evidence").best_reference() == inference.load().limits.reference_dbfs
+
+
+def test_no_clip_of_esc10_is_raised(esc10_root):
+    limits, clips = inference.load().limits, datasets.load("esc10", esc10_root)
+    for path in clips.path[clips.category == "clock_tick"]:  # the softest class
+        level = levels.Level()
+        level.add(audio.read(path))
+        assert level.judged(limits.soft_dbfs, limits.reference_dbfs) == (0.0, None)
 
 
 def test_limits_are_read_as_they_were_written(tmp_path):

@@ -56,7 +56,8 @@ def test_a_sound_gets_player_picture_and_three_probabilities():
     assert not matplotlib.pyplot.get_fignums(), "a notebook would show the picture twice"
     assert html.count("<audio") == 1 and html.count('<th scope="row"') == 3
     assert re.search(r'<img[^>]* alt="[^"]{20,}"', html)
-    assert "kettle.wav" in html and "made <i>here</i>" in html and "Note" not in html
+    assert "kettle.wav" in html and "made <i>here</i>" in html
+    assert "<p>Note: unlike the training sounds: distance" in html and html.count("Note") == 1
     assert not re.search(r'(src|href)="(?!data:)', html), "nothing from elsewhere"
 
 
