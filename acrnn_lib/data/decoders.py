@@ -66,10 +66,10 @@ class Sndfile:
     def __init__(self, file: BinaryIO, mix: Mixer):
         from soundfile import SoundFile, SoundFileError
 
+        parts = lengths.parts(file)
         with ExitStack() as stack:
             try:
-                self._parts = [(stack.enter_context(SoundFile(part)), part)
-                               for part in lengths.parts(file)]
+                self._parts = [(stack.enter_context(SoundFile(part)), part) for part in parts]
             except (SoundFileError, TypeError) as error:  # TypeError: taken for headerless samples
                 raise Undecodable(getattr(error, "error_string", str(error)).rstrip(".")) from error
             if any("MPEG" in sound.subtype and not part.mp3 for sound, part in self._parts):
