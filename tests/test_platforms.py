@@ -102,7 +102,8 @@ def without_encoding(tree):
     """Lines that read or write text in whatever encoding the system prefers."""
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = getattr(call.func, "attr", getattr(call.func, "id", None))
-        if getattr(getattr(call.func, "value", None), "id", None) in ("os", "av", "tarfile", "Image"):
+        owner = getattr(getattr(call.func, "value", None), "id", None)
+        if owner in ("os", "av", "tarfile", "Image"):
             continue  # their `open` gives no text
         modes = [node.value for node in ast.walk(call)
                  if isinstance(node, ast.Constant) and isinstance(node.value, str)]

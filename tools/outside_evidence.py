@@ -79,7 +79,7 @@ def kept(folder, predictor, name, waves, every=1):
     made = hashlib.sha256(Path(predictor.path).read_bytes()).hexdigest()[:12]
     path = folder and folder / f"{made}-{name}.npz"
     if path and path.is_file():
-        with np.load(path) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             return [stored[part] for part in ("logits", "summaries", "clip")]
     found = outputs(predictor, waves(), every)
     if path:

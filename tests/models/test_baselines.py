@@ -172,7 +172,9 @@ def test_committed_runs_keep_their_hash():
     for path in sorted((ROOT / "results").glob("*/*/*/seed*/fold1/manifest.json")):
         manifest = json.loads(path.read_text())
         if manifest["config"]["bank"].get("vocoder") == BankConfig().vocoder:
-            chosen = experiment(manifest["experiment"], manifest["profile"])
+            name, *changes = manifest["experiment"].split("+")
+            settings = dict(change.split("=") for change in changes)
+            chosen = experiment(name, manifest["profile"], settings)
             assert config_hash(chosen) == manifest["config_hash"], path
 
 
