@@ -39,6 +39,8 @@ SOUND = {
     "sha256": lambda x: isinstance(x, dict) and all(Path(name).name == name for name in x),
     "config": lambda x: isinstance(x, dict) and isinstance(x.get("train", {}), dict)
     and isinstance(epochs := x.get("train", {}).get("epochs", 1), int) and 0 <= epochs < 2**63,
+    "protocol": lambda x: x in ("test", "inner"),
+    "train_folds": lambda x: isinstance(x, list) and all(type(fold) is int for fold in x),
     "classes": lambda x: isinstance(x, list) and all(isinstance(name, str) for name in x),
     "parameters": lambda x: x is None or (isinstance(x, int) and 0 <= x < 2**63),
     "wall_seconds": lambda x: isinstance(x, int | float) and 0 <= x < 2**63,

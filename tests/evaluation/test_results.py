@@ -301,6 +301,7 @@ def change_manifest(run, **values):
     ("config", []), ("config", {"train": []}), ("config", {"train": {"epochs": "many"}}),
     ("classes", "dog"), ("classes", ["dog", 1]), ("parameters", -1), ("parameters", 1.5),
     ("parameters", 2**63), ("wall_seconds", "1"), ("wall_seconds", -0.5), ("wall_seconds", 2**63),
+    ("train_folds", True), ("train_folds", 3), ("train_folds", ["1"]), ("protocol", []),
 ])
 def test_a_value_that_no_run_writes_is_refused(tmp_path, name, value):
     run = make(tmp_path)
@@ -410,8 +411,9 @@ def test_runs_of_different_configs_are_not_mixed_and_evidence_is_not_overwritten
     make(tmp_path, 1)
     with pytest.raises(ResultsError, match="this run is complete"):
         make(tmp_path, 1)
-    for fold, name in ((2, "config_hash"), (3, "data_hash"), (4, "protocol")):
-        run = make(tmp_path, fold, **{name: "other"})
+    for fold, name, other in ((2, "config_hash", "x"), (3, "data_hash", "x"),
+                              (4, "protocol", "inner")):
+        run = make(tmp_path, fold, **{name: other})
         with pytest.raises(ResultsError, match=f"fold{fold}: {name} differs"):
             results.load(tmp_path)
         shutil.rmtree(run.folder)
