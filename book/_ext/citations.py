@@ -8,10 +8,12 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from trees import inside
 
 ENTRY = re.compile(r"^\d+\. (.+\n(?:(?: .*)?\n)*)", re.M)
 ARXIV = re.compile(r"arXiv:\d{4}\.\d{5}")
 LINK = re.compile(r"\[[^\]]*\]\([^)]*\)")
+KEPT = nodes.reference, nodes.literal, nodes.literal_block, nodes.title  # no links in these
 MEANT = {("Zhang", "2018"): "zhang-2018-2"}  # the authors of mixup, not those of the paper
 
 
@@ -74,7 +76,7 @@ def link(app, doctree, docname):
     whole = app.builder.name == "singlehtml"
     page = "" if whole else app.builder.get_relative_uri(docname, "bibliography")
     for text in list(doctree.findall(nodes.Text)):
-        if not line.search(text) or _kept(text):
+        if not line.search(text) or inside(text, *KEPT):
             continue
         parts, end = [], 0
         for found in line.finditer(text):
@@ -84,13 +86,6 @@ def link(app, doctree, docname):
                                       internal=True, classes=["citation-link"])]
             end = found.start() + len(said)
         text.parent.replace(text, [*parts, nodes.Text(text[end:])])
-
-
-def _kept(node):
-    while (node := node.parent) is not None:
-        if isinstance(node, nodes.reference | nodes.literal | nodes.literal_block | nodes.title):
-            return True
-    return False
 
 
 def setup(app):

@@ -1,4 +1,4 @@
-"""The glossary at hand: an anchor for each term, and its definition wherever a page uses the term.
+"""Terms of the glossary: an anchor for each, and its definition wherever a page uses it.
 
 A page links to glossary.md#overfitting. A term in bold becomes such a link at its first use, and
 every link to a term shows the definition while the pointer is over it.
@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from trees import inside
 
 ENTRY = re.compile(r"^(\S.*)\n: ((?:.+\n(?:  .*\n)*))", re.M)
 
@@ -67,21 +68,13 @@ def explain(app, doctree, docname):
     for strong in list(doctree.findall(nodes.strong)):
         anchor = known.get(strong.astext().lower().rstrip(".:"))
         if (anchor not in said or anchor in seen or list(strong.findall(nodes.reference))
-                or _inside(strong, nodes.reference, nodes.title, nodes.caption)):
+                or inside(strong, nodes.reference, nodes.title, nodes.caption)):
             continue
         seen.add(anchor)
         link = nodes.reference("", "", *strong.children, refuri=f"{page}#{anchor}", internal=True,
                                reftitle=said[anchor], classes=["term"])
         strong.children = []
         strong += link
-
-
-def _inside(node, *kinds):
-    while node.parent is not None:
-        node = node.parent
-        if isinstance(node, kinds):
-            return True
-    return False
 
 
 def setup(app):
