@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from scipy.special import logsumexp
-from sklearn.covariance import LedoitWolf
-from sklearn.metrics import roc_auc_score
 
 from ..files import ResultsError, write_bytes
 
@@ -43,6 +41,8 @@ class Centres:
     @classmethod
     def of(cls, summaries: np.ndarray, target: np.ndarray) -> "Centres":
         """Fit to training segments, (S, features), of classes (S,)."""
+        from sklearn.covariance import LedoitWolf  # slow to load; a prediction needs none of it
+
         means = np.stack([summaries[target == k].mean(axis=0) for k in range(target.max() + 1)])
         return cls(means, LedoitWolf().fit(summaries - means[target]).precision_)
 
@@ -179,6 +179,8 @@ def auroc_interval(known: ArrayLike, score: ArrayLike, source: ArrayLike, seed: 
 
     Notebook: 13_your_own_sounds
     """
+    from sklearn.metrics import roc_auc_score
+
     known, score = np.asarray(known, bool), np.asarray(score, float)
     rng, found = np.random.default_rng(seed), []
     recordings = [[np.flatnonzero((np.asarray(source) == name) & (known == kind))

@@ -1,5 +1,8 @@
 """What choosing adds: rules for the epoch counted by hand, nested recipes against a simple loop."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -139,3 +142,38 @@ def test_the_committed_watched_runs_have_the_official_settings_and_end_with_thei
     best = table[selection.RULES[3]]
     assert (table[list(selection.RULES[:1] + selection.RULES[2:3])].le(best, axis=0)).all(axis=None)
     assert np.allclose(table.gain, best - table["last epoch"])
+
+
+def told(runs, a, b, seeds):
+    """Difference of two experiments in points with its interval, as results/README.md writes it."""
+    ours, others = ([run for run in runs if run.experiment == name and run.seed in seeds]
+                    for name in (a, b))
+    row = tables.difference(ours, others)
+    return [f"{100 * row[key]:+.1f}" for key in ("difference", "lo", "hi")]
+
+
+def test_the_evidence_page_tells_the_differences_of_the_runs():
+    page = " ".join(Path("results/README.md").read_text(encoding="utf-8").split())
+    lite = [run for run in results.load("results") if run.profile == "lite"]
+    esc10, copy = ([run for run in lite if run.dataset == name] for name in ("esc10", "esc50-16k"))
+    best = told(esc10, "acrnn-best-reading", "acrnn", [1])
+    assert best[0] == "+0.0" and f"difference 0.0 points [{best[1]}, {best[2]}]" in page
+    for other in ("crnn", "acrnn-noaug"):
+        difference, low, high = told(copy, "acrnn", other, [0])
+        assert re.search(rf"`{other}` {re.escape(difference)}( points)? \[{low}, \{high}\]", page)
+    costs = tables.copy_cost(lite).set_index("experiment")
+    for name in ("acrnn", "acrnn-plus"):
+        row = costs.loc[f"{name}+features.f_max=8000"]
+        numbers = [f"{100 * row[key]:+.1f}" for key in ("difference", "lo", "hi")]
+        assert re.search(rf"`{name}` {numbers[0]}( points)? \[{numbers[1]}, \{numbers[2]}\]", page)
+        assert f"({100 * costs.difference[name]:+.1f}" in page
+
+
+def test_the_evidence_page_tells_the_watched_runs():
+    page = Path("results/README.md").read_text(encoding="utf-8")
+    rules = selection.by_rule("results")
+    for name, weights in (("acrnn", "last"), ("acrnn-plus", "averaged")):
+        row = rules[(rules.experiment == name) & (rules.weights == weights)].squeeze()
+        inner, last = (f"{100 * row[rule]:.1f} %" for rule in (selection.RULES[1],
+                                                               selection.RULES[0]))
+        assert f"{inner} for `{name}`" in page and f"(last epoch {last})" in page
