@@ -169,6 +169,7 @@ class ModelConfig:
     keep_scale: bool = True  # attention in the CNN multiplies by frames x weight, so that uniform
     # weights change nothing; False: by the weight alone
     dropout_on: str = "outputs"  # of the recurrent layers; or inputs; not in the paper
+    parts: int = 1  # of a segment, heard one by one; over 1 a second attention weighs them
 
     FIRST: ClassVar = ("attention scaling rnn directions rnn_cells dropout early_pooling "
                        "init_std").split()
@@ -180,7 +181,10 @@ class ModelConfig:
         _one_of("rnn", self.rnn, ("gru", "lstm"))
         _one_of("dropout_on", self.dropout_on, ("outputs", "inputs"))
         _one_of("directions", self.directions, ("sum", "concat"))
-        _in_range(self, ("rnn_cells",), ("dropout",))
+        _in_range(self, ("rnn_cells", "parts"), ("dropout",))
+        if self.parts > 1 and self.attention != "l10":
+            raise ValueError(f"parts: found {self.parts}, expected 1 for attention "
+                             f"{self.attention}: a second attention needs a first at l10")
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,7 @@ class TrainConfig:
     vote: str = "mean"  # of the segments' probabilities; or majority
     copies: str = "one"  # of each clip in an epoch, drawn at random; or all of them
     augmentations: NAMES = ()  # registered ones: see registry.register_augmentation
+    shortest: int = 0  # frames, of windows of random length in training; 0: whole segments
 
     FIRST: ClassVar = ("epochs batch_size segments optimizer learning_rate momentum weight_decay "
                        "schedule mix_alpha freq_mask time_mask gain_db label_smoothing "
@@ -223,6 +228,9 @@ class TrainConfig:
         _one_of("optimizer", self.optimizer, ("sgd", "adamw"))
         _one_of("schedule", self.schedule, ("step", "onecycle"))
         _in_range(self, ("epochs", "batch_size"), ("momentum", "label_smoothing", "average"))
+        if 0 < self.shortest < 18:
+            raise ValueError(f"shortest: found {self.shortest}, expected 0 or at least 18, the "
+                             "frames of one attention step")
         if self.optimizer == "sgd" and not self.momentum:
             raise ValueError("momentum: found 0, expected over 0 for optimizer sgd, which is "
                              "Nesterov's")
@@ -252,7 +260,8 @@ class Experiment:
 
     def __post_init__(self):
         _one_of("sample_rate", self.features.sample_rate, (44100,))  # what audio.read gives
-        for mask, most in (("freq_mask", "n_bands"), ("time_mask", "segment_frames")):
+        for mask, most in (("freq_mask", "n_bands"), ("time_mask", "segment_frames"),
+                           ("shortest", "segment_frames")):
             found, limit = getattr(self.train, mask), getattr(self.features, most)
             if found > limit:
                 raise ValueError(f"{mask}: found {found}, expected at most {most}, {limit}")

@@ -147,6 +147,8 @@ def test_settings_that_are_sound_only_together_are_taken():
 @pytest.mark.parametrize("name, changes, message", [
     ("acrnn", {"train.freq_mask": 129}, "freq_mask: found 129, expected at most n_bands, 128"),
     ("acrnn", {"train.time_mask": 129}, "time_mask: found 129"),
+    ("acrnn", {"train.shortest": 129}, "shortest: found 129, expected at most segment_frames"),
+    ("acrnn", {"train.shortest": 17}, "shortest: found 17, expected 0 or at least 18"),
     ("acrnn", {"features.n_bands": 64}, "cannot read segments of 64 bands"),
     ("acrnn", {"features.segment_frames": 16}, "cannot read segments of 128 bands and 16 frames"),
     ("acrnn", {"features.clip_seconds": 1.0}, "clip_seconds, sample_rate: found 44100 samples"),

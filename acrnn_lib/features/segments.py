@@ -3,6 +3,8 @@
 Notebook: 02_gammatone_features, 06_training_on_a_gpu
 """
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -130,6 +132,34 @@ def network_input(
 def without_context(x: torch.Tensor, context: int) -> torch.Tensor:
     """Drop the first and last ``context`` frames, which only the channels needed."""
     return x[..., context : x.shape[-1] - context]
+
+
+def shorter(static: torch.Tensor, n_frames: int, rng: np.random.Generator,
+            config: FeatureConfig | None = None) -> torch.Tensor:
+    """Random shorter windows of segments.
+
+    Parameters
+    ----------
+    static : torch.Tensor, shape (B, n_bands, segment_frames + 2 context), float32
+        As of ``Segments.static_of``.
+    n_frames : int
+        Length of the windows.
+    rng : np.random.Generator
+    config : FeatureConfig, optional
+
+    Returns
+    -------
+    torch.Tensor, shape (B, n_bands, n_frames + 2 context)
+        Each window is audible beside its segment (see `audible`).
+
+    Notebook: 06_training_on_a_gpu
+    """
+    c = dataclasses.replace(config or FeatureConfig(), segment_frames=n_frames)
+    context = context_frames(c)
+    allowed = audible(without_context(static, context), c).cpu().numpy()
+    starts = [rng.choice(np.flatnonzero(row)) for row in allowed]
+    return torch.stack([one[:, start : start + n_frames + 2 * context]
+                        for one, start in zip(static, starts, strict=True)])
 
 
 def segment(

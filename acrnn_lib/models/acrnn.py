@@ -8,6 +8,7 @@ Notebook: 04_the_model_layer_by_layer, 05_attention_from_scratch
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ..config import ModelConfig
 from ..registry import register_network
@@ -200,6 +201,8 @@ class ACRNN(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         if config.attention == "l10":
             self.attention = FrameAttention(self.l10.size, config.scaling)
+            if config.parts > 1:
+                self.part_attention = FrameAttention(self.l10.size, config.scaling)
         self.classifier = nn.Linear(self.l10.size, n_classes)
         if config.init_std:
             self._initialise(config.init_std)
@@ -229,7 +232,9 @@ class ACRNN(nn.Module):
             Only if asked for. They sum to 1 over the frames of the layer that has attention;
             uniform without attention.
         """
-        weights = None
+        weights, parts = None, self.config.parts
+        if parts > 1:
+            x = in_parts(x, parts)
         for layer in self.cnn.values():
             x = layer(x)
             if isinstance(layer, MapAttention):
@@ -243,10 +248,32 @@ class ACRNN(nn.Module):
             summary, weights = self.attention(hidden)
         else:
             summary = hidden.mean(dim=1)
+        if parts > 1:
+            summary, of_parts = self.part_attention(summary.unflatten(0, (-1, parts)))
+            weights = (of_parts[..., None] * weights.unflatten(0, (-1, parts))).flatten(1)
         logits = self.classifier(summary)
         if not return_attention:
             return logits
         return logits, uniform_weights(hidden) if weights is None else weights.float()
+
+
+def in_parts(x: torch.Tensor, parts: int) -> torch.Tensor:
+    """Cut segments into parts of equal length, one after another.
+
+    Parameters
+    ----------
+    x : torch.Tensor, shape (batch, channels, frequency, frames)
+        The last frame is repeated until the parts are equal.
+    parts : int
+
+    Returns
+    -------
+    torch.Tensor, shape (batch x parts, channels, frequency, frames / parts)
+
+    Notebook: 05_attention_from_scratch
+    """
+    x = F.pad(x, (0, -x.shape[-1] % parts, 0, 0), mode="replicate")
+    return x.unflatten(3, (parts, -1)).permute(0, 3, 1, 2, 4).flatten(0, 1)
 
 
 def uniform_weights(hidden: torch.Tensor) -> torch.Tensor:

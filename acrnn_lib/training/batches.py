@@ -16,11 +16,14 @@ from ..data.datasets import class_names
 from ..device import sent
 from ..features import augment
 from ..features.frontend import normalise
-from ..features.segments import Segments
+from ..features.segments import Segments, shorter
 from ..registry import AUGMENTATIONS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+STEP = 18  # frames of an attention step; few lengths mean few recorded steps on a GPU
 
 
 class TrainingError(RuntimeError):
@@ -101,6 +104,8 @@ class TrainingData:
         recipe = self.experiment.train
         targets = sent(F.one_hot(self.labels[rows[:, 0]], len(self.classes)).float(), self.device)
         static = self.segments.static_of(rows)
+        if recipe.shortest:
+            static = shorter(static, self.window(rng), rng, self.experiment.features)
         if recipe.gain_db:
             gain = rng.uniform(-1, 1, (len(rows), 1, 1)) * recipe.gain_db * math.log(10) / 10
             static += sent(gain.astype(np.float32), self.device)
@@ -114,6 +119,11 @@ class TrainingData:
         if recipe.freq_mask or recipe.time_mask:
             x = augment.mask(x, recipe.freq_mask, recipe.time_mask, rng)
         return x, targets
+
+    def window(self, rng: np.random.Generator) -> int:
+        """A random length of windows in frames, whole attention steps below ``segment_frames``."""
+        longest = self.experiment.features.segment_frames
+        return int(rng.choice(np.arange(longest, self.experiment.train.shortest - 1, -STEP)))
 
     def names(self, rows: np.ndarray) -> str:
         """File names of the clips of drawn segments (B, 3), sorted, for messages."""

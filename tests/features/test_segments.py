@@ -18,6 +18,7 @@ from acrnn_lib.features.segments import (
     network_input,
     segment,
     segment_starts,
+    shorter,
 )
 from tests import tiny
 
@@ -236,3 +237,20 @@ def test_silent_places_of_a_copy_are_that_copys_own():
         rows = silent.draw(0, np.random.default_rng(seed))
         expected = [64, 72] if rows[0, 1] else [0, 64, 72]
         assert sorted(rows[:, 2]) == expected
+
+
+def test_shorter_windows_lie_in_their_segment_and_are_audible():
+    config = FeatureConfig(segment_frames=100)
+    static = torch.full((2, 128, 100), -60.0)
+    static[0, :, 70:75] = 0.0  # the only sound
+    static[1] = torch.arange(100.0)  # louder and louder: all but the end is silent
+    segments = Segments([static.numpy().astype(np.float16)], np.arange(2), config)
+    drawn = segments.static_of(np.array([(0, 0, 0), (1, 0, 0)] * 40))
+    found = shorter(drawn, 20, np.random.default_rng(0), config)
+    assert found.shape == (80, 128, 20 + 2 * segments.context)
+    inner = found[..., segments.context : -segments.context]
+    assert (inner[::2] == 0).any(-1).all()  # each hears the sound, at different places
+    assert len({int((row[0] == 0).nonzero()[0, 0]) for row in inner[::2]}) > 10
+    last = inner[1::2, 0, -1]  # 60 dB are 13.8 in the log of energies
+    assert (last > 99 - 13.8).all() and last.unique().numel() > 5
+    assert (inner[1::2, 0].diff() == 1).all()

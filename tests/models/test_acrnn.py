@@ -104,3 +104,27 @@ def test_dropout_is_where_the_setting_says(place, dropped):
             lambda _, given: shares.append((given[0] == 0).float().mean().item()))
     network(torch.randn(2, 2, 128, 128))
     assert shares == pytest.approx([0.5 * each for each in dropped], abs=0.05)
+
+
+def test_parts_are_heard_one_by_one_and_weighed_by_a_second_attention():
+    model = ACRNN(ModelConfig(parts=3, early_pooling=True)).eval()
+    one = ACRNN(ModelConfig(early_pooling=True)).eval()
+    one.load_state_dict({k: v for k, v in model.state_dict().items() if "part" not in k})
+    x = torch.randn(2, 2, 128, 431, generator=torch.Generator().manual_seed(0))
+    states = []
+    one.classifier.register_forward_hook(lambda _, given, __: states.append(given[0]))
+    with torch.inference_mode():
+        logits, weights = model(x, return_attention=True)
+        padded = torch.cat([x, x[..., -1:]], 3)
+        inner = torch.stack([one(part, True)[1] for part in padded.split(144, 3)], 1)
+        summary, outer = model.part_attention(torch.stack(states, 1))
+        torch.testing.assert_close(model.classifier(summary), logits)
+    assert weights.shape == (2, 24)
+    torch.testing.assert_close(weights.view(2, 3, 8), outer[:, :, None] * inner)
+    torch.testing.assert_close(weights.sum(1), torch.ones(2))
+    assert parameter_count(model) == 3_805_514 + 2 * SCORER < 3.82e6
+
+
+def test_parts_need_a_first_attention():
+    with pytest.raises(ValueError, match="parts: found 2, expected 1 for attention none"):
+        ModelConfig(parts=2, attention="none")

@@ -340,3 +340,16 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"device: found cuda, .* expected one of auto, .*cpu"):
         device.pick_device("cuda")
     assert device.pick_device("auto").type in ("mps", "cpu")
+
+
+def test_windows_of_random_length_are_whole_attention_steps_below_the_segment():
+    settings = tiny.settings(**{"features.segment_frames": 200, "train.shortest": 128})
+    trainer, data = tiny.trainer(settings, *tiny.task())
+    rng, lengths = np.random.default_rng(0), set()
+    rows = data.draw(rng)[0]
+    for _ in range(60):
+        x, targets = data.batch(rows, rng)
+        lengths.add(x.shape[-1])
+        assert len(x) == len(targets) == len(rows)
+    assert lengths == {200, 182, 164, 146, 128}
+    assert math.isfinite(loop.run_epoch(trainer, data, 1)["loss"])
