@@ -65,7 +65,7 @@ def epoch_rules(watched: list[Run], inner: list[Run] | tuple[Run, ...] = ()) -> 
     validation, rows = by_experiment(list(inner)), []
     for key, runs in by_experiment(watched).items():
         tables = {(run.seed, run.fold): _seen(run) for run in runs}
-        others = {(run.seed, _left_out(run)): _seen(run) for run in validation.get(key, [])}
+        others = {(run.seed, left_out(run)): _seen(run) for run in validation.get(key, [])}
         for weights in next(iter(tables.values())).columns:
             share = pd.DataFrame({place: seen[weights] for place, seen in tables.items()})
             within = {place: seen[weights] for place, seen in others.items()}
@@ -113,8 +113,11 @@ def _seen(run):
     return seen.drop(columns="clips").div(seen["clips"], axis=0)
 
 
-def _left_out(run):
-    """The test fold of an inner run's split, which it neither learned from nor predicted."""
+def left_out(run: Run) -> int:
+    """The test fold of an inner run's split, which it neither learned from nor predicted.
+
+    Notebook: 07_result_tables
+    """
     folds = set(range(1, n_folds([run]) + 1))
     return (folds - set(run.manifest["train_folds"]) - {run.fold}).pop()
 
@@ -178,7 +181,7 @@ def nested(profile: str, root: Path | str = "results") -> tuple[pd.DataFrame, di
     for name, places in TESTED[profile].items():
         validated, runs = (results.load(Path(root, place), "esc10", of, experiment)
                            for place, of, experiment in places)
-        inner[name] = {_left_out(run): results.predictions([run])["correct"].mean()
+        inner[name] = {left_out(run): results.predictions([run])["correct"].mean()
                        for run in validated}
         tested[name] = results.predictions(runs).pivot(
             index=["fold", "clip_id", "source"], columns="seed", values="correct").astype(float)
