@@ -32,7 +32,7 @@ from scipy.special import softmax
 
 from acrnn_lib import inference
 from acrnn_lib.data import audio, datasets, levels
-from acrnn_lib.evaluation import outside
+from acrnn_lib.evaluation import calibration, outside
 from acrnn_lib.features.frontend import level_db, normalise
 from acrnn_lib.features.segments import audible_starts, network_input
 from acrnn_lib.files import write_bytes
@@ -43,7 +43,7 @@ RATE, CHANGES = audio.SAMPLE_RATE, (0, -20, -40, -60)  # Hz; dB
 REFERENCES = (0, -4, -8, -12)  # dB of full scale, to which soft recordings may be raised
 
 
-MARK = "## Levels and sounds of other classes\n"
+MARK = "## Levels, sounds of other classes, calibration\n"
 ABOUT_LIMITS = """
 A recording whose loudest moment lies below {soft_dbfs:.0f} dB of full scale is raised to
 {reference_dbfs:.0f} dB, with a note; one below {too_soft:.0f} dB, or without variation, gets no
@@ -267,6 +267,13 @@ def card(table, soft, limits):
              "|---|---|---|"]
     lines += [f"| {a.known} against {a.unknown} | {a.score} | {a.auroc:.1%}, {a.low:.1%} to "
               f"{a.high:.1%} |" for a in outside.aurocs(table).itertuples()]
+    temperature, changes = calibration.table("results")
+    lines += ["", f"| probabilities (temperature {temperature:.2f}, fitted on inner folds; `predict` "
+              "does not use it) | mean of the highest | accuracy | calibration error | with it |",
+              "|---|---|---|---|---|"]
+    lines += [f"| {name} | {row['mean probability']:.1%} | {row['accuracy']:.1%} | "
+              f"{row['calibration error']:.1%} | {row['with T']:.1%} |"
+              for name, row in changes.iterrows()]
     above = (table.distance > limits.farthest).groupby([table.kind, table.protocol]).mean()
     lines += ["", "| above the limit of the distance | five networks | pretrained, fold 1 |",
               "|---|---|---|"]
