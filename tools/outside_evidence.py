@@ -268,8 +268,9 @@ def card(table, soft, limits):
     lines += [f"| {a.known} against {a.unknown} | {a.score} | {a.auroc:.1%}, {a.low:.1%} to "
               f"{a.high:.1%} |" for a in outside.aurocs(table).itertuples()]
     temperature, changes = calibration.table("results")
-    lines += ["", f"| probabilities (temperature {temperature:.2f}, fitted on inner folds; `predict` "
-              "does not use it) | mean of the highest | accuracy | calibration error | with it |",
+    lines += ["", f"| probabilities (temperature {temperature:.2f}, fitted on inner folds; "
+              "`predict` does not use it) | mean of the highest | accuracy | calibration error | "
+              "with it |",
               "|---|---|---|---|---|"]
     lines += [f"| {name} | {row['mean probability']:.1%} | {row['accuracy']:.1%} | "
               f"{row['calibration error']:.1%} | {row['with T']:.1%} |"

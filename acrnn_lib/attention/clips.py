@@ -4,12 +4,18 @@ Notebook: 09_seeing_attention
 """
 
 import dataclasses
+import hashlib
+import json
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike
 
+from ..evaluation import metrics
+from ..files import ResultsError
 from .explain import event_share, segments_of
 from .maps import attention_curve
 
@@ -121,3 +127,78 @@ def deletion(predictor, wave: np.ndarray, target: int,
     curves = {name: along(np.argsort(-values, kind="stable")) for name, values in scores.items()}
     curves["random"] = np.mean([along(rng.permutation(blocks)) for _ in range(RANDOM)], axis=0)
     return scores, curves
+
+
+def committed(path: Path | str) -> pd.DataFrame:
+    """Deletion curves and areas under the ROC curve that ``tools/clip_attention.py`` measured.
+
+    Parameters
+    ----------
+    path : Path or str
+        ``results/attention/clips.csv``.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per network, data set, clip and order: area under the deletion curve, its points d0
+        to d12, and auc: the probability that a block inside an event has a higher score than one
+        outside (NaN where events are not known).
+
+    Raises
+    ------
+    ResultsError
+        For a file that its manifest does not describe.
+
+    Notebook: 09_seeing_attention
+    """
+    content = Path(path).read_bytes()
+    about = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+    if hashlib.sha256(content).hexdigest() != about["sha256"]:
+        raise ResultsError(f"{path}: its SHA-256 is not that of its manifest")
+    return pd.read_csv(path, dtype={"source": str})
+
+
+def gains(table: pd.DataFrame) -> pd.DataFrame:
+    """How far attention is ahead of other scores, with intervals over recordings.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        From ``committed``.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per data set, measure (area under the deletion curve, or AUC of known events), network
+        and baseline (energy, random order): gain, positive where attention is better, lo, hi, p and
+        clips. With two networks the baseline may be the first network: the gain over random order
+        (or the AUC) of the second minus that of the first, on the same clips.
+
+    Notebook: 09_seeing_attention
+    """
+    rows = []
+    for dataset, part in table.groupby("dataset", sort=False):
+        ahead = {}
+        for network, of in part.groupby("network", sort=False):
+            area, auc = (of.pivot(index=["clip_id", "source"], columns="order", values=name)
+                         for name in ("area", "auc"))
+            auc = auc.dropna(subset=["attention"])
+            pairs = [("deletion", base, area[base], area["attention"])
+                     for base in ("energy", "random")]
+            if len(auc):
+                pairs.append(("AUC", "energy", auc["attention"], auc["energy"]))
+            rows += [_gain(dataset, measure, network, base, better, worse)
+                     for measure, base, better, worse in pairs]
+            ahead[network] = {"deletion": area["random"] - area["attention"],
+                              "AUC": auc["attention"]}
+        for first, second in zip(list(ahead)[:-1], list(ahead)[1:], strict=True):
+            rows += [_gain(dataset, measure, second, first, *pair)
+                     for measure in ("deletion", "AUC") if len(ahead[second][measure])
+                     for pair in [ahead[second][measure].align(ahead[first][measure], "inner")]]
+    return pd.DataFrame(rows)
+
+
+def _gain(dataset, measure, network, baseline, better, worse):
+    gain = metrics.paired_difference(better, worse, better.index.get_level_values("source"))
+    return {"dataset": dataset, "measure": measure, "network": network, "baseline": baseline,
+            **dict(zip(("gain", "lo", "hi", "p"), gain, strict=True)), "clips": len(better)}

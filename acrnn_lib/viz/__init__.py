@@ -7,6 +7,7 @@ tables; the widgets modules hold the interactive explorers. Notebooks: 01_listen
 
 from .attention import (
     attention_profiles,
+    clip_deletion,
     gradient_map,
     inside_events,
     occlusion_by_class,

@@ -12,6 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..attention.clips import BLOCK
+from ..attention.clips import ORDERS as CLIP_ORDERS
 from ..attention.evidence import FILLINGS, ORDERS
 from ..config import FeatureConfig
 from ..evaluation import metrics
@@ -81,6 +83,36 @@ def occlusion_curves(curves: "pd.DataFrame", filling: str = FILLINGS["mean"]
     panels[0, 0].set_ylabel("probability of the true class")
     panels[0, 1].legend(frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
     fig.suptitle(f"{curves.network.iloc[0]}; hidden steps: {filling}", fontsize=11)
+    return fig, panels
+
+
+def clip_deletion(table: "pd.DataFrame", dataset: str = "esc10") -> tuple[Figure, np.ndarray]:
+    """Draw mean deletion curves over whole clips, a panel per network.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        From ``clips.committed``.
+    dataset : str
+
+    Returns
+    -------
+    fig, axes : Figure, np.ndarray of Axes
+
+    Notebook: 09_seeing_attention
+    """
+    groups = list(table[table.dataset == dataset].groupby("network", sort=False))
+    fig, panels = _panels(1, len(groups), (11, 3.6), sharey=True)
+    points = [name for name in table if name[0] == "d" and name[1:].isdigit()]
+    seconds = np.arange(len(points)) * BLOCK * FeatureConfig().hop_length / 44100
+    for ax, (network, rows) in zip(panels[0], groups, strict=True):
+        for k, order in enumerate(CLIP_ORDERS):
+            ax.plot(seconds, rows[rows.order == order][points].mean(), MARKERS[k] + LINES[k],
+                    color=PALETTE[k], label=order, markersize=5, linewidth=1.3)
+        ax.set(title=network, xlabel="hidden (s)", ylim=(0, 1))
+        ax.grid(alpha=0.3)
+    panels[0, 0].set_ylabel("probability of the true class")
+    panels[0, -1].legend(frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
     return fig, panels
 
 

@@ -1,6 +1,10 @@
 """Attention over a whole clip in blocks, and what hiding blocks does to the answer."""
 
+import hashlib
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -8,6 +12,7 @@ from acrnn_lib import inference
 from acrnn_lib.attention import clips, explain
 from acrnn_lib.config import FeatureConfig
 from acrnn_lib.data import audio, datasets
+from acrnn_lib.files import ResultsError
 
 
 def test_block_means_count_gaps_as_zero_and_know_the_short_last_block():
@@ -57,3 +62,43 @@ def test_orders_that_point_at_what_a_network_hears_make_it_forget_sooner(found):
     _, (_, curves) = found
     assert curves["effect"].mean() < curves["random"].mean() - 0.05
     assert curves["energy"].mean() < curves["random"].mean() - 0.05
+
+
+def rows(network, gain, auc=None):
+    """Clips of five recordings, whose attention is ahead of energy by 0.1 and of chance by gain."""
+    rng = np.random.default_rng(0)
+    for clip in range(20):
+        base = rng.uniform(0.4, 0.6)
+        for order, area in (("attention", base - gain), ("energy", base - gain + 0.1),
+                            ("random", base), ("effect", 0.1)):
+            yield {"network": network, "dataset": "synth" if auc else "esc10", "clip_id": clip,
+                   "source": str(clip // 4), "order": order, "area": area,
+                   "auc": {"attention": auc, "energy": 0.5}.get(order, np.nan) if auc else np.nan}
+
+
+def test_gains_are_positive_where_attention_is_ahead():
+    table = clips.gains(pd.DataFrame([*rows("segments", 0.2), *rows("whole clip", 0.15)]))
+    found = table.set_index(["measure", "network", "baseline"]).gain
+    assert found.index.get_level_values("measure").unique().tolist() == ["deletion"]
+    assert found["deletion", "segments", "random"] == pytest.approx(0.2)
+    assert found["deletion", "whole clip", "energy"] == pytest.approx(0.1)
+    assert found["deletion", "whole clip", "segments"] == pytest.approx(-0.05)
+    assert (table.clips == 20).all() and (table.lo <= table.gain).all()
+
+
+def test_gains_on_known_events_are_differences_of_auc():
+    table = clips.gains(pd.DataFrame([*rows("segments", 0.2, 0.7), *rows("whole clip", 0.2, 0.8)]))
+    found = table[table.measure == "AUC"].set_index(["network", "baseline"]).gain
+    assert found["segments", "energy"] == pytest.approx(0.2)
+    assert found["whole clip", "segments"] == pytest.approx(0.1)
+
+
+def test_committed_curves_are_those_of_their_manifest(tmp_path):
+    path = tmp_path / "clips.csv"
+    pd.DataFrame(rows("segments", 0.2)).to_csv(path, index=False)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(".json").write_text(json.dumps({"sha256": digest}))
+    assert len(clips.committed(path)) == 80
+    path.write_text(path.read_text().replace("0.1", "0.2"))
+    with pytest.raises(ResultsError, match="SHA-256"):
+        clips.committed(path)
