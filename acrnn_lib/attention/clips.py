@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 
 from ..evaluation import metrics
 from ..files import ResultsError
-from .explain import event_share, segments_of
+from .events import event_share
+from .explain import segments_of
 from .maps import attention_curve
 
 BLOCK = 36  # frames, 0.42 s: two attention steps

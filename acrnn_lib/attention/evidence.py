@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..config import FeatureConfig
 from ..evaluation import metrics
-from .explain import event_share, inside_events, mixed_segments
+from .events import event_share, inside_events, mixed_segments
 
 ORDERS = ["attention", "energy", "mean profile", "random", "effect", "best"]
 BASELINES = ["energy", "mean profile", "random"]  # orders that know nothing of the prediction
@@ -75,7 +75,7 @@ def inside_known_events(runs: list, events: dict[str, list[tuple[float, float]]]
     Returns
     -------
     pd.DataFrame
-        As ``explain.inside_events``; ``attrs["filled"]`` is the mean share of event steps.
+        As ``events.inside_events``; ``attrs["filled"]`` is the mean share of event steps.
 
     Raises
     ------

@@ -22,9 +22,6 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-# -- events ------------------------------------------------------------------------------------
-
-
 def test_a_step_owns_18_frames_and_the_last_one_what_is_left():
     owner = owners(128)
     assert np.bincount(owner).tolist() == [18] * 6 + [20]
@@ -48,61 +45,6 @@ def test_steps_are_as_far_apart_as_the_networks_pools_say(frames, early, layer):
     assert step_frames(frames, n_steps) == pools[layer]
     owner = owners(frames, n_steps)
     assert len(owner) == frames and owner[-1] == n_steps - 1
-
-
-def test_event_share_equals_a_count_over_a_fine_grid():
-    events, starts = [(0.1, 0.32), (0.7, 1.9), (2.5, 2.51)], np.array([0, 64, 100])
-    share = explain.event_share(events, starts)
-    for s, row in zip(starts, share, strict=True):
-        for t, value in enumerate(row):
-            left = (s + 18 * t - 0.5) * HOP
-            grid = left + (np.arange(20000) + 0.5) / 20000 * 18 * HOP
-            on = np.any([(grid >= a) & (grid < b) for a, b in events], axis=0)
-            assert value == pytest.approx(on.mean(), abs=2e-4)
-    np.testing.assert_array_equal(explain.event_mask(events, starts), share >= 0.5)
-
-
-def test_event_share_is_whole_inside_and_nothing_outside():
-    np.testing.assert_allclose(explain.event_share([(-1, 9)], [0, 303]), 1)
-    np.testing.assert_array_equal(explain.event_share([], [0], n_steps=42), np.zeros((1, 42)))
-    share = explain.event_share([(-1, (18 - 0.5) * HOP)], [0])[0]  # to the end of the first step
-    np.testing.assert_allclose(share, [1, 0, 0, 0, 0, 0, 0], atol=1e-12)
-
-
-@pytest.mark.parametrize("layer", ["l2", "l4"])
-def test_what_begins_behind_the_segment_is_no_event_of_it(layer):
-    model = acrnn.ACRNN(ModelConfig(early_pooling=True, attention=layer, rnn_cells=4)).eval()
-    with torch.inference_mode():
-        n_steps = model(torch.zeros(1, 2, 128, 128), return_attention=True)[1].shape[1]
-    behind, within = ([((64 + 128 - 0.5) * HOP, 9)], [((64 + 126 - 0.5) * HOP, 9)])
-    assert n_steps * step_frames(128, n_steps) > 128
-    np.testing.assert_array_equal(explain.event_share(behind, [64], n_steps), np.zeros((1, 43)))
-    share = explain.event_share(within, [64], n_steps)[0]
-    np.testing.assert_allclose(share, [0] * 42 + [1])
-
-
-def test_only_segments_with_event_and_background_are_asked():
-    share = np.array([[0.0] * 7, [1, 1, 0, 0, 0, 0, 0], [1] * 7, [1, 1, 1, 1, 0, 0, 0]])
-    assert explain.mixed_segments(share).tolist() == [False, True, False, False]
-    assert explain.mixed_segments(share, 0, 1).all()
-
-
-def test_weights_inside_events_are_measured_beside_their_controls():
-    mask = rng().random((40, 7)) < 0.4
-    mask[:, 0], mask[:, 1], mask[0] = True, False, True  # the first says nothing
-    source = np.arange(40) // 2
-    weights = {"right": mask + 1e-9, "uniform": np.ones(mask.shape), "wrong": ~mask + 1e-9}
-    table = explain.inside_events(weights, mask, source).set_index(["measure", "weights"])
-    assert table.attrs == {"segments": 39, "recordings": 20}
-    assert table.loc[("AUC", "right"), "value"] == 1
-    assert table.loc[("AUC", "uniform"), "value"] == 0.5
-    assert table.loc[("AUC", "wrong"), "ahead"] == 1
-    assert table.loc[("share inside", "uniform"), "value"] == pytest.approx(mask[1:].mean())
-    row = table.loc[("share inside", "uniform")]
-    assert 0 < row.ahead_lo < row.ahead < row.ahead_hi and row.p < 0.01
-    assert np.isnan(table.loc[("AUC", "right"), "ahead"])
-    with pytest.raises(ValueError, match="both event and background"):
-        explain.inside_events(weights, np.ones_like(mask), source)
 
 
 def test_energy_of_steps_is_a_weight():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from acrnn_lib import viz
-from acrnn_lib.attention import evidence, explain
+from acrnn_lib.attention import events, evidence
 from tests.tools import ROOT
 
 matplotlib.use("Agg")
@@ -32,7 +32,7 @@ def test_inside_events_draws_each_mean_in_its_row():
     rng = np.random.default_rng(0)
     inside, source = rng.random((30, 7)) < 0.3, np.arange(30)
     weights = {"attention": rng.random((30, 7)), "uniform": np.ones((30, 7))}
-    table = explain.inside_events(weights, inside, source)
+    table = events.inside_events(weights, inside, source)
     _, panels = viz.inside_events({"a network": table})
     assert panels.shape == (1, 2)
     for ax, (_, rows) in zip(panels[0], table.groupby("measure", sort=False), strict=True):
