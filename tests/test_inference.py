@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from acrnn_lib import inference
-from acrnn_lib.__main__ import main
+from acrnn_lib.commands import main
 from acrnn_lib.config import EXPERIMENTS, FeatureConfig, ModelConfig, as_dict, experiment
 from acrnn_lib.data import audio
 from acrnn_lib.evaluation import metrics, results
