@@ -336,9 +336,9 @@ def report(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> int:
     """Classify audio files."""
-    from . import inference
+    from . import answers
 
-    return inference.command(options.files, options.checkpoint, options.json)
+    return answers.command(options.files, options.checkpoint, options.json)
 
 
 def reproduce(options: argparse.Namespace) -> int:
