@@ -5,10 +5,7 @@ Notebook: 09_seeing_attention
 
 import functools
 import itertools
-import json
-import math
 import re
-import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,10 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 from .attention.maps import attention_curve
-from .config import SYSTEMS, FeatureConfig, ModelConfig
 from .data import audio, levels
 from .evaluation import metrics
 from .evaluation.outside import Limits
@@ -27,160 +22,12 @@ from .evaluation.results import ResultsError, Run, is_complete, run_folder
 from .features.frontend import front_end, level_db, normalise
 from .features.segments import network_input, peak_level, segment_starts
 from .files import printable
-from .models.baselines import network
 from .progress import bar
-from .registry import NETWORKS
+from .trained import load_model, outputs, shortest
 
 DATA = files("acrnn_lib") / "assets"
 BLOCK_SEGMENTS = 40  # hops read at a time: 30 s, so that memory does not grow with the file
 ATTENDED = 1.5  # times the uniform weight
-SPANS = 10  # attended spans that are printed
-LARGEST = 2**29  # bytes of a checkpoint; the paper's network has 15 million
-# Lowest and highest settings accepted from a checkpoint, a few times wider than what the kit
-# trains: beyond them a foreign file could take minutes and gigabytes for seconds of sound.
-LIMITS = {
-    "sample_rate": (audio.SAMPLE_RATE, audio.SAMPLE_RATE), "n_fft": (128, 4096),
-    "hop_length": (128, 2048), "n_bands": (16, 256), "segment_frames": (18, 512),
-    "segment_hop": (4, 512), "delta_width": (3, 99), "log_floor": (1e-30, 1.0),
-    "silence_db": (1.0, 1e9), "rnn_cells": (1, 2048),
-}
-MOST_OVERLAP = 8  # segments that may share a frame; the kit trains with up to 6
-
-
-def load_model(path: Path | str) -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor, dict]:
-    """Load a checkpoint and check it, with one silent segment as a test.
-
-    Parameters
-    ----------
-    path : Path or str
-        A model.safetensors.
-
-    Returns
-    -------
-    model : torch.nn.Module
-        In eval mode.
-    mean, std : torch.Tensor, shape (channels,) or (channels, n_bands), float32
-    note : dict
-        classes (names), experiment (settings) and features (FeatureConfig).
-
-    Raises
-    ------
-    ResultsError
-        For a file that is no checkpoint of this kit, with settings outside LIMITS or values that
-        are NaN or infinite.
-
-    Notebook: 09_seeing_attention
-    """
-    try:
-        if Path(path).stat().st_size > LARGEST:
-            raise ValueError(f"more than {LARGEST} bytes")
-        with safe_open(path, "pt") as file:
-            note = json.loads((file.metadata() or {})["acrnn"])
-            tensors = {key: file.get_tensor(key).to(torch.float32, copy=True)  # not mapped
-                       for key in file.keys()}
-        classes, stored = note["classes"], note["experiment"]
-        if not (isinstance(classes, list) and classes
-                and all(isinstance(name, str) for name in classes)):
-            raise ValueError(f"classes: found {classes!r:.80}, expected a list of names")
-        note["features"] = features = _settings(FeatureConfig, stored["features"])
-        if features.segment_hop * MOST_OVERLAP < features.segment_frames:
-            raise ValueError(f"segment_hop: expected at least segment_frames / {MOST_OVERLAP}")
-        with torch.device("meta"):  # takes no memory: the file's tensors replace these
-            model = network(_settings(ModelConfig, stored["model"]), len(classes),
-                            len(features.channels))
-        mean, std = _moments(tensors, features)
-        model.load_state_dict(tensors, assign=True)
-        silence = front_end(features).static(torch.zeros(1, _shortest(features)))[0]
-        answer(normalise(network_input(silence, [0], features), mean, std), model.eval())
-    except Exception as error:  # a damaged or foreign file can raise anything
-        reason = " ".join(f"{error}".split())[:300]  # torch prints a line per tensor
-        raise ResultsError(f"{path}: not a checkpoint of this kit ({reason})") from error
-    return model, mean, std, note
-
-
-def _settings(kind, stored):
-    """Config stored in a note; ValueError for a value of another type or outside LIMITS."""
-    if (name := stored.get("network", "acrnn")) not in (*SYSTEMS, *NETWORKS):
-        raise ValueError(f"network {name!r} is not known here: run the cell that registers it, or "
-                         "name its file with --register")
-    config = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
-    for name, default in vars(kind()).items():
-        value, (low, high) = getattr(config, name), LIMITS.get(name, (-math.inf, math.inf))
-        if type(value) is not type(default) and (type(value), type(default)) != (int, float):
-            raise ValueError(f"{name}: found {value!r:.80}, expected a {type(default).__name__}")
-        if name in LIMITS and not low <= value <= high:
-            raise ValueError(f"{name}: found {value}, expected {low} to {high}")
-    return config
-
-
-def _moments(tensors, features):
-    """Pop mean and std from a file's tensors; ValueError for any invalid tensor."""
-    for name, values in tensors.items():
-        if not values.isfinite().all():
-            raise ValueError(f"{name} holds numbers that are NaN or infinite")
-    mean, std = tensors.pop("feature_mean"), tensors.pop("feature_std")
-    channels, bands = len(features.channels), features.n_bands
-    if mean.shape != std.shape or mean.shape not in ((channels,), (channels, bands)) or not (
-            std > 0).all():
-        raise ValueError(f"feature_mean, feature_std: found shapes {list(mean.shape)} and "
-                         f"{list(std.shape)}, expected [{channels}] or [{channels}, {bands}], "
-                         "deviations over 0")
-    return mean, std
-
-
-def _shortest(config):
-    """Length of the shortest wave that holds a whole segment, in samples."""
-    return (config.segment_frames - 1) * config.hop_length
-
-
-def answer(x: torch.Tensor, model: torch.nn.Module) -> tuple[np.ndarray, np.ndarray]:
-    """Run a network on segments.
-
-    Parameters
-    ----------
-    x : torch.Tensor, shape (S, channels, n_bands, frames), float32
-        Normalised segments.
-    model : torch.nn.Module
-        In eval mode.
-
-    Returns
-    -------
-    probabilities : np.ndarray, shape (S, C), float64
-    attention : np.ndarray, shape (S, T'), float64
-
-    Raises
-    ------
-    ValueError
-        For outputs that are NaN or infinite.
-    """
-    logits, weights, _ = outputs(x, model)
-    return torch.from_numpy(logits).softmax(1).numpy(), weights
-
-
-def outputs(x: torch.Tensor, model: torch.nn.Module
-            ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """As `answer`, but logits, attention, and what the layer ``classifier`` reads.
-
-    Returns
-    -------
-    logits : np.ndarray, shape (S, C), float64
-    attention : np.ndarray, shape (S, T'), float64
-    summaries : np.ndarray, shape (S, features), float64, or None
-        None for a network without such a layer.
-
-    Notebook: 13_your_own_sounds
-    """
-    seen, layer = [], getattr(model, "classifier", None)
-    watched = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if isinstance(
-        layer, torch.nn.Linear) else None
-    with torch.inference_mode():
-        logits, weights = model(x, return_attention=True)
-    if watched:
-        watched.remove()
-    if not (logits.isfinite().all() and weights.isfinite().all()):
-        raise ValueError("the network answers with NaN")
-    return (logits.double().numpy(), weights.double().numpy(),
-            seen[0].double().numpy() if seen else None)
 
 
 def tested_in(root: Path | str) -> Run:
@@ -392,7 +239,7 @@ class Predictor:
         parts, level = [], levels.Level()
         for start, wave, duration in self._blocks(sound, progress, mix):
             level.add(wave)
-            wave = audio.fit(wave * np.float32(gain), max(len(wave), _shortest(self.config)))
+            wave = audio.fit(wave * np.float32(gain), max(len(wave), shortest(self.config)))
             starts, probabilities, weights, summaries, static = self._block(wave)
             peak = peak_level(static, self.config).numpy()[starts]
             parts.append((start + starts, probabilities, weights, summaries, peak,
@@ -401,7 +248,7 @@ class Predictor:
         return (seconds, static, *map(np.concatenate, zip(*parts, strict=True))), level
 
     def _short(self, seconds):
-        least = _shortest(self.config) / self.config.sample_rate
+        least = shortest(self.config) / self.config.sample_rate
         return None if seconds >= least else (
             f"shorter than a segment ({least:.2f} s): padded with silence, so do not rely on the "
             "answer")
@@ -441,7 +288,7 @@ class Predictor:
             return
         step = BLOCK_SEGMENTS * c.segment_hop * c.hop_length / c.sample_rate
         length = step + (c.segment_frames - c.segment_hop - 1) * c.hop_length / c.sample_rate
-        last = _shortest(c) / c.sample_rate
+        last = shortest(c) / c.sample_rate
         blocks = audio.blocks(sound, length, step, last, mix)
         first = next(blocks)
         total = None if first[1] is None else audio.n_blocks(first[1], step, last)
@@ -505,51 +352,3 @@ def predict(sound: Path | str | BinaryIO | np.ndarray,
         For an unusable checkpoint.
     """
     return load(checkpoint).predict(sound)
-
-
-def command(paths: list[str], checkpoint: Path | str | None = None, as_json: bool = False) -> int:
-    """Run the `predict` command: print the result of each file.
-
-    Parameters
-    ----------
-    paths : list of str
-    checkpoint : Path or str, optional
-        Default: the pretrained model.
-    as_json : bool
-        Print one JSON object instead of text.
-
-    Returns
-    -------
-    int
-        Exit status: 1 if any file was unusable, else 0.
-    """
-    predictor = Predictor(checkpoint)
-    outcomes = []
-    for path in paths:
-        try:
-            outcome = predictor.file(path, progress=not as_json)
-        except audio.AudioError as error:
-            outcome = {"file": str(path), "seconds": None, "classes": [], "attended": [],
-                       "note": None, "error": str(error)}
-        outcomes.append(outcome)
-        if not as_json:
-            _print(outcome)
-    if as_json:
-        print(json.dumps({"files": outcomes}))
-    return int(any(outcome["error"] for outcome in outcomes))
-
-
-def _print(outcome):
-    if outcome["error"]:
-        print(f"error: {outcome['error']}", file=sys.stderr)
-        return
-    print(f"{printable(outcome['file'])}  ({outcome['seconds']:.2f} s)")
-    if outcome["note"]:
-        print(f"  note: {outcome['note']}")
-    for row in outcome["classes"]:
-        print(f"  {row['probability']:6.1%}  {row['name']}")
-    spans = outcome["attended"]
-    if spans:
-        more = f"{len(spans)} spans, --json lists all; the first {SPANS}: " * (len(spans) > SPANS)
-        shown = ", ".join(f"{start:.2f}-{end:.2f} s" for start, end in spans[:SPANS])
-        print(f"  attended: {more}{shown}")

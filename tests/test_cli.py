@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from acrnn_lib import registry
-from acrnn_lib.__main__ import main
+from acrnn_lib.commands import main
 from acrnn_lib.config import EXPERIMENTS, config_hash, experiment
 from acrnn_lib.data import datasets
 from acrnn_lib.evaluation import results
@@ -28,7 +28,7 @@ def error_of(capsys, *arguments):
 
 def test_help_and_import_need_no_heavy_library():
     """Help must come at once: nothing that takes seconds to import may be loaded for it."""
-    code = ("import sys, acrnn_lib, acrnn_lib.__main__ as m\n"
+    code = ("import sys, acrnn_lib, acrnn_lib.commands as m\n"
             "try: m.main(['--help'])\nexcept SystemExit as e: assert e.code == 0\n"
             "heavy = {'torch', 'librosa', 'matplotlib', 'pandas', 'papermill', 'scipy'}\n"
             "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)")

@@ -14,8 +14,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from acrnn_lib import inference
-from acrnn_lib.__main__ import main
+from acrnn_lib import answers, inference, trained
+from acrnn_lib.commands import main
 from acrnn_lib.config import EXPERIMENTS, FeatureConfig, ModelConfig, as_dict, experiment
 from acrnn_lib.data import audio
 from acrnn_lib.evaluation import metrics, results
@@ -216,7 +216,7 @@ def test_classes_and_tensors_that_no_training_writes_are_refused(
 
 
 def test_a_checkpoint_that_is_too_large_is_not_read(tmp_path, checkpoint, monkeypatch):
-    monkeypatch.setattr(inference, "LARGEST", 1000)
+    monkeypatch.setattr(trained, "LARGEST", 1000)
     with pytest.raises(results.ResultsError, match="more than 1000 bytes"):
         inference.load_model(checkpoint)
 
@@ -232,9 +232,9 @@ def test_an_answer_that_is_no_number_names_the_checkpoint(tmp_path, checkpoint):
 @pytest.mark.parametrize("name", list(EXPERIMENTS))
 def test_the_kits_own_experiments_are_within_the_limits(name):
     chosen = as_dict(experiment(name))
-    features = inference._settings(FeatureConfig, chosen["features"])
-    inference._settings(ModelConfig, chosen["model"])
-    assert features.segment_hop * inference.MOST_OVERLAP >= features.segment_frames
+    features = trained._settings(FeatureConfig, chosen["features"])
+    trained._settings(ModelConfig, chosen["model"])
+    assert features.segment_hop * trained.MOST_OVERLAP >= features.segment_frames
 
 
 def test_the_checkpoint_that_comes_along_names_the_run_it_was_tested_in():
@@ -302,11 +302,11 @@ def test_many_attended_spans_are_summed_up(checkpoint, capsys):
     spans = [[k, k + 0.5] for k in range(3200)]
     outcome = {"file": "a.wav", "seconds": 3200.0, "classes": [], "attended": spans, "note": None,
                "error": None}
-    inference._print(outcome)
+    answers._print(outcome)
     said = capsys.readouterr().out
     assert "3200 spans, --json lists all; the first 10: 0.00-0.50 s" in said
     assert said.count(" s,") == 9 and len(said) < 400
-    inference._print(outcome | {"attended": spans[:10]})
+    answers._print(outcome | {"attended": spans[:10]})
     assert "spans" not in capsys.readouterr().out
 
 

@@ -3,8 +3,10 @@
 import ast
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -28,7 +30,7 @@ sys.modules |= dict.fromkeys({sorted({*EXTRAS, "distributed", "av", "nbclient"})
 """
 COMMAND = """
 import sys
-from acrnn_lib.__main__ import main
+from acrnn_lib.commands import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -190,6 +192,7 @@ def test_processes_without_shared_memory_are_refused_in_one_sentence(monkeypatch
 @pytest.mark.parametrize("moment, words", [
     ("argparse", ["predict", CLIP]), ("acrnn_lib.config", ["predict", CLIP]),
     ("numpy", ["predict", CLIP]), (None, ["predict", CLIP]),
+    ("datetime", ["predict", CLIP]),  # by numpy, which makes an ImportError of any other
     ("pandas", ["features", "clips", "--profile", "smoke"]),
     (None, ["features", "clips", "--profile", "smoke"]), (None, ["student", "OUT"]),
     (None, ["report"]), ("numpy", ["reproduce", "--only", "00"]),
@@ -222,6 +225,35 @@ runpy.run_module("acrnn_lib", run_name="__main__", alter_sys=True)
     assert done.returncode == 130 and "Traceback" not in done.stderr, done.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
     assert done.stderr.count("\n") <= 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_at_any_moment_names_no_file_of_the_kit():
+    """But for Python's own start, whose traceback is not the kit's."""
+    for seconds in (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0):
+        # a background job of a shell ignores Ctrl-C, and so would its children
+        usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            run = subprocess.Popen([sys.executable, "-m", "acrnn_lib", "predict", CLIP], cwd=ROOT,
+                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        finally:
+            signal.signal(signal.SIGINT, usual)
+        time.sleep(seconds)
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=300)[1]
+        assert f"{os.sep}acrnn_lib{os.sep}" not in said, said
+        assert run.returncode in (0, 130) or "<frozen" in said or not said, said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_after_a_command_is_no_traceback():
+    code = ("import atexit, os, runpy, signal, sys\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+            "sys.argv = ['acrnn_lib', 'experiments']\n"
+            "runpy.run_module('acrnn_lib', run_name='__main__', alter_sys=True)")
+    done = python("-c", code)
+    assert done.returncode == 130 and "acrnn" in done.stdout and not done.stderr
 
 
 def test_tasks_end_with_the_status_of_ctrl_c():

@@ -30,7 +30,7 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from acrnn_lib import inference
+from acrnn_lib import inference, trained
 from acrnn_lib.data import audio, datasets, levels
 from acrnn_lib.evaluation import calibration, outside
 from acrnn_lib.features.frontend import level_db, normalise
@@ -69,7 +69,7 @@ def outputs(predictor, waves, every=1):
         starts = audible_starts(static, predictor.config)[::every]
         x = normalise(network_input(static, starts, predictor.config), predictor.mean,
                       predictor.std)
-        logits, _, summaries = inference.outputs(x, predictor.model)
+        logits, _, summaries = trained.outputs(x, predictor.model)
         found.append((logits, summaries, np.full(len(starts), place)))
     return [np.concatenate(part) for part in zip(*found, strict=True)]
 

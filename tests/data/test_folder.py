@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from acrnn_lib import inference
-from acrnn_lib.__main__ import main
+from acrnn_lib.commands import main
 from acrnn_lib.data import datasets, folder
 from acrnn_lib.evaluation import results
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from acrnn_lib import inference
-from acrnn_lib.__main__ import main
+from acrnn_lib.commands import main
 from acrnn_lib.data import audio, datasets, levels
 from acrnn_lib.viz.widgets_sounds import card, listen
 

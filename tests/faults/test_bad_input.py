@@ -24,7 +24,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from acrnn_lib import config, device, inference
-from acrnn_lib.__main__ import build_parser, main
+from acrnn_lib.commands import build_parser, main
 from acrnn_lib.data import audio, datasets
 from acrnn_lib.evaluation import results
 from acrnn_lib.kit import reproduce

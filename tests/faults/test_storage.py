@@ -319,7 +319,7 @@ def test_a_folder_that_another_user_owns(command):
                 "from acrnn_lib.evaluation import tables\n"
                 "from acrnn_lib.features import store\n"
                 "from acrnn_lib.training import classical, crossval\n"
-                "from acrnn_lib.__main__ import main\n"
+                "from acrnn_lib.commands import main\n"
                 "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
                 "sys.exit(main(sys.argv[1:]))")
         given = [word.format(folder=folder) for word in command]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import inference
+from acrnn_lib import inference, trained
 from acrnn_lib.data import audio, datasets, levels
 from acrnn_lib.features.frontend import normalise
 from acrnn_lib.features.segments import network_input, segment_starts
@@ -34,7 +34,7 @@ def test_exported_network_equals_the_library_on_all_bundled_clips(exported):
         starts = segment_starts(static.shape[-1], c)
         x = normalise(network_input(static, starts, c), predictor.mean, predictor.std)
         logits, attention = session.run(None, {onnx_export.INPUT: x.numpy()})
-        probabilities, weights = inference.answer(x, predictor.model)
+        probabilities, weights = trained.answer(x, predictor.model)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), probabilities,
                                    atol=1e-4)

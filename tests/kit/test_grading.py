@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from acrnn_lib.__main__ import main
+from acrnn_lib.commands import main
 from acrnn_lib.kit import exercises, grading, recount
 
 NAME = "05_attention_from_scratch.ipynb"

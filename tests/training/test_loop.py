@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from acrnn_lib import device, inference
+from acrnn_lib import device, inference, trained
 from acrnn_lib.config import NETWORKS, TrainConfig, config_hash
 from acrnn_lib.evaluation import results
 from acrnn_lib.features.frontend import normalise
@@ -315,8 +315,8 @@ def test_a_checkpoint_of_every_network_answers_as_the_network_did(tmp_path, name
     loop.save_model(trainer, data, tmp_path)
     model, mean, std, _ = inference.load_model(tmp_path / "model.safetensors")
     x = torch.from_numpy(np.array(copies[0][:2, :, :128])).float()[:, None].repeat(1, 2, 1, 1)
-    expected, _ = inference.answer(normalise(x, data.mean, data.std), trainer.final_model().eval())
-    np.testing.assert_allclose(inference.answer(normalise(x, mean, std), model)[0], expected,
+    expected, _ = trained.answer(normalise(x, data.mean, data.std), trainer.final_model().eval())
+    np.testing.assert_allclose(trained.answer(normalise(x, mean, std), model)[0], expected,
                                atol=1e-6)
 
 

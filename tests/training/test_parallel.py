@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from acrnn_lib import files
-from acrnn_lib.__main__ import main
+from acrnn_lib.commands import main
 from acrnn_lib.evaluation import results
 from acrnn_lib.features import store
 from acrnn_lib.training import crossval, parallel

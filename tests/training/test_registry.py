@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from acrnn_lib import config, inference, registry
-from acrnn_lib.__main__ import main
+from acrnn_lib.commands import main
 from acrnn_lib.config import FeatureConfig
 from acrnn_lib.evaluation import results
 from acrnn_lib.features import segments

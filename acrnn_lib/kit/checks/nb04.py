@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ... import inference
+from ... import trained
 from ...config import ModelConfig
 from ...models.acrnn import (
     ACRNN,
@@ -154,7 +154,7 @@ def pretrained(build, tensors, x, predictor):
            for part in model.modules()):
         raise NotRight("PyTorch does not allow padding='same' with a stride over 1. Give numbers "
                        "in exercise 2: padding=(kernel[0] // 2, kernel[1] // 2).")
-    state, expected = model.state_dict(), inference.answer(x, predictor.model)[0]
+    state, expected = model.state_dict(), trained.answer(x, predictor.model)[0]
     for name, value in tensors.items():
         if name not in state or not torch.equal(state[name], value):
             raise NotRight(f"{name} has not the value of the file: model.load_state_dict(tensors).")
