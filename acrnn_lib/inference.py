@@ -196,8 +196,9 @@ class Predictor:
                 progress: bool = False) -> Prediction:
         """Classify a sound.
 
-        Channels that cancel each other are not averaged, and a soft sound is raised, both with a
-        note (`data.levels`). A sound of normal level is classified as it is.
+        Channels that cancel each other are not averaged, and a sound below the reference level of
+        the network is raised to it (`data.levels`). So a sound is read twice: its level is only
+        known at its end.
 
         Parameters
         ----------
@@ -216,12 +217,9 @@ class Predictor:
 
         Notebook: 09_seeing_attention
         """
-        (found, level), mix, note = levels.uncancelled(
-            lambda mix: self._pass(sound, mix, 1.0, progress))
+        level, mix, note = levels.uncancelled(lambda mix: self._level(sound, mix, progress))
         gain, judged = level.judged(self.limits.soft_dbfs, self.limits.reference_dbfs)
-        if gain:
-            again = levels.Mixer(mix.channel)
-            found, _ = self._pass(sound, again, 10 ** (gain / 20), progress)
+        found = self._pass(sound, levels.Mixer(mix.channel), 10 ** ((gain or 0) / 20), progress)
         seconds, static, starts, probabilities, weights, summaries, peak, loud = found
         heard = (peak > peak.max() - self.config.silence_db) & (gain is not None)
         notes = [note, judged]
@@ -234,18 +232,23 @@ class Predictor:
         return Prediction(seconds, "; ".join(filter(None, notes)) or None, vote, starts[heard],
                           probabilities[heard], weights[heard], static.numpy())
 
-    def _pass(self, sound, mix, gain, progress):
-        """Seconds, last block, arrays by segment, the level of each frame; Level of the sound."""
-        parts, level = [], levels.Level()
-        for start, wave, duration in self._blocks(sound, progress, mix):
+    def _level(self, sound, mix, progress):
+        level = levels.Level()
+        for _, wave, _ in self._blocks(sound, progress, mix):
             level.add(wave)
+        return level
+
+    def _pass(self, sound, mix, gain, progress):
+        """Seconds, last block, arrays by segment, the level of each frame."""
+        parts = []
+        for start, wave, duration in self._blocks(sound, progress, mix):
             wave = audio.fit(wave * np.float32(gain), max(len(wave), shortest(self.config)))
             starts, probabilities, weights, summaries, static = self._block(wave)
             peak = peak_level(static, self.config).numpy()[starts]
             parts.append((start + starts, probabilities, weights, summaries, peak,
                           level_db(static).numpy()))
             seconds = duration  # of the whole sound, with the last block
-        return (seconds, static, *map(np.concatenate, zip(*parts, strict=True))), level
+        return seconds, static, *map(np.concatenate, zip(*parts, strict=True))
 
     def _short(self, seconds):
         least = shortest(self.config) / self.config.sample_rate

@@ -94,14 +94,14 @@ class Level:
         """Half of the range from the lowest to the highest sample, in dB of full scale."""
         return decibels((self.high - self.low) / 2)
 
-    def judged(self, soft: float = -math.inf, reference: float = 0.0
+    def judged(self, soft: float = -math.inf, reference: float = -math.inf
                ) -> tuple[float | None, str | None]:
         """What to do with the sound.
 
         Parameters
         ----------
         soft, reference : float, dB of full scale
-            A sound below ``soft`` is raised to ``reference``.
+            A sound below ``reference`` is raised to it; below ``soft``, with a note.
 
         Returns
         -------
@@ -118,10 +118,9 @@ class Level:
         loudest = f"loudest moment at {self.dbfs:.1f} dB of full scale"
         if self.dbfs < TOO_SOFT_DBFS:
             return None, f"too soft: {loudest}, expected at least {TOO_SOFT_DBFS:.0f} dB"
-        if self.dbfs < soft:
-            gain = reference - self.dbfs
-            return gain, f"raised by {gain:.0f} dB: {loudest}, below {soft:.1f} dB"
-        return 0.0, None
+        gain = max(0.0, reference - self.dbfs)
+        return gain, (f"raised by {gain:.0f} dB: {loudest}, below {soft:.1f} dB"
+                      if gain and self.dbfs < soft else None)
 
 
 def decibels(amplitude: float) -> float:

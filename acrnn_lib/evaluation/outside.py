@@ -64,7 +64,7 @@ class Limits:
     Attributes
     ----------
     soft_dbfs, reference_dbfs : float, dB of full scale
-        A sound below the first is raised to the second.
+        A sound below the second is raised to it; below the first, with a note.
     shortest : float, s
         Audible part of the training clip that has least of it.
     farthest : float
@@ -77,7 +77,7 @@ class Limits:
     """
 
     soft_dbfs: float = -math.inf
-    reference_dbfs: float = 0.0
+    reference_dbfs: float = -math.inf
     shortest: float = 0.0
     farthest: float = math.inf
     mean_distance: float = 1.0
@@ -211,6 +211,29 @@ def scores(root: Path | str = "results") -> pd.DataFrame:
     Notebook: 13_your_own_sounds
     """
     return pd.read_csv(Path(root) / "ood" / "scores.csv", dtype={"source": str})
+
+
+def limit(table: pd.DataFrame, protocol: str, share: float = 0.05) -> float:
+    """Distance that a share of the clips of one protocol lies above.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        From ``scores``.
+    protocol : str
+        Of networks on inner folds, no test fold among them: "inner" (profile lite), or
+        "inner, paper", whose recipe is that of the pretrained model.
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    float
+        In multiples of the training clips' mean.
+
+    Notebook: 13_your_own_sounds
+    """
+    return float(np.quantile(table["distance"][table["protocol"] == protocol], 1 - share))
 
 
 SCORES = {"distance": -1, "energy": 1, "probability": 1}  # sign that is high for known classes
