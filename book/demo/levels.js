@@ -36,13 +36,7 @@ export function judged(wave, settings) {
   if (range < too_soft_dbfs) {
     return { gain: null, note: `Too soft: ${at}, expected at least ${too_soft_dbfs} dB.` };
   }
-  if (range >= soft_dbfs) return { gain: 0, note: "" };
-  const gain = reference_dbfs - range;
-  return { gain, note: `Raised by ${gain.toFixed(0)} dB: ${at}, below ${soft_dbfs.toFixed(1)} dB.` };
-}
-
-/** Note on a sound whose audible part is shorter than that of any training clip; or "". */
-export function brief(seconds, { shortest }) {
-  return seconds >= shortest ? "" : `Unlike the training sounds: audible for ` +
-    `${seconds.toFixed(2)} s, the shortest of them for ${shortest.toFixed(2)} s.`;
+  const gain = Math.max(0, reference_dbfs - range);
+  return { gain, note: gain && range < soft_dbfs ? `Raised by ${gain.toFixed(0)} dB: ${at}, below ` +
+    `${soft_dbfs.toFixed(1)} dB.` : "" };
 }
