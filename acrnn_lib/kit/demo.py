@@ -15,7 +15,7 @@ import matplotlib as mpl
 import numpy as np
 
 from ..attention.maps import owners
-from ..data import datasets, levels
+from ..data import audio, datasets, levels
 from ..features.gammatone import centre_frequencies
 from ..files import arriving, cache_dir, write_bytes
 from ..inference import load
@@ -165,12 +165,12 @@ def settings(predictor) -> dict:
 
 
 def _clips(folder):
-    """Copy the bundled clips; a row each with what the page says of it."""
+    """The bundled clips as FLAC; a row each with what the page says of it."""
     rows = []
     for clip in datasets.load("clips").itertuples():
-        path = Path(clip.path)
-        shutil.copyfile(path, folder / path.name)
-        rows.append({"file": path.name, "category": clip.category,
+        name = Path(clip.path).with_suffix(".flac").name
+        write_bytes(folder / name, audio.encoded(audio.read(clip.path)))
+        rows.append({"file": name, "category": clip.category,
                      "label": f"{clip.category.replace('_', ' ')} ({clip.clip_id})",
                      "credit": f"{clip.clip_id} of ESC-10, by {clip.author} ({clip.licence}): "
                                f"{clip.url}"})
