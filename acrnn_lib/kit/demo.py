@@ -16,6 +16,7 @@ import numpy as np
 
 from ..attention.maps import owners
 from ..data import audio, datasets, levels
+from ..evaluation import outside
 from ..features.gammatone import centre_frequencies
 from ..files import arriving, cache_dir, write_bytes
 from ..inference import load
@@ -76,6 +77,7 @@ def demo(out: Path | str, pages: Path | str, runtime: Path | str | None = None) 
     write_bytes(out / "model.json", json.dumps(settings(predictor)).encode())
     weights = predictor.front_end.power_weights.numpy().astype("<f4")
     write_bytes(out / "filters.f32", weights.tobytes())
+    write_bytes(out / "centres.f32", centres(predictor.limits))
     write_bytes(out / "clips.json", json.dumps(_clips(out / "clips"), indent=1).encode())
     return out
 
@@ -139,7 +141,7 @@ def _checked(path):
 def settings(predictor) -> dict:
     """What the page's front end and pictures need of a checkpoint, for JSON.
 
-    predictor : inference.Predictor, with the channels static and delta.
+    predictor : inference.Predictor, with the channels static and delta, and with limits.
     Notebook: 13_your_own_sounds
     """
     c = predictor.config
@@ -148,12 +150,14 @@ def settings(predictor) -> dict:
     if c.channels != ("static", "delta") or predictor.mean.shape != (2,):
         raise ValueError(f"{predictor.path}: expected the channels static and delta, normalised "
                          "per channel")
+    if not predictor.limits.centres:
+        raise ValueError(f"{predictor.path}: expected {outside.FILE} beside it")
     silence = np.zeros(c.segment_frames * c.hop_length, np.float32)
     _, weights, _ = predictor.wave(silence)
     return {name: getattr(c, name) for name in names} | {
         "classes": predictor.classes, "limits": {
             **{name: getattr(predictor.limits, name)
-               for name in ("soft_dbfs", "reference_dbfs", "shortest")},
+               for name in outside.NUMBERS},
             "silence_dbfs": levels.SILENCE_DBFS, "too_soft_dbfs": levels.TOO_SOFT_DBFS,
             "flat_db": levels.FLAT_DB, "edge": levels.EDGE, "cancelled_db": levels.CANCELLED_DB},
         "mean": predictor.mean.tolist(), "std": predictor.std.tolist(),
@@ -162,6 +166,16 @@ def settings(predictor) -> dict:
         "colours": (255 * mpl.colormaps[COLOURS](np.arange(256))[:, :3]).round().astype(int)
         .tolist(),
     }
+
+
+def centres(limits: outside.Limits) -> bytes:
+    """Means of the classes (C, F) and the upper half of the precision, float32, little-endian.
+
+    Notebook: 13_your_own_sounds
+    """
+    means, precision = limits.centres.means, limits.centres.precision
+    half = precision[np.triu_indices_from(precision)]
+    return np.concatenate([means.ravel(), half]).astype("<f4").tobytes()
 
 
 def _clips(folder):

@@ -40,9 +40,3 @@ export function judged(wave, settings) {
   const gain = reference_dbfs - range;
   return { gain, note: `Raised by ${gain.toFixed(0)} dB: ${at}, below ${soft_dbfs.toFixed(1)} dB.` };
 }
-
-/** Note on a sound whose audible part is shorter than that of any training clip; or "". */
-export function brief(seconds, { shortest }) {
-  return seconds >= shortest ? "" : `Unlike the training sounds: audible for ` +
-    `${seconds.toFixed(2)} s, the shortest of them for ${shortest.toFixed(2)} s.`;
-}
