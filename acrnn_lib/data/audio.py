@@ -228,8 +228,9 @@ def _converted(wave, rate, before, path):
     return np.ascontiguousarray(wave[round(before * SAMPLE_RATE) :], dtype=np.float32)
 
 
-def encoded(wave: np.ndarray, rate: int = SAMPLE_RATE, form: str = "FLAC") -> bytes:
-    """Encode a wave as a file of 16 bits, for a page or a download.
+def encoded(wave: np.ndarray, rate: int = SAMPLE_RATE, form: str = "FLAC", bits: int = 16
+            ) -> bytes:
+    """Encode a wave as a file, for a page or a download.
 
     All browsers in use play and decode FLAC (Safari since version 11; Ogg only since 18.4), and
     the same samples give the same bytes, which Ogg, with a random number in each file, does not.
@@ -239,7 +240,9 @@ def encoded(wave: np.ndarray, rate: int = SAMPLE_RATE, form: str = "FLAC") -> by
     wave : np.ndarray, shape (N,), float or int16
     rate : int, Hz
     form : str
-        Of the formats of libsndfile that hold 16 bits.
+        Of the formats of libsndfile that hold such samples.
+    bits : int
+        Of a sample: 16 or 24.
 
     Returns
     -------
@@ -248,7 +251,7 @@ def encoded(wave: np.ndarray, rate: int = SAMPLE_RATE, form: str = "FLAC") -> by
     Notebook: 13_your_own_sounds
     """
     buffer = io.BytesIO()
-    soundfile.write(buffer, wave, rate, format=form, subtype="PCM_16")
+    soundfile.write(buffer, wave, rate, format=form, subtype=f"PCM_{bits}")
     return buffer.getvalue()
 
 

@@ -35,6 +35,9 @@ FILES = {
         "71aef04959c5c1b6de461b6538e2058e306610034a85aad2742d0c7fd4533fe4",
 }
 COLOURS = "magma"
+# Clips have samples of 16 bits, stored as 24: then all browsers decode the very same numbers
+# (Chromium divides positive samples of 16 bits by 32,767). The lowest 8, all zero, cost nothing.
+FULL = 2**15
 
 
 def demo(out: Path | str, pages: Path | str, runtime: Path | str | None = None) -> Path:
@@ -183,7 +186,8 @@ def _clips(folder):
     rows = []
     for clip in datasets.load("clips").itertuples():
         name = Path(clip.path).with_suffix(".flac").name
-        write_bytes(folder / name, audio.encoded(audio.read(clip.path)))
+        samples = np.clip(np.round(audio.read(clip.path) * FULL), -FULL, FULL - 1)
+        write_bytes(folder / name, audio.encoded(samples / FULL, bits=24))
         rows.append({"file": name, "category": clip.category,
                      "label": f"{clip.category.replace('_', ' ')} ({clip.clip_id})",
                      "credit": f"{clip.clip_id} of ESC-10, by {clip.author} ({clip.licence}): "

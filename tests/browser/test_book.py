@@ -247,7 +247,7 @@ def test_letters_in_figures_are_legible_on_a_phone(book, watched, name):
         "e.naturalWidth, e.closest('.text_html') ? 80 : 100])")
     assert len(shown) > 3
     for width, natural, dpi in shown:
-        assert width / natural * dpi * SMALLEST > (9 if dpi == 100 else 8.5), (width, natural, dpi)
+        assert width / natural * dpi * SMALLEST > 9, (width, natural, dpi)
 
 
 def test_wide_tables_have_a_frame_of_their_own(book, watched):

@@ -1,5 +1,6 @@
 """The exported network answers as the library does, and the page's files are those it needs."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from acrnn_lib import inference
@@ -150,6 +152,18 @@ def test_distance_and_note_in_the_browser_are_those_of_the_library(tmp_path):
         notes.add(note)
         assert note.rstrip(".").lower() == (limits.unlike(summaries, seconds) or "").lower()
     assert len(notes) == 4
+
+
+def test_clips_are_flac_that_all_browsers_decode_to_the_same_numbers(tmp_path):
+    rows = demo._clips(tmp_path)
+    assert len(rows) == 19 and {Path(row["file"]).suffix for row in rows} == {".flac"}
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 4e6
+    for row, path in zip(rows, datasets.load("clips")["path"], strict=True):
+        data = (tmp_path / row["file"]).read_bytes()
+        samples = soundfile.read(io.BytesIO(data), dtype="int32")[0]
+        assert soundfile.info(io.BytesIO(data)).subtype == "PCM_24" and not (samples % 2**16).any()
+        assert np.abs(samples / 2**31 - audio.read(path)).max() <= 2**-15
+    assert data == (tmp_path / demo._clips(tmp_path)[-1]["file"]).read_bytes()
 
 
 def runtime(folder):
