@@ -385,9 +385,10 @@ def onnx(options: argparse.Namespace) -> None:
     from .inference import load
     from .kit import onnx_export
 
-    path = onnx_export.export(options.out, load(options.checkpoint))
+    predictor = load(options.checkpoint)
+    path = onnx_export.export(options.out, predictor)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, input {onnx_export.INPUT}, outputs "
-          + ", ".join(onnx_export.OUTPUTS))
+          + ", ".join(onnx_export.output_names(predictor)))
 
 
 def demo(options: argparse.Namespace) -> None:

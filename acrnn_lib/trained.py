@@ -163,14 +163,23 @@ def outputs(x: torch.Tensor, model: torch.nn.Module
 
     Notebook: 13_your_own_sounds
     """
-    seen, layer = [], getattr(model, "classifier", None)
-    watched = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if isinstance(
-        layer, torch.nn.Linear) else None
     with torch.inference_mode():
-        logits, weights = model(x, return_attention=True)
-    if watched:
-        watched.remove()
+        logits, weights, *summaries = all_outputs(x, model)
     if not (logits.isfinite().all() and weights.isfinite().all()):
         raise ValueError("the network answers with NaN")
     return (logits.double().numpy(), weights.double().numpy(),
-            seen[0].double().numpy() if seen else None)
+            summaries[0].double().numpy() if summaries else None)
+
+
+def all_outputs(x: torch.Tensor, model: torch.nn.Module) -> tuple[torch.Tensor, ...]:
+    """Logits, attention, and what the layer ``classifier`` reads, where there is such a layer.
+
+    Shapes as of `outputs`; tensors, so that an export can follow them.
+    """
+    seen, layer = [], getattr(model, "classifier", None)
+    watched = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if isinstance(
+        layer, torch.nn.Linear) else None
+    found = model(x, return_attention=True)
+    if watched:
+        watched.remove()
+    return (*found, *seen)

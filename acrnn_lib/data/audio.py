@@ -3,6 +3,7 @@
 Notebook: 01_listen_and_look
 """
 
+import io
 import math
 import os
 import stat
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import soundfile
 
 from ..files import printable
 from . import decoders
@@ -224,6 +226,33 @@ def _converted(wave, rate, before, path):
         ratio = math.gcd(rate, SAMPLE_RATE)
         wave = resample_poly(wave, SAMPLE_RATE // ratio, rate // ratio)
     return np.ascontiguousarray(wave[round(before * SAMPLE_RATE) :], dtype=np.float32)
+
+
+def encoded(wave: np.ndarray, rate: int = SAMPLE_RATE, form: str = "FLAC", bits: int = 16
+            ) -> bytes:
+    """Encode a wave as a file, for a page or a download.
+
+    All browsers in use play and decode FLAC (Safari since version 11; Ogg only since 18.4), and
+    the same samples give the same bytes, which Ogg, with a random number in each file, does not.
+
+    Parameters
+    ----------
+    wave : np.ndarray, shape (N,), float or int16
+    rate : int, Hz
+    form : str
+        Of the formats of libsndfile that hold such samples.
+    bits : int
+        Of a sample: 16 or 24.
+
+    Returns
+    -------
+    bytes
+
+    Notebook: 13_your_own_sounds
+    """
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, rate, format=form, subtype=f"PCM_{bits}")
+    return buffer.getvalue()
 
 
 def fit(wave: np.ndarray, n_samples: int) -> np.ndarray:

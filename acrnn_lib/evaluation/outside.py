@@ -132,11 +132,13 @@ class Limits:
         if seconds < self.shortest:
             said.append(f"audible for {seconds:.2f} s, the shortest of them for "
                         f"{self.shortest:.2f} s")
-        if self.centres:
-            far = self.centres.distance(summaries).mean() / self.mean_distance
-            if far > self.farthest:
-                said.append(f"distance {far:.2f} times that of training, limit {self.farthest:.2f}")
+        if self.centres and (far := self.distance(summaries)) > self.farthest:
+            said.append(f"distance {far:.2f} times that of training, limit {self.farthest:.2f}")
         return f"unlike the training sounds: {', '.join(said)}" if said else None
+
+    def distance(self, summaries: np.ndarray) -> float:
+        """Mean distance of segments, (S, features), in multiples of that of training."""
+        return float(self.centres.distance(summaries).mean() / self.mean_distance)
 
 
 def energy(logits: ArrayLike) -> np.ndarray:

@@ -136,8 +136,7 @@ def extract_media(pages: Path) -> None:
     """Turn what pages embed into files in ``_media``, and their pictures and sounds smaller.
 
     Pictures become WebP and waves FLAC, both without loss: what is heard are the very samples that
-    the cell made, at any sampling rate. All current browsers play FLAC, and the same samples give
-    the same bytes, which Ogg, with a random number in each file, does not.
+    the cell made, at any sampling rate.
 
     Parameters
     ----------
@@ -175,15 +174,14 @@ def _as_file(found, pages, up):
     import soundfile
     from PIL import Image
 
+    from ..data.audio import encoded
+
     kind, form, data = found[1], found[2], base64.b64decode(found[3])
     if form == "png":
         form, data = "webp", _webp(Image.open(io.BytesIO(data)))
     elif form in ("wav", "x-wav"):
         wave, rate = soundfile.read(io.BytesIO(data), dtype="int16")
-        buffer = io.BytesIO()
-        soundfile.write(buffer, wave, rate, format="FLAC", subtype="PCM_16")
-        form, data = "flac", buffer.getvalue()
-    form = {"mpeg": "mp3"}.get(form, form)
+        form, data = "flac", encoded(wave, rate)
     media = pages / "_media"
     media.mkdir(exist_ok=True)
     name = f"{hashlib.sha256(data).hexdigest()[:20]}.{form}"

@@ -15,7 +15,8 @@ import matplotlib as mpl
 import numpy as np
 
 from ..attention.maps import owners
-from ..data import datasets, levels
+from ..data import audio, datasets, levels
+from ..evaluation import outside
 from ..features.gammatone import centre_frequencies
 from ..files import arriving, cache_dir, write_bytes
 from ..inference import load
@@ -34,6 +35,9 @@ FILES = {
         "71aef04959c5c1b6de461b6538e2058e306610034a85aad2742d0c7fd4533fe4",
 }
 COLOURS = "magma"
+# Clips have samples of 16 bits, stored as 24: then all browsers decode the very same numbers
+# (Chromium divides positive samples of 16 bits by 32,767). The lowest 8, all zero, cost nothing.
+FULL = 2**15
 
 
 def demo(out: Path | str, pages: Path | str, runtime: Path | str | None = None) -> Path:
@@ -76,6 +80,7 @@ def demo(out: Path | str, pages: Path | str, runtime: Path | str | None = None) 
     write_bytes(out / "model.json", json.dumps(settings(predictor)).encode())
     weights = predictor.front_end.power_weights.numpy().astype("<f4")
     write_bytes(out / "filters.f32", weights.tobytes())
+    write_bytes(out / "centres.f32", centres(predictor.limits))
     write_bytes(out / "clips.json", json.dumps(_clips(out / "clips"), indent=1).encode())
     return out
 
@@ -139,7 +144,7 @@ def _checked(path):
 def settings(predictor) -> dict:
     """What the page's front end and pictures need of a checkpoint, for JSON.
 
-    predictor : inference.Predictor, with the channels static and delta.
+    predictor : inference.Predictor, with the channels static and delta, and with limits.
     Notebook: 13_your_own_sounds
     """
     c = predictor.config
@@ -148,12 +153,14 @@ def settings(predictor) -> dict:
     if c.channels != ("static", "delta") or predictor.mean.shape != (2,):
         raise ValueError(f"{predictor.path}: expected the channels static and delta, normalised "
                          "per channel")
+    if not predictor.limits.centres:
+        raise ValueError(f"{predictor.path}: expected {outside.FILE} beside it")
     silence = np.zeros(c.segment_frames * c.hop_length, np.float32)
     _, weights, _ = predictor.wave(silence)
     return {name: getattr(c, name) for name in names} | {
         "classes": predictor.classes, "limits": {
             **{name: getattr(predictor.limits, name)
-               for name in ("soft_dbfs", "reference_dbfs", "shortest")},
+               for name in outside.NUMBERS},
             "silence_dbfs": levels.SILENCE_DBFS, "too_soft_dbfs": levels.TOO_SOFT_DBFS,
             "flat_db": levels.FLAT_DB, "edge": levels.EDGE, "cancelled_db": levels.CANCELLED_DB},
         "mean": predictor.mean.tolist(), "std": predictor.std.tolist(),
@@ -164,13 +171,24 @@ def settings(predictor) -> dict:
     }
 
 
+def centres(limits: outside.Limits) -> bytes:
+    """Means of the classes (C, F) and the upper half of the precision, float32, little-endian.
+
+    Notebook: 13_your_own_sounds
+    """
+    means, precision = limits.centres.means, limits.centres.precision
+    half = precision[np.triu_indices_from(precision)]
+    return np.concatenate([means.ravel(), half]).astype("<f4").tobytes()
+
+
 def _clips(folder):
-    """Copy the bundled clips; a row each with what the page says of it."""
+    """The bundled clips as FLAC; a row each with what the page says of it."""
     rows = []
     for clip in datasets.load("clips").itertuples():
-        path = Path(clip.path)
-        shutil.copyfile(path, folder / path.name)
-        rows.append({"file": path.name, "category": clip.category,
+        name = Path(clip.path).with_suffix(".flac").name
+        samples = np.clip(np.round(audio.read(clip.path) * FULL), -FULL, FULL - 1)
+        write_bytes(folder / name, audio.encoded(samples / FULL, bits=24))
+        rows.append({"file": name, "category": clip.category,
                      "label": f"{clip.category.replace('_', ' ')} ({clip.clip_id})",
                      "credit": f"{clip.clip_id} of ESC-10, by {clip.author} ({clip.licence}): "
                                f"{clip.url}"})

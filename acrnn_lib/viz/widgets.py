@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import ipywidgets
 import numpy as np
-import soundfile
 import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,7 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from ..config import EXPERIMENTS, FeatureConfig
-from ..data.audio import SAMPLE_RATE
+from ..data.audio import SAMPLE_RATE, encoded
 from ..features import augment, gammatone
 from ..features.frontend import LogGammatone
 from ..models import acrnn, summary
@@ -270,7 +269,7 @@ def _image(buffer, alt):
 
 
 def sound(wave: np.ndarray, rate: int = 22050, attributes: str = "") -> str:
-    """A sound as an HTML player, in Ogg Vorbis.
+    """A sound as an HTML player, in FLAC.
 
     Parameters
     ----------
@@ -286,11 +285,9 @@ def sound(wave: np.ndarray, rate: int = 22050, attributes: str = "") -> str:
     """
     from scipy.signal import resample_poly
 
-    buffer = io.BytesIO()
     small = np.clip(resample_poly(wave, rate, SAMPLE_RATE), -1, 1)
-    soundfile.write(buffer, small, rate, format="OGG", subtype="VORBIS")
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<audio controls {attributes} src="data:audio/ogg;base64,{data}"></audio>'
+    data = base64.b64encode(encoded(small, rate)).decode()
+    return f'<audio controls {attributes} src="data:audio/flac;base64,{data}"></audio>'
 
 
 def filter_bank(wave: np.ndarray, clip: "NamedTuple | None" = None) -> Explorer:

@@ -15,7 +15,6 @@ from importlib.util import find_spec
 import anywidget
 import ipywidgets
 import numpy as np
-import soundfile
 import traitlets
 from matplotlib.figure import Figure
 
@@ -129,25 +128,6 @@ def hear(wave: np.ndarray, name: str = "a sound", seconds: float | None = None,
                for k in np.argsort(-found.probabilities)]
     return Heard(name, seconds, used, classes, found.static, found.weights,
                  found.starts * p.config.hop_length / p.config.sample_rate, "; ".join(notes))
-
-
-def as_file(wave: np.ndarray, rate: int = audio.SAMPLE_RATE) -> bytes:
-    """A wave as a 16-bit WAV file.
-
-    Parameters
-    ----------
-    wave : np.ndarray, shape (N,), float
-    rate : int, Hz
-
-    Returns
-    -------
-    bytes
-
-    Notebook: 13_your_own_sounds
-    """
-    buffer = io.BytesIO()
-    soundfile.write(buffer, wave, rate, format="WAV", subtype="PCM_16")
-    return buffer.getvalue()
 
 
 def card(name: str, data: bytes, credit: str = "",

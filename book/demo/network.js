@@ -1,13 +1,14 @@
 // The pretrained network in the browser: files are loaded on first use, then kept.
 
 import { attentionCurve, levels, logGammatone, segmentStarts, segments } from "./frontend.js";
-import { brief, judged, mix } from "./levels.js";
+import { judged, mix } from "./levels.js";
+import { distance, unlike } from "./outside.js";
 
 const BATCH = 8; // segments at a time, so that memory does not grow with the sound
 
 let loading = null;
 
-/** { settings, filters, session }; the same promise for every call. */
+/** { settings, filters, centres, session, ort }; the same promise for every call. */
 export function load() {
   loading ??= start().catch((error) => {
     loading = null; // so that another try is possible
@@ -23,16 +24,18 @@ async function start() {
     if (!answer.ok) throw new Error(`${name}: the server answered ${answer.status}`);
     return answer;
   };
-  const [settings, filters, model, ort] = await Promise.all([
+  const [settings, filters, centres, model, ort] = await Promise.all([
     fetched("model.json").then((answer) => answer.json()),
     fetched("filters.f32").then((answer) => answer.arrayBuffer()),
+    fetched("centres.f32").then((answer) => answer.arrayBuffer()),
     fetched("acrnn.onnx").then((answer) => answer.arrayBuffer()),
     import("./ort.wasm.min.mjs"),
   ]);
   ort.env.wasm.wasmPaths = at("./").href;
   ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
   const session = await ort.InferenceSession.create(model);
-  return { settings, filters: new Float32Array(filters), session, ort };
+  return { settings, filters: new Float32Array(filters), centres: new Float32Array(centres),
+    session, ort };
 }
 
 /** Mono samples at the network's sampling rate, of a file's bytes (ArrayBuffer): { wave, note }. */
@@ -46,11 +49,11 @@ export async function decode(bytes) {
 
 /**
  * Classify a wave (Float32Array, mono, at the network's sampling rate).
- * Returns { seconds, note, probabilities, curve, spectrogram }; probabilities is null for a sound
- * that cannot be judged.
+ * Returns { seconds, note, probabilities, curve, distance, spectrogram, starts }; for a sound that
+ * cannot be judged, probabilities, curve and distance are null.
  */
 export async function classify(wave) {
-  const { settings, filters } = await load();
+  const { settings, filters, centres } = await load();
   const shortest = (settings.segment_frames - 1) * settings.hop_length;
   const seconds = wave.length / settings.sample_rate;
   const { gain, note: said } = judged(wave, settings.limits), notes = [said];
@@ -64,26 +67,29 @@ export async function classify(wave) {
   }
   const spectrogram = logGammatone(wave, settings, filters);
   if (gain === null) {
-    return { seconds, note: said, spectrogram, probabilities: null, curve: null };
+    return { seconds, note: said, spectrogram, probabilities: null, curve: null, distance: null };
   }
-  const starts = segmentStarts(spectrogram, settings), votes = [], weights = [];
+  const starts = segmentStarts(spectrogram, settings);
+  const votes = [], weights = [], summaries = [];
   for (let first = 0; first < starts.length; first += BATCH) {
-    const { logits, attention } = await run(spectrogram, starts.slice(first, first + BATCH));
-    votes.push(...logits.map(softmax));
-    weights.push(...attention);
+    const found = await run(spectrogram, starts.slice(first, first + BATCH));
+    votes.push(...found.logits.map(softmax));
+    weights.push(...found.attention);
+    summaries.push(...found.summaries);
   }
   const level = levels(spectrogram, settings);
   const loud = level.reduce((a, b) => Math.max(a, b)) - settings.silence_db;
   const audible = level.filter((x) => x > loud).length * settings.hop_length / settings.sample_rate;
-  notes.push(brief(audible, settings.limits));
+  const far = distance(summaries, centres, settings.limits);
+  notes.push(unlike(audible, far, settings.limits));
   const note = notes.filter(Boolean).join(" ");
   const probabilities = settings.classes.map(
     (_, c) => votes.reduce((sum, vote) => sum + vote[c], 0) / votes.length);
   const curve = attentionCurve(starts, weights, settings);
-  return { seconds, note, probabilities, curve, spectrogram, starts };
+  return { seconds, note, probabilities, curve, distance: far, spectrogram, starts };
 }
 
-/** Logits and attention of segments, an array of rows each. */
+/** The network's outputs for segments by name, an array of rows each. */
 async function run(spectrogram, starts) {
   const { settings, session, ort } = await load();
   const shape = [starts.length, 2, settings.n_bands, settings.segment_frames];
@@ -91,7 +97,7 @@ async function run(spectrogram, starts) {
   const found = await session.run({ segments: input });
   const rows = ({ data, dims }) =>
     starts.map((_, s) => Array.from(data.subarray(s * dims[1], (s + 1) * dims[1])));
-  return { logits: rows(found.logits), attention: rows(found.attention) };
+  return Object.fromEntries(Object.entries(found).map(([name, output]) => [name, rows(output)]));
 }
 
 function softmax(logits) {

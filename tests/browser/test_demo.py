@@ -2,10 +2,11 @@
 
 import functools
 import http.server
+import json
 import os
+import re
 import shutil
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from acrnn_lib import inference
 from acrnn_lib.data import audio, datasets
+from acrnn_lib.evaluation import outside
 from acrnn_lib.kit import demo
 
 from .conftest import ROOT, WAIT
@@ -30,12 +32,17 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Address of a server of the demonstration on this computer."""
+def folder(tmp_path_factory):
+    """Folder of the demonstration."""
     pytest.importorskip("onnx", reason="onnx is not installed")
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
-    folder = demo.demo(tmp_path_factory.mktemp("demo"), ROOT / "book" / "demo")
+    return demo.demo(tmp_path_factory.mktemp("demo"), ROOT / "book" / "demo")
+
+
+@pytest.fixture(scope="module")
+def site(folder):
+    """Address of a server of it on this computer."""
     handler = functools.partial(Quiet, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -73,6 +80,38 @@ def test_bundled_clips_get_the_answers_of_the_library(page):
         same(answer(page), path)
 
 
+CLASSIFIED = """async (file) => {
+    const { classify, decode } = await import('./network.js');
+    const bytes = await (await fetch(file)).arrayBuffer();
+    const found = await classify((await decode(bytes)).wave);
+    return [found.distance, found.note];
+}"""
+
+
+def test_distances_and_notes_of_bundled_clips_are_those_of_the_library(page, folder, monkeypatch):
+    """Of the clips, which are like those of training, and of a part of each, which is not."""
+    seen, unlike = [], outside.Limits.unlike
+    monkeypatch.setattr(outside.Limits, "unlike", lambda limits, summaries, seconds: (
+        seen.append(limits.distance(summaries)) or unlike(limits, summaries, seconds)))
+    noted = 0
+    for path in sorted((folder / "clips").iterdir()):
+        changed = folder / "changed.flac"
+        changed.write_bytes(audio.encoded(np.sin(9 * audio.read(path)[40_000:130_000])))
+        for sound in (path, changed):
+            far, note = page.evaluate(CLASSIFIED, sound.relative_to(folder).as_posix())
+            expected = inference.predict(sound).note or ""
+            assert far == pytest.approx(seen[-1], rel=0.01)
+            assert parts(note, ". ") == parts(expected, "; "), path.name
+            noted += "distance" in expected
+    assert len(seen) == 38 and noted
+
+
+def parts(note, mark):
+    """What a note says, in small letters, its distance in tenths."""
+    found = re.sub(r"distance ([\d.]+)", lambda m: f"distance {float(m[1]):.1f}", note.lower())
+    return found.rstrip(".").split(mark)
+
+
 def test_clips_of_esc10_get_the_answers_of_the_library(page, esc10_root):
     """Fifty clips, ten of each fold, as files from the reader's disk."""
     clips = datasets.load("esc10", esc10_root)
@@ -83,15 +122,15 @@ def test_clips_of_esc10_get_the_answers_of_the_library(page, esc10_root):
         same(answer(page), path)
 
 
-def test_features_equal_the_library_s(page):
-    path = datasets.load("clips")["path"].iloc[0]
+def test_features_equal_the_library_s(page, folder):
+    path = folder / "clips" / json.loads((folder / "clips.json").read_text())[0]["file"]
     found = page.evaluate("""async (file) => {
         const { decode, load } = await import('./network.js');
         const { logGammatone } = await import('./frontend.js');
         const bytes = await (await fetch(file)).arrayBuffer();
         const { settings, filters } = await load();
         return Array.from(logGammatone((await decode(bytes)).wave, settings, filters).values);
-    }""", f"clips/{Path(path).name}")
+    }""", f"clips/{path.name}")
     predictor = inference.load()
     expected = predictor.front_end.static(torch.from_numpy(audio.read(path))[None])[0].numpy()
     np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-3)
@@ -136,7 +175,7 @@ def test_levels_and_channels_are_treated_as_by_the_library(page, tmp_path, kind)
     same(answer(page), path)
     said = page.inner_text(".acrnn-note")
     assert {"soft": "Raised by", "crossed": "only channel 1 is used"}[kind] in said
-    assert ("Unlike" in said) == ("audible for" in (inference.predict(path).note or ""))
+    assert ("Unlike" in said) == ("unlike" in (inference.predict(path).note or ""))
 
 
 def test_recording_is_classified(page):

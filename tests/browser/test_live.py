@@ -9,9 +9,9 @@ import nbformat
 import numpy as np
 import pytest
 
+from acrnn_lib.data import audio
 from acrnn_lib.kit import app
 from acrnn_lib.kit.grading import code_cells, needed, needs
-from acrnn_lib.viz.widgets_sounds import as_file
 
 from .conftest import ROOT, WAIT, free_port, private, served
 
@@ -28,7 +28,7 @@ EXPLORERS = {
     "13_your_own_sounds": ("sounds.OwnSounds(", 1),
 }
 WHOLE = ("02", "03", "09", "13")  # run from the first cell to the last
-TONE = as_file(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * 44100) / 44100))
+TONE = audio.encoded(0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * 44100) / 44100), form="WAV")
 # the last explorer of the page: the box around the view, which is its last part
 BOX = "[...document.querySelectorAll('.widget-vbox')].filter(e => e.querySelector('.widget-html'))"
 VIEW = f"[...{BOX}.at(-1)?.querySelectorAll('.widget-html-content') ?? []].at(-1)?.innerHTML"
@@ -133,8 +133,8 @@ def move_all(page, expected):
 def give_sounds(page):
     """Choose files and record: each time an answer, and a file's name is only a name."""
     chooser = page.locator(".acrnn-recorder input[type=file]")
-    files = {"<script>alert(1)</script>.wav": TONE, "large.wav": as_file(np.zeros(6_000_000)),
-             "note.txt": b"no sound"}
+    files = {"<script>alert(1)</script>.wav": TONE,
+             "large.wav": audio.encoded(np.zeros(6_000_000), form="WAV"), "note.txt": b"no sound"}
     for name, data in files.items():
         changes(page, lambda n=name, d=data: chooser.set_input_files(
             {"name": n, "mimeType": "audio/wav", "buffer": d}))

@@ -1,5 +1,6 @@
 """The exported network answers as the library does, and the page's files are those it needs."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from acrnn_lib import inference, trained
 from acrnn_lib.data import audio, datasets, levels
+from acrnn_lib.evaluation import outside
 from acrnn_lib.features.frontend import normalise
 from acrnn_lib.features.segments import network_input, segment_starts
 from acrnn_lib.kit import demo, onnx_export
@@ -33,12 +36,14 @@ def test_exported_network_equals_the_library_on_all_bundled_clips(exported):
         static = predictor.front_end.static(torch.from_numpy(wave)[None])[0]
         starts = segment_starts(static.shape[-1], c)
         x = normalise(network_input(static, starts, c), predictor.mean, predictor.std)
-        logits, attention = session.run(None, {onnx_export.INPUT: x.numpy()})
+        found = session.run(list(onnx_export.OUTPUTS), {onnx_export.INPUT: x.numpy()})
         probabilities, weights = trained.answer(x, predictor.model)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        powers = np.exp(found[0] - found[0].max(axis=1, keepdims=True))
         np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), probabilities,
                                    atol=1e-4)
-        np.testing.assert_allclose(attention, weights, atol=1e-4)
+        for output, expected in zip(found, trained.outputs(x, predictor.model), strict=True):
+            np.testing.assert_allclose(output, expected, atol=1e-3)
+        np.testing.assert_allclose(found[1], weights, atol=1e-4)
 
 
 def test_export_stores_float16_and_is_the_same_each_time(exported, tmp_path):
@@ -53,9 +58,25 @@ def test_weights_that_float16_does_not_hold_stay_float32(exported, tmp_path):
     other.model.classifier.weight.data += 1e-5
     path = onnx_export.export(tmp_path / "other.onnx", other)
     x = np.random.default_rng(0).normal(size=(2, 2, 128, 128)).astype(np.float32)
-    found, _ = onnxruntime.InferenceSession(path).run(None, {onnx_export.INPUT: x})
+    found, = onnxruntime.InferenceSession(path).run(["logits"], {onnx_export.INPUT: x})
     expected = other.model(torch.from_numpy(x)).detach().numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+class Pooled(torch.nn.Module):
+    """A network of a learner: no layer named classifier."""
+
+    def forward(self, x, return_attention=False):
+        logits = x.mean(dim=(1, 3))[:, :10]
+        return (logits, x.mean(dim=(1, 2)).softmax(1)) if return_attention else logits
+
+
+def test_a_network_without_classifier_has_no_summaries(tmp_path):
+    other = copy(inference.load())
+    other.model = Pooled().eval()
+    path = onnx_export.export(tmp_path / "other.onnx", other)
+    outputs = [output.name for output in onnxruntime.InferenceSession(path).get_outputs()]
+    assert outputs == ["logits", "attention"] == list(onnx_export.output_names(other))
 
 
 def test_settings_are_those_of_the_checkpoint():
@@ -101,6 +122,48 @@ def test_levels_in_the_browser_are_those_of_the_library(tmp_path):
         expected, _, said = levels.uncancelled(lambda mix, chunk=chunk: mix(chunk))
         np.testing.assert_allclose(wave, expected[:99], atol=1e-6)
         assert note.rstrip(".").lower() == (said or "").lower()
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_distance_and_note_in_the_browser_are_those_of_the_library(tmp_path):
+    """Of limits of any size: what was fitted again needs no change of the page."""
+    rng = np.random.default_rng(0)
+    centres = outside.Centres(rng.normal(size=(3, 5)), np.cov(rng.normal(size=(5, 50))))
+    limits = outside.Limits(shortest=0.3, farthest=1.25, mean_distance=2.0, centres=centres)
+    (tmp_path / "centres.f32").write_bytes(demo.centres(limits))
+    cases = [(scale * rng.normal(size=(4, 5)), seconds) for scale in (0.1, 3)
+             for seconds in (0.2, 0.4)]
+    given = [[summaries.tolist(), seconds] for summaries, seconds in cases]
+    numbers = {name: getattr(limits, name) for name in outside.NUMBERS[2:]}
+    script = Path("book/demo/outside.js").resolve().as_uri()
+    (tmp_path / "run.mjs").write_text(f"""import {{ distance, unlike }} from "{script}";
+        import fs from "fs";
+        const bytes = fs.readFileSync("centres.f32"), limits = {json.dumps(numbers)};
+        const centres = new Float32Array(Uint8Array.from(bytes).buffer);
+        console.log(JSON.stringify({json.dumps(given)}.map(([summaries, seconds]) => {{
+          const far = distance(summaries, centres, limits);
+          return [far, unlike(seconds, far, limits)];
+        }})));""")
+    done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, text=True,
+                          check=True)
+    notes = set()
+    for (summaries, seconds), (far, note) in zip(cases, json.loads(done.stdout), strict=True):
+        assert far == pytest.approx(limits.distance(summaries), rel=1e-5)
+        notes.add(note)
+        assert note.rstrip(".").lower() == (limits.unlike(summaries, seconds) or "").lower()
+    assert len(notes) == 4
+
+
+def test_clips_are_flac_that_all_browsers_decode_to_the_same_numbers(tmp_path):
+    rows = demo._clips(tmp_path)
+    assert len(rows) == 19 and {Path(row["file"]).suffix for row in rows} == {".flac"}
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 4e6
+    for row, path in zip(rows, datasets.load("clips")["path"], strict=True):
+        data = (tmp_path / row["file"]).read_bytes()
+        samples = soundfile.read(io.BytesIO(data), dtype="int32")[0]
+        assert soundfile.info(io.BytesIO(data)).subtype == "PCM_24" and not (samples % 2**16).any()
+        assert np.abs(samples / 2**31 - audio.read(path)).max() <= 2**-15
+    assert data == (tmp_path / demo._clips(tmp_path)[-1]["file"]).read_bytes()
 
 
 def runtime(folder):

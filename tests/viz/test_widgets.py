@@ -1,5 +1,7 @@
 """Explorers: a moved control changes what is seen; a page needs no kernel and hides nothing."""
 
+import base64
+import io
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
+from scipy.signal import resample_poly
 
 from acrnn_lib import viz
 from acrnn_lib.data import synth
@@ -224,6 +228,15 @@ def test_closed_licences_are_not_embedded(tmp_path):
                           "licence": ["CC0", "CC Sampling+"], "category": "dog",
                           "author": "A. N. Other", "url": ""})
     assert list(widgets_results.waves_of(table, ["1-1-A", "1-2-A"])) == ["1-1-A"]
+
+
+def test_a_sound_is_flac_of_the_same_bytes_each_time(wave):
+    """Which every browser plays; a page's files keep their names from build to build."""
+    html = widgets.sound(wave)
+    assert html == widgets.sound(wave) and html.count('src="data:audio/flac;base64,') == 1
+    heard, rate = soundfile.read(io.BytesIO(base64.b64decode(re.search(",([^\"]+)", html)[1])))
+    expected = resample_poly(wave, 22050, 44100)
+    assert rate == 22050 and np.abs(heard - expected).max() <= 2**-15
 
 
 def test_while_the_next_view_is_computed_the_old_one_is_grey_and_silent(wave):

@@ -1,5 +1,6 @@
 """Own sounds: every kind of file gets one plain answer, in bounded time, and names stay names."""
 
+import functools
 import io
 import re
 
@@ -10,12 +11,13 @@ import pytest
 import soundfile
 
 from acrnn_lib import inference
-from acrnn_lib.data import synth
+from acrnn_lib.data import audio, synth
 from acrnn_lib.viz import widgets_sounds
-from acrnn_lib.viz.widgets_sounds import as_file, card, listen
+from acrnn_lib.viz.widgets_sounds import card, listen
 
 matplotlib.use("Agg")
 NAME = "<script>alert(1)</script>.wav"
+wav = functools.partial(audio.encoded, form="WAV")
 TONE = (0.3 * np.sin(2 * np.pi * 440 * np.arange(5 * 44100) / 44100)).astype(np.float32)
 
 
@@ -37,7 +39,7 @@ def reason(data, name="a.wav"):
 def test_the_answer_is_that_of_predict(tmp_path, predictor, monkeypatch, seconds, majority):
     monkeypatch.setattr(predictor, "majority", majority)
     wave = np.resize(synth.render(synth.plan().clip_id[41])[0], int(seconds * 44100))
-    data = as_file(wave)
+    data = wav(wave)
     path = tmp_path / "a.wav"
     path.write_bytes(data)
     expected = predictor.file(path, top=10)
@@ -52,7 +54,7 @@ def test_the_answer_is_that_of_predict(tmp_path, predictor, monkeypatch, seconds
 
 def test_a_sound_gets_player_picture_and_three_probabilities():
     matplotlib.pyplot.close("all")
-    html = card("kettle.wav", as_file(TONE), "made <i>here</i>")
+    html = card("kettle.wav", wav(TONE), "made <i>here</i>")
     assert not matplotlib.pyplot.get_fignums(), "a notebook would show the picture twice"
     assert html.count("<audio") == 1 and html.count('<th scope="row"') == 3
     assert re.search(r'<img[^>]* alt="[^"]{20,}"', html)
@@ -62,7 +64,7 @@ def test_a_sound_gets_player_picture_and_three_probabilities():
 
 
 def test_a_line_follows_the_player_over_the_picture(predictor):
-    html = card("tone.wav", as_file(TONE), predictor=predictor)
+    html = card("tone.wav", wav(TONE), predictor=predictor)
     start, span, seconds = (float(re.search(rf'data-{name}="([\d.]+)"', html)[1])
                             for name in ("start", "span", "seconds"))
     assert 0 < start < 20 < 70 < span < 100 - start
@@ -82,7 +84,7 @@ def test_silence_gets_no_name(level):
 
 
 def test_a_fifth_of_a_second_is_named_with_a_warning():
-    html = card("short.wav", as_file(TONE[:8820]))
+    html = card("short.wav", wav(TONE[:8820]))
     assert "Classified as" in html and "shorter than a segment" in html and "(0.2 s)" in html
 
 
@@ -91,7 +93,7 @@ def test_of_ten_minutes_the_first_half_minute_is_used():
     wave = np.zeros(600 * rate)
     wave[: 30 * rate] = np.resize(TONE, 30 * rate)
     wave[31 * rate :] = 0.9  # what lies behind is decoded, so that damage is found, and not used
-    data = as_file(wave, rate)
+    data = wav(wave, rate)
     heard = listen("ten.wav", data)
     assert len(heard.wave) == 30 * 44100 and heard.seconds == 600
     assert np.abs(heard.wave).max() < 0.9
@@ -110,7 +112,7 @@ def test_too_large_a_file_is_refused_before_it_is_decoded(monkeypatch):
 @pytest.mark.parametrize(("data", "said"), [
     (b"Dear diary", "no audio that can be decoded"), (b"", "is empty (0 bytes)"),
     (np.random.default_rng(0).bytes(5000), "no audio that can be decoded"),
-    (as_file(TONE)[:-9000], "truncated"), (as_file(TONE[:0]), "no samples"),
+    (wav(TONE)[:-9000], "truncated"), (wav(TONE[:0]), "no samples"),
 ])
 def test_what_is_no_sound_gets_a_sentence(data, said):
     html = reason(data)
@@ -126,11 +128,11 @@ def test_samples_that_are_not_finite_get_a_sentence():
 
 @pytest.mark.parametrize("name", ["noise.raw", "../../escape.wav", "a\0b.wav", "", "é" * 300])
 def test_any_name_is_only_a_name(name):
-    assert "Classified as" in card(name, as_file(TONE))
+    assert "Classified as" in card(name, wav(TONE))
     assert "no audio" in card(name, b"nothing")
 
 
-@pytest.mark.parametrize("data", [as_file(TONE), as_file(0 * TONE), b"no sound"])
+@pytest.mark.parametrize("data", [wav(TONE), wav(0 * TONE), b"no sound"])
 def test_names_are_shown_and_not_run(data):
     html = card(NAME, data)
     assert "<script" not in html and "&lt;script&gt;" in html
@@ -138,8 +140,8 @@ def test_names_are_shown_and_not_run(data):
 
 @pytest.fixture
 def own():
-    return widgets_sounds.OwnSounds({"tone": (as_file(TONE), "by <b>me</b>"),
-                                     NAME: (as_file(0 * TONE), "")})
+    return widgets_sounds.OwnSounds({"tone": (wav(TONE), "by <b>me</b>"),
+                                     NAME: (wav(0 * TONE), "")})
 
 
 def test_examples_are_states_of_a_page(own):
@@ -152,7 +154,7 @@ def test_examples_are_states_of_a_page(own):
 
 
 def test_a_file_comes_in_pieces_from_the_browser(own, monkeypatch):
-    data, said = as_file(TONE[:44100]), []
+    data, said = wav(TONE[:44100]), []
     monkeypatch.setattr(own.recorder, "send", said.append)
     pieces = [data[:50000], data[50000:]]
     send = own.recorder._handle_custom_msg
@@ -168,7 +170,7 @@ def test_a_file_comes_in_pieces_from_the_browser(own, monkeypatch):
 
 def test_a_half_sent_file_does_not_spoil_the_next(own):
     own.recorder._take(None, {"name": "a", "part": 0, "parts": 2}, [b"RIFF"])
-    own.recorder._take(None, {"name": "b", "part": 0, "parts": 1}, [as_file(TONE)])
+    own.recorder._take(None, {"name": "b", "part": 0, "parts": 1}, [wav(TONE)])
     assert "Classified as" in own.view.value
 
 
@@ -187,7 +189,7 @@ def test_an_old_answer_goes_as_soon_as_a_new_sound_is_chosen(own, monkeypatch):
     send({"begin": NAME}, [])
     assert "<img" not in own.view.value and "<audio" not in own.view.value
     assert "Waiting for &lt;script" in own.view.value and "<script" not in own.view.value
-    send({"name": "mine.wav", "part": 0, "parts": 1}, [memoryview(as_file(TONE))])
+    send({"name": "mine.wav", "part": 0, "parts": 1}, [memoryview(wav(TONE))])
     assert "<img" in own.view.value and "Waiting" not in own.view.value
     send({"begin": ""}, [])
     assert own.view.value == "", "a sound that cannot be read has no answer"
@@ -196,5 +198,5 @@ def test_an_old_answer_goes_as_soon_as_a_new_sound_is_chosen(own, monkeypatch):
 def test_it_says_that_the_network_is_not_the_papers(own):
     told = "Compared with the paper: <b>acrnn-plus: "
     assert told in own.view.value
-    own.hear("mine.wav", as_file(TONE))
+    own.hear("mine.wav", wav(TONE))
     assert told in own.view.value
