@@ -149,3 +149,92 @@ def test_a_network_without_limits_raises_nothing():
     assert note == (f"raised by {gain:.0f} dB: loudest moment at -50.5 dB of full scale, below "
                     "-24.0 dB")
     assert level.judged(-60.0, -2.0) == (gain, None)  # raised, but not so soft as to say so
+
+
+# the limits themselves, at both sides
+
+
+def level_of(*pieces):
+    level = levels.Level()
+    for piece in pieces:
+        level.add(np.asarray(piece, np.float32))
+    return level
+
+
+def square(amplitude, offset=0.0, n=2000):
+    return offset + amplitude * np.sign(np.sin(np.arange(n) + 0.5))
+
+
+def at_db(dbfs):
+    return square(10 ** (dbfs / 20))
+
+
+def test_the_level_is_half_of_the_range_of_all_pieces():
+    assert level_of(square(0.5, 0.25)).dbfs == pytest.approx(20 * np.log10(0.5))
+    both = level_of(np.linspace(0, 0.5, 100), np.linspace(-0.1, 0.2, 100))
+    assert both.dbfs == pytest.approx(20 * np.log10(0.3)) and both.loudest == pytest.approx(0.5)
+    assert level_of(-square(0.25, 0.5)).loudest == pytest.approx(0.75)
+    assert levels.decibels(0) == -200 and levels.decibels(10) == pytest.approx(20)
+
+
+def test_ten_milliseconds_at_both_ends_are_no_variation_unless_the_piece_is_short():
+    for at in (0, 440, -441, -1):
+        for n, counts in ((4 * 441, True), (4 * 441 + 1, False)):
+            wave = np.full(n, 0.1)
+            wave[at] = 0.5
+            assert level_of(wave).dbfs == pytest.approx(20 * np.log10(0.2) if counts else -200)
+            assert level_of(wave).loudest == pytest.approx(0.5)
+    for at in (441, -442):
+        wave = np.full(4 * 441 + 1, 0.1)
+        wave[at] = 0.5
+        assert level_of(wave).dbfs == pytest.approx(20 * np.log10(0.2))
+
+
+@pytest.mark.parametrize("wave, gain, words", [
+    (at_db(-90.1), None, "silence: nothing above -90 dB of full scale"),
+    (at_db(-89.9), None, "too soft: loudest moment at -89.9 dB of full scale, expected at least "
+                         "-72 dB"),
+    (at_db(-72.1), None, "too soft"), (at_db(-71.9), 61.9, "raised by 62 dB: loudest moment at "
+                                       "-71.9 dB of full scale, below -30.0 dB"),
+    (at_db(-30.1), 20.1, "raised by 20 dB"), (at_db(-29.9), 19.9, None),
+    (at_db(-10.1), 0.1, None), (at_db(-9.9), 0.0, None),
+    (square(0.0019, 0.998), None, "constant: varies by -54 dB of full scale, expected at least "
+                                  "-54 dB"),
+    (square(0.0021, 0.998), 43.6, "raised by 44 dB"),
+    (square(1e-5, 0.001), None, "constant: varies by -100 dB of full scale, expected at least "
+                                "-90 dB")])
+def test_what_is_done_with_a_sound_of_each_level(wave, gain, words):
+    found, note = level_of(wave).judged(soft=-30.0, reference=-10.0)
+    assert found is None if gain is None else found == pytest.approx(gain, abs=0.05)
+    assert note is None if words is None else note.startswith(words)
+
+
+def mixed(*channels):
+    """Power of the mean of channels, in dB of that of unrelated ones, in two pieces."""
+    sound, mix = np.stack(channels, axis=1).astype(np.float32), levels.Mixer()
+    for piece in np.array_split(sound, 2):
+        np.testing.assert_allclose(mix(piece), piece.mean(axis=1), atol=1e-6)
+    return mix.left
+
+
+def test_how_much_is_left_of_channels_in_their_mean():
+    one, other = square(0.5), np.repeat([0.5, -0.5], 1000)
+    other[::2] *= -1
+    assert mixed(one, one) == pytest.approx(10 * np.log10(2), abs=1e-4), "related"
+    assert mixed(one, one, one) == pytest.approx(10 * np.log10(3), abs=1e-4)
+    assert mixed(one, 0 * one) == pytest.approx(0, abs=1e-4)
+    assert mixed(one, -0.5 * one) == pytest.approx(10 * np.log10(0.25**2 * 4 / 1.25), abs=1e-4)
+    assert mixed(one, -one) < -200 and mixed(0 * one, 0 * one) == 0.0
+
+
+@pytest.mark.parametrize("share, alone", [(0.5, False), (0.6, True)])
+def test_the_strongest_channel_is_taken_where_less_than_a_tenth_is_left(share, alone):
+    one = square(0.5)  # the mean has (1 - share)^2 / (1 + share^2) of unrelated ones: -7, -9.3 dB
+    share = share + 0.05 * alone  # -10.7 dB
+    sound = np.stack([-share * one, one], axis=1).astype(np.float32)
+    found, mix, note = levels.uncancelled(lambda mix: mix(sound))
+    assert mix.channel == (1 if alone else None) and (note is not None) == alone
+    np.testing.assert_allclose(found, sound[:, 1] if alone else sound.mean(axis=1))
+    if alone:
+        assert note == ("opposite phase: the mean of the 2 channels is -11 dB from that of "
+                        "unrelated ones (limit -10 dB), so only channel 2 is used")

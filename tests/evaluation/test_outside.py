@@ -128,3 +128,35 @@ def test_a_click_and_a_sound_far_from_training_get_a_note_beside_their_class():
     hum = np.sign(np.sin(2 * np.pi * 50 * np.arange(3 * 44100) / 44100)).astype(np.float32)
     notes = [inference.predict(0.3 * hum).note, found.note]
     assert any("times that of training, limit" in (note or "") for note in notes)
+
+
+def test_the_note_names_each_limit_that_is_passed():
+    centres = outside.Centres(np.array([[0.0, 0.0], [10.0, 0.0]]), np.diag([1.0, 4.0]))
+    np.testing.assert_allclose(centres.distance(np.array([[1, 1], [9, 0], [5, 0]])), [5, 1, 25])
+    limits = outside.Limits(shortest=0.5, farthest=2.0, mean_distance=3.0, centres=centres)
+    near, far = np.array([[0, 1], [10, 1]]), np.array([[0, 1], [0, 2]])  # means 4 and 10
+    assert limits.unlike(near, 0.5) is None
+    assert limits.unlike(near, 0.25) == ("unlike the training sounds: audible for 0.25 s, the "
+                                         "shortest of them for 0.50 s")
+    assert limits.unlike(far, 0.5) == ("unlike the training sounds: distance 3.33 times that of "
+                                       "training, limit 2.00")
+    assert limits.unlike(far, 0.25).count(", ") == 3
+    edge = outside.Limits(farthest=4 / 3, mean_distance=3.0, centres=centres)
+    assert edge.unlike(near, 0.0) is None, "as far as the limit"
+    assert outside.Limits().unlike(far, 0.0) is None
+
+
+def test_aurocs_are_of_the_test_protocol_and_of_both_pairs(monkeypatch):
+    monkeypatch.setattr(outside, "DRAWS", 20)
+    means = {"esc10": 3, "esc10-16k": 9, "other-16k": 0, "generated": 0}
+    rows = [(protocol, kind, f"{kind}-{k}", *(way * (k + mean) for way in (-sign, sign, sign)))
+            for protocol, sign in (("test", 1), ("inner", -1)) for kind, mean in means.items()
+            for k in range(8)]
+    table = pd.DataFrame(rows, columns=["protocol", "kind", "source", "distance", "energy",
+                                        "probability"])
+    found = outside.aurocs(table)
+    assert list(found.known) == ["esc10-16k"] * 3 + ["esc10"] * 3
+    assert list(found.unknown) == ["other-16k"] * 3 + ["generated"] * 3
+    assert list(found.score) == ["distance", "energy", "probability"] * 2
+    assert (found.auroc[:3] == 1).all() and (found.auroc[3:] < 1).all()
+    assert found.auroc[3:].nunique() == 1, "low distances are high scores"
