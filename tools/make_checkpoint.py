@@ -17,7 +17,7 @@ from acrnn_lib.files import write_bytes
 TARGET = Path("acrnn_lib/assets/acrnn.safetensors")
 CARD = """# Model card: acrnn.safetensors
 
-| | |
+| what | value |
 |---|---|
 | what it is | the network of experiment `{experiment}`, profile `{profile}`, seed {seed}: {parameters:,} parameters, stored as float16 |
 | what it hears | 10 classes: {classes} |

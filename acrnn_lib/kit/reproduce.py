@@ -446,7 +446,7 @@ def build_book(marks: dict[Path, str], folder: Path, root: Path) -> Path:
         status = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT).returncode
     if status:
         said = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        lines = [line for line in said if "WARNING" in line or "ERROR" in line]
+        lines = [line for line in said if re.search("WARNING|ERROR|CRITICAL", line)]
         raise ReproduceError("\n".join([*lines, f"jupyter-book failed ({status}); log: {log}"]))
     pages = root / "book" / "_build" / "html"
     book.lighten(pages, root / "notebooks")

@@ -490,6 +490,7 @@ class LiveCurve:
         self.title, self.epochs, self.rows = title, epochs, []
         self.fig, self.ax = plt.subplots(figsize=(7, 3), layout="constrained")
         self.ax.set_title("No epoch yet; what is finished is not trained again")
+        self.ax.axis("off")  # until there is something to draw
         plt.close(self.fig)  # shown by the handle, and updated in place
         self.handle = DisplayHandle()
         self.handle.display(self.fig)

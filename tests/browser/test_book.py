@@ -95,7 +95,20 @@ def test_page_is_whole_fair_and_fits_a_phone(book, watched, name):
                            arg=formulas)
     assert not page.locator("mjx-merror").count()
     assert not unfair(page)
+    cut = page.evaluate("""() => [...document.querySelectorAll('article pre')].filter(
+        e => e.offsetParent && e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)""")
+    assert not cut, "lines of code or of an output end beyond the edge"
+    torn = page.evaluate("""() => [...document.querySelectorAll('article td:first-child code')]
+        .filter(e => e.getClientRects().length > 1).map(e => e.innerText)""")
+    assert not torn, "names in the first column of a table are broken"
+    assert page.evaluate("""() => [...document.querySelectorAll('article thead')].every(
+        e => e.textContent.trim())"""), "the head of a table is empty"
     page.set_viewport_size({"width": PHONE, "height": 800})
+    torn = page.evaluate("""() => [...document.querySelectorAll('article :is(h2, .descname)')]
+        .filter(e => e.offsetParent && e.innerText.length < 22 && !/ /.test(e.innerText.trim()))
+        .filter(e => e.getBoundingClientRect().height > 1.8 * parseFloat(
+            getComputedStyle(e).lineHeight)).map(e => e.innerText)""")
+    assert not torn, "names of the reference are broken"
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= PHONE, page.evaluate(
         """edge => [...document.querySelectorAll('main *')]
@@ -159,6 +172,8 @@ def test_pages_weigh_little(built):
     for path in built.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert "base64," not in re.sub(r"data:image/svg", "", text), path
+        assert '>Type<span class="colon">:</span></dt>' not in text, f"{path}: a sentence is torn"
+        assert not re.search(r"Name: .+, dtype: \w+\s*<", text), f"{path}: raw text of pandas"
         assert not re.search(r'src="[^"]+\.og[ga]"', text), f"{path}: older Safari plays no Ogg"
         parts = {(path.parent / part).resolve()
                  for part in re.findall(r'src="([^":?#]+\.(?:png|webp|svg|flac|mp3))"', text)}

@@ -160,6 +160,22 @@ def test_the_line_of_notebooks_becomes_links_behind_the_last_section():
                                      ":doc:`/notebooks/05_attention_from_scratch`.", ""]
 
 
+def test_what_is_returned_becomes_a_list_and_a_property_keeps_its_sentence():
+    mend = extension_of("docstrings").mend
+    lines = ["Do.", "", "Returns", "-------", "dict", "    a, b : counts", "    c : the rest,",
+             "    which goes on", "", "Raises", "------", "KeyError", "    d : no part"]
+    mend(None, "function", "f", None, None, lines)
+    assert lines[4:9] == ["dict", "", "    * ``a, b``: counts", "    * ``c``: the rest,",
+                          "      which goes on"]
+    assert lines[-1] == "    d : no part"
+    lines = ["Do.", "", "Returns", "-------", "x : np.ndarray", "    Its shape."]
+    mend(None, "function", "f", None, None, lines)
+    assert lines[4:] == ["x : np.ndarray", "    Its shape."]
+    lines = ["A row per clip: its name."]
+    mend(None, "property", "f", None, None, lines)
+    assert lines == ["", "A row per clip: its name."]
+
+
 def test_card_says_what_the_run_was_made_with(tmp_path):
     record = tmp_path / "01_first.json"
     run = tmp_path / "runs" / "synth" / "smoke" / "acrnn" / "seed0" / "fold1" / "manifest.json"

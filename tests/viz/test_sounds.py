@@ -107,9 +107,11 @@ def test_attention_is_drawn_where_it_was_paid():
 
 def test_a_live_curve_shows_one_run_at_a_time_and_the_time_left(capsys):
     curve = viz.LiveCurve("two epochs", 2)
+    assert not curve.ax.axison, "axes without a curve would look like a result"
     row = {"epoch": 1, "loss": 2.0, "accuracy": 0.5, "seconds": 60.0, "segments_per_second": 7.0}
     curve(row)
     assert curve.ax.get_title() == "two epochs: epoch 1 of 2, 7 segments/s, 1.0 min left"
+    assert curve.ax.axison
     curve(row | {"epoch": 2, "loss": 1.0})
     assert list(curve.ax.lines[0].get_ydata()) == [2.0, 1.0]
     curve(row | {"loss": 3.0, "run": "acrnn seed 0 fold 1", "epochs": 9, "seconds_left": 30.0})
