@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
 
 from ..files import printable
 from . import decoders
@@ -250,6 +249,8 @@ def encoded(wave: np.ndarray, rate: int = SAMPLE_RATE, form: str = "FLAC", bits:
 
     Notebook: 13_your_own_sounds
     """
+    import soundfile  # not before a sound is read or written
+
     buffer = io.BytesIO()
     soundfile.write(buffer, wave, rate, format=form, subtype=f"PCM_{bits}")
     return buffer.getvalue()
