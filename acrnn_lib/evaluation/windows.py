@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import results
+from . import metrics, results
 from .selection import left_out
 from .tables import difference, recall_by_class, summary
 
 WHOLE = "features.segment_frames=431+train.segments=1+train.batch_size=11"
 # what the network hears at once: the changed settings, from the simplest way on
+SEGMENTS = "segments of 1.49 s"  # acrnn-plus as it is
 WAYS = {
-    "segments of 1.49 s": "",
+    SEGMENTS: "",
     "windows of 2.97 s":
         "features.segment_frames=256+train.segments=2+train.batch_size=21",
     "the whole clip": WHOLE,
@@ -24,6 +25,14 @@ WAYS = {
     "three parts of the clip, a second attention": f"{WHOLE}+model.parts=3",
 }
 SPARSE = "clock_tick"  # of which a segment holds one or two
+
+
+def experiment(way: str) -> str:
+    """Name of the experiment of one of WAYS.
+
+    Notebook: 09_seeing_attention
+    """
+    return "+".join(["acrnn-plus", *filter(None, [WAYS[way]])])
 
 
 def inner(root: Path | str = "results") -> dict[str, list[results.Run]]:
@@ -47,10 +56,10 @@ def inner(root: Path | str = "results") -> dict[str, list[results.Run]]:
     Notebook: 09_seeing_attention
     """
     found = {}
-    for way, changes in WAYS.items():
-        name = "acrnn-plus" + f"+{changes}" * bool(changes)
+    for way in WAYS:
+        name = experiment(way)
         runs = results.load(Path(root, "inner-8"), "esc10", "lite", name)
-        if not changes:
+        if way == SEGMENTS:
             runs = [*results.load(Path(root, "watched-inner"), "esc10", "lite", name), *runs]
         if {(run.seed, run.fold) for run in runs} != {(s, f) for s in (0, 1) for f in range(1, 6)}:
             raise results.ResultsError(f"{root}: inner runs of {name} are missing, expected seeds "
@@ -109,3 +118,46 @@ def chosen(runs: dict[str, list[results.Run]]) -> pd.DataFrame:
         columns=["fold", "share"]).groupby("fold").share.mean() for way, made in runs.items()}
     table = pd.DataFrame(shares)
     return table.assign(chosen=table.round(9).idxmax(axis=1))
+
+
+def nested(root: Path | str = "results") -> dict:
+    """Test accuracy where each fold's way was chosen without any of its clips.
+
+    Parameters
+    ----------
+    root : Path or str
+        The committed results: tests of the segments are the official ones, those of other ways in
+        ``whole-clip``.
+
+    Returns
+    -------
+    dict
+        seeds, clips, accuracy, lo and hi; and difference, difference_lo, difference_hi and p beside
+        the segments on all folds, same clips and seeds.
+
+    Raises
+    ------
+    ResultsError
+        If runs are missing.
+
+    Notebook: 09_seeing_attention
+    """
+    segments = results.load(root, "esc10", "lite", "acrnn-plus")
+    tested = []
+    for fold, way in chosen(inner(root))["chosen"].items():
+        runs = segments if way == SEGMENTS else results.load(
+            Path(root, "whole-clip"), "esc10", "lite", experiment(way))
+        tested += [run for run in runs if run.fold == fold]
+    ours, theirs = (results.predictions(sorted(runs)).pivot(
+        index=["fold", "clip_id", "source"], columns="seed", values="correct").astype(float)
+        for runs in (tested, segments))
+    if ours.shape != theirs.shape or ours.isna().any(axis=None):
+        raise results.ResultsError(f"{root}: tests of the chosen ways are missing, expected the "
+                                   "seeds of acrnn-plus on five folds")
+    source = ours.index.get_level_values("source")
+    accuracy = metrics.accuracy_interval(ours.to_numpy().T, source)
+    apart = metrics.paired_difference(ours.to_numpy().T, theirs.loc[ours.index].to_numpy().T,
+                                      source)
+    return {"seeds": ours.shape[1], "clips": len(ours),
+            **dict(zip(("accuracy", "lo", "hi"), accuracy, strict=True)),
+            **dict(zip(("difference", "difference_lo", "difference_hi", "p"), apart, strict=True))}

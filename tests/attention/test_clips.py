@@ -102,3 +102,15 @@ def test_committed_curves_are_those_of_their_manifest(tmp_path):
     path.write_text(path.read_text().replace("0.1", "0.2"))
     with pytest.raises(ResultsError, match="SHA-256"):
         clips.committed(path)
+
+
+def test_notebook_09_says_what_was_measured():
+    table = clips.gains(clips.committed("results/attention/clips.csv"))
+    rows = table.set_index(["dataset", "measure", "network", "baseline"])
+    for network, clear in (("segments", False), ("whole clip", True)):
+        for dataset in ("esc10", "synth"):
+            assert (rows.lo[dataset, "deletion", network, "energy"] > 0) == clear
+    assert (rows.lo[:, "deletion", "whole clip", "segments"] > 0).all()
+    assert rows.hi["synth", "AUC", "segments", "energy"] < 0  # "clearly worse than energy"
+    assert rows.lo["synth", "AUC", "whole clip", "energy"] < 0 < rows.hi[
+        "synth", "AUC", "whole clip", "energy"]  # "not clearly"
