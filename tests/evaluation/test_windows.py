@@ -1,5 +1,7 @@
 """Ways to hear more of a clip: chosen by the split that holds none of the test fold's clips."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -64,3 +66,18 @@ def test_the_nested_accuracy_counts_each_clip_by_the_way_of_its_fold(runs):
     assert found["accuracy"] == pytest.approx(sum(shares) / 5)
     assert found["lo"] < found["accuracy"] < found["hi"]
     assert found["difference"] == pytest.approx(found["accuracy"] - official.correct.mean())
+
+
+def test_the_texts_tell_the_nested_accuracy(runs):
+    found = windows.nested("results")
+    accuracy = "{accuracy:.1%} [{lo:.1%}, {hi:.1%}]".format(**found).replace("%", " %", 1).replace(
+        "%,", ",").replace("%]", "]")
+    apart = "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*(
+        100 * found[name] for name in ("difference", "difference_lo", "difference_hi")))
+    for page in ("results/README.md", "book/recipes.md"):
+        text = " ".join(Path(page).read_text(encoding="utf-8").split())
+        assert accuracy in text and apart in text
+    text = " ".join(Path("results/README.md").read_text(encoding="utf-8").split())
+    for way in windows.compared(runs).iloc[1:].itertuples():
+        assert (f"{100 * way.accuracy:.1f} % ({100 * way.difference:+.1f}" in text)
+        assert f"[{100 * way.difference_lo:+.1f}, {100 * way.difference_hi:+.1f}]" in text
