@@ -11,7 +11,7 @@ def mend(app, what, name, obj, options, lines):
     And a property whose first sentence holds a colon has no type before the colon.
     """
     if what in ("attribute", "property") and lines and ":" in lines[0]:
-        lines.insert(0, "")
+        lines.insert(0, "\\")  # an empty line would be skipped; this one is nothing on the page
     if "Returns" not in lines:
         return
     first = lines.index("Returns") + 2

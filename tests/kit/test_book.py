@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import soundfile
 import torch
 import yaml
@@ -173,7 +174,9 @@ def test_what_is_returned_becomes_a_list_and_a_property_keeps_its_sentence():
     assert lines[4:] == ["x : np.ndarray", "    Its shape."]
     lines = ["A row per clip: its name."]
     mend(None, "property", "f", None, None, lines)
-    assert lines == ["", "A row per clip: its name."]
+    napoleon = pytest.importorskip("sphinx.ext.napoleon", reason="Sphinx is not installed")
+    read = napoleon.NumpyDocstring(lines, napoleon.Config(), what="property", name="f").lines()
+    assert ":type:" not in "".join(read) and "A row per clip: its name." in read
 
 
 def test_card_says_what_the_run_was_made_with(tmp_path):
