@@ -35,9 +35,10 @@ FILES = {
         "71aef04959c5c1b6de461b6538e2058e306610034a85aad2742d0c7fd4533fe4",
 }
 COLOURS = "magma"
-# Clips have samples of 16 bits, stored as 24: then all browsers decode the very same numbers
-# (Chromium divides positive samples of 16 bits by 32,767). The lowest 8, all zero, cost nothing.
-FULL = 2**15
+# Clips have samples of 18 bits, stored as 24: then all browsers decode the very same numbers
+# (Chromium divides positive samples of 16 bits by 32,767). The lowest 6, all zero, cost nothing;
+# with 16 bits, the noise of rounding would be heard in soft clips, which are raised.
+FULL = 2**17
 
 
 def demo(out: Path | str, pages: Path | str, runtime: Path | str | None = None) -> Path:
