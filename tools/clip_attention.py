@@ -5,7 +5,7 @@
 NAME stands for the networks of the runs: they must be one experiment, on different folds. Each
 answers for clips that it was not trained on: of ESC-10 the first so many of each class, of the
 generated set all of its fold, whose events are known. Rows of the same name and data set in
-results/attention/clips.csv are replaced.
+results/whole-clip/clips.csv are replaced.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from acrnn_lib.files import write_bytes
 from acrnn_lib.progress import bar
 from acrnn_lib.training.crossval import git_state
 
-OUT = Path("results/attention/clips.csv")
+OUT = Path("results/whole-clip/clips.csv")
 
 
 def rows_of(name, run, data, count):

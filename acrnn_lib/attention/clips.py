@@ -136,7 +136,7 @@ def committed(path: Path | str) -> pd.DataFrame:
     Parameters
     ----------
     path : Path or str
-        ``results/attention/clips.csv``.
+        ``results/whole-clip/clips.csv``.
 
     Returns
     -------

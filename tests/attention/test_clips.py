@@ -105,7 +105,7 @@ def test_committed_curves_are_those_of_their_manifest(tmp_path):
 
 
 def test_notebook_09_says_what_was_measured():
-    table = clips.gains(clips.committed("results/attention/clips.csv"))
+    table = clips.gains(clips.committed("results/whole-clip/clips.csv"))
     rows = table.set_index(["dataset", "measure", "network", "baseline"])
     for network, clear in (("segments", False), ("whole clip", True)):
         for dataset in ("esc10", "synth"):
