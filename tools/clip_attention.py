@@ -48,7 +48,8 @@ def rows_of(name, run, data, count):
                                     total=len(sounds), unit="clip"):
         seed = np.random.SeedSequence([0, *clip.clip_id.encode()])
         scores, curves = clips.deletion(predictor, wave, clip.target, np.random.default_rng(seed))
-        inside = known and clips.block_events(events, 431, predictor.config)
+        n_frames = 1 + len(wave) // predictor.config.hop_length
+        inside = known and clips.block_events(events, n_frames, predictor.config)
         for order, curve in curves.items():
             auc = (metrics.attention_auc(scores[order][None], inside[None]) if order in scores
                    and known and order != "effect" and 0 < inside.sum() < len(inside) else np.nan)

@@ -104,7 +104,8 @@ def clip_deletion(table: "pd.DataFrame", dataset: str = "esc10") -> tuple[Figure
     groups = list(table[table.dataset == dataset].groupby("network", sort=False))
     fig, panels = _panels(1, len(groups), (11, 3.6), sharey=True)
     points = [name for name in table if name[0] == "d" and name[1:].isdigit()]
-    seconds = np.arange(len(points)) * BLOCK * FeatureConfig().hop_length / 44100
+    c = FeatureConfig()
+    seconds = np.arange(len(points)) * BLOCK * c.hop_length / c.sample_rate
     for ax, (network, rows) in zip(panels[0], groups, strict=True):
         for k, order in enumerate(CLIP_ORDERS):
             ax.plot(seconds, rows[rows.order == order][points].mean(), MARKERS[k] + LINES[k],
