@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from acrnn_lib import viz
-from acrnn_lib.attention import events, evidence
+from acrnn_lib.attention import clips, events, evidence
 from tests.tools import ROOT
 
 matplotlib.use("Agg")
@@ -88,3 +88,15 @@ def test_gradients_and_profiles():
     _, ax = viz.attention_profiles({"silence": weights[:1], "noise": weights})
     means = [part.lines[0].get_ydata() for part in ax.containers]
     np.testing.assert_allclose(means, [7 * weights[0], 7 * weights.mean(axis=0)])
+
+
+def test_curves_over_whole_clips_are_the_means_of_the_table():
+    table = clips.committed("results/whole-clip/clips.csv")
+    _, panels = viz.clip_deletion(table)
+    assert [ax.get_title() for ax in panels[0]] == ["segments", "whole clip"]
+    for ax in panels[0]:
+        rows = table[(table.dataset == "esc10") & (table.network == ax.get_title())]
+        for line in ax.lines:
+            own = rows[rows.order == line.get_label()]
+            np.testing.assert_allclose(line.get_ydata(), [own[f"d{k}"].mean() for k in range(13)])
+            assert line.get_xdata()[-1] == pytest.approx(12 * 36 * 512 / 44100)
