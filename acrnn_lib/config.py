@@ -214,6 +214,8 @@ class TrainConfig:
     copies: str = "one"  # of each clip in an epoch, drawn at random; or all of them
     augmentations: NAMES = ()  # registered ones: see registry.register_augmentation
     shortest: int = 0  # frames, of windows of random length in training; 0: whole segments
+    mix_on: str = "energies"  # or waves: with their interference, before the front end
+    sam: float = 0.0  # radius of sharpness-aware minimisation, two passes a step; 0: off
 
     FIRST: ClassVar = ("epochs batch_size segments optimizer learning_rate momentum weight_decay "
                        "schedule mix_alpha freq_mask time_mask gain_db label_smoothing "
@@ -225,12 +227,16 @@ class TrainConfig:
         _one_of("normalise", self.normalise, ("channel", "band"))
         _one_of("vote", self.vote, ("mean", "majority"))
         _one_of("copies", self.copies, ("one", "all"))
+        _one_of("mix_on", self.mix_on, ("energies", "waves"))
         _one_of("optimizer", self.optimizer, ("sgd", "adamw"))
         _one_of("schedule", self.schedule, ("step", "onecycle"))
         _in_range(self, ("epochs", "batch_size"), ("momentum", "label_smoothing", "average"))
         if 0 < self.shortest < 18:
             raise ValueError(f"shortest: found {self.shortest}, expected 0 or at least 18, the "
                              "frames of one attention step")
+        if self.mix_on == "waves" and (self.shortest or self.augmentations or not self.mix_alpha):
+            raise ValueError("mix_on: found waves, expected energies without mix_alpha, and with "
+                             "shortest or augmentations, which move energies away from the waves")
         if self.optimizer == "sgd" and not self.momentum:
             raise ValueError("momentum: found 0, expected over 0 for optimizer sgd, which is "
                              "Nesterov's")

@@ -6,6 +6,7 @@ Notebook: 03_augmentation
 import functools
 import math
 import zlib
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 N_FFT = 2048  # samples, 46 ms: resolves the partials of voiced sounds
 HOP = N_FFT // 4
 KNOTS = 6  # of the random filters, 8 ERB apart
+CANCELLED = 1e-3  # least share left of the energy of two waves that cancel, -30 dB: the float16
+# numbers that they are computed from round by up to 4e-3
 JUMP, JUMPING = 4.0, 0.3  # onset: more than JUMPING of the bins grow by more than a factor JUMP
 
 
@@ -298,12 +301,14 @@ def augmented_copy(
 
 
 def mix(
-    static: torch.Tensor, targets: torch.Tensor, alpha: float, generator: np.random.Generator
+    static: torch.Tensor, targets: torch.Tensor, alpha: float, generator: np.random.Generator,
+    interference: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mix each segment with another one of the batch (mixup on energies).
 
     Energies add, log(r^2 exp(a) + (1 - r)^2 exp(b)): waveforms mixed by r and 1 - r, without their
-    interference. Targets mix by r.
+    interference. Targets mix by r. With ``interference`` c, the energies are those of the mixed
+    waveforms: 2 r (1 - r) c is added inside the log.
 
     Parameters
     ----------
@@ -314,6 +319,9 @@ def mix(
     alpha : float, over 0
         Each segment's r is drawn from Beta(alpha, alpha).
     generator : np.random.Generator
+    interference : callable, optional
+        From the other segments' numbers, shape (B,), to c, shape of ``static``: see
+        ``interference.Waves``.
 
     Returns
     -------
@@ -330,6 +338,9 @@ def mix(
     share = sent(generator.beta(alpha, alpha, len(static)).astype(np.float32), static.device)
     r = share.clamp(1e-4, 1 - 1e-4).view(-1, 1, 1)
     mixed = torch.logaddexp(static + 2 * r.log(), static[other] + 2 * (1 - r).log())
+    if interference:
+        left = 1 + 2 * r * (1 - r) * interference(other) * (-mixed).exp()
+        mixed = mixed + left.clamp_min_(CANCELLED).log_()
     share = share.view(-1, 1)
     return mixed, share * targets + (1 - share) * targets[other]
 

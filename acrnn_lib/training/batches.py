@@ -16,6 +16,7 @@ from ..data.datasets import class_names
 from ..device import sent
 from ..features import augment
 from ..features.frontend import normalise
+from ..features.interference import Waves
 from ..features.segments import Segments, shorter
 from ..registry import AUGMENTATIONS
 
@@ -42,6 +43,8 @@ class TrainingData:
         Features of the clips and then of their augmented copies, from ``store.load``.
     train_folds : list of int
     device : torch.device
+    waves : list of np.ndarray, shape (clips, samples), float16, optional
+        Of the same clips and copies, from ``store.load_waves``, for ``mix_on="waves"``.
 
     Attributes
     ----------
@@ -51,7 +54,7 @@ class TrainingData:
     Raises
     ------
     ValueError
-        For folds without clips.
+        For folds without clips, and waves that are missing.
     TrainingError
         For a channel or band that never varies.
 
@@ -59,13 +62,20 @@ class TrainingData:
     """
 
     def __init__(self, experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
-                 train_folds: list[int], device: torch.device):
+                 train_folds: list[int], device: torch.device,
+                 waves: list[np.ndarray] | None = None):
         self.experiment, self.device = experiment, device
         rows = folds_rows(table, train_folds, "train_folds")
         self.files = np.array([Path(path).name for path in table.path])[rows]
         self.labels = torch.from_numpy(table.target.to_numpy()[rows].copy())
         self.classes = class_names(table)
         self.segments = Segments(copies, rows, experiment.features, device)
+        self.waves = None
+        if experiment.train.mix_on == "waves":
+            if not waves:
+                raise ValueError("waves: found none, expected those of store.load_waves for mix_on "
+                                 "waves")
+            self.waves = Waves(waves, rows, experiment.features, device)
         per_band = experiment.train.normalise == "band"
         self.mean, self.std = (m.to(device) for m in self.segments.moments(per_band))
         if not (self.std > 0).all():
@@ -104,6 +114,7 @@ class TrainingData:
         recipe = self.experiment.train
         targets = sent(F.one_hot(self.labels[rows[:, 0]], len(self.classes)).float(), self.device)
         static = self.segments.static_of(rows)
+        before = static.clone() if self.waves else None
         if recipe.shortest:
             static = shorter(static, self.window(rng), rng, self.experiment.features)
         if recipe.gain_db:
@@ -114,7 +125,9 @@ class TrainingData:
         for name in recipe.augmentations:
             static = AUGMENTATIONS[name](static, rng)
         if recipe.mix_alpha:
-            static, targets = augment.mix(static, targets, recipe.mix_alpha, rng)
+            interference = (self.waves.interference(rows, static - before) if self.waves
+                            else None)
+            static, targets = augment.mix(static, targets, recipe.mix_alpha, rng, interference)
         x = normalise(self.segments.with_channels(static), self.mean, self.std)
         if recipe.freq_mask or recipe.time_mask:
             x = augment.mask(x, recipe.freq_mask, recipe.time_mask, rng)

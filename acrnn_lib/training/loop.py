@@ -37,7 +37,7 @@ from . import checkpoints
 from .batches import TrainingData, TrainingError, folds_rows
 from .cuda import Recorded
 from .identity import identity
-from .optim import MovingAverage, learning_rate, make_optimizer, set_learning_rate
+from .optim import MovingAverage, learning_rate, make_optimizer, set_learning_rate, uphill
 from .probe import pick_precision
 from .testing import FoldTest
 from .watching import Watch
@@ -52,7 +52,7 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
         seed: int, folder: Path | str, *, train_folds: list[int] | None = None,
         device: torch.device | str = "auto", report: Callable[[dict], None] | None = None,
         extra: dict | None = None, attention: bool = True, reuse: bool = False,
-        watch: bool = False) -> results.Run:
+        watch: bool = False, waves: list[np.ndarray] | None = None) -> results.Run:
     """Train one experiment on the other folds, predict this one, write the run folder.
 
     Parameters
@@ -80,6 +80,8 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
         Keep a finished run of other code than the present.
     watch : bool
         Write the accuracy on ``fold`` after each epoch, see ``watching``; training never reads it.
+    waves : list of np.ndarray, optional
+        From ``store.load_waves``, for ``mix_on="waves"``.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
         started = time.time()
         forget_peak(device)
         folds_rows(table, [fold], "fold")
-        data = TrainingData(experiment, table, copies, train_folds, device)
+        data = TrainingData(experiment, table, copies, train_folds, device, waves)
         trainer = Trainer(experiment, len(data.classes), seed, fold, device)
         keep = checkpoints.Keeper(trainer, folder, same, started, PAUSE.get(device.type, 0.0))
         test = FoldTest(experiment, table, copies, fold, data.mean, data.std, device)
@@ -243,6 +245,9 @@ class Trainer:
         """
         x = x.contiguous(memory_format=LAYOUTS[self.layout])
         numbers = self.gradients(x, targets)
+        if self.recipe.sam:
+            with uphill(self.model, self.recipe.sam):
+                self.gradients(x, targets)
         self.optimizer.step()
         if self.average:
             self.average.update()

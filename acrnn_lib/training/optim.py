@@ -4,6 +4,8 @@ Notebook: 06_training_on_a_gpu
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -75,6 +77,40 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+@contextmanager
+def uphill(model: torch.nn.Module, radius: float) -> Iterator[None]:
+    """A context in which the weights are moved along their gradient, to where the loss is larger.
+
+    The gradient computed there, and used by the optimizer afterwards, is that of sharpness-aware
+    minimisation: it leads to places whose surroundings have a small loss, too.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        With gradients. At the end it has its weights and its statistics back.
+    radius : float
+        Distance, the square root of the sum over all weights.
+
+    References
+    ----------
+    Foret et al. 2021 (SAM).
+
+    Notebook: 06_training_on_a_gpu
+    """
+    weights = [p for p in model.parameters() if p.grad is not None]
+    gradients = [p.grad for p in weights]
+    kept = [value.detach().clone() for value in (*weights, *model.buffers())]
+    scale = radius / torch.nn.utils.get_total_norm(gradients).clamp_min(1e-12)
+    with torch.no_grad():
+        torch._foreach_add_(weights, torch._foreach_mul(gradients, scale))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for value, before in zip((*weights, *model.buffers()), kept, strict=True):
+                value.copy_(before)
 
 
 class MovingAverage(AveragedModel):

@@ -19,6 +19,7 @@ from acrnn_lib.evaluation import results
 from acrnn_lib.features.frontend import normalise
 from acrnn_lib.features.segments import Segments
 from acrnn_lib.training import checkpoints, crossval, loop, optim, probe
+from acrnn_lib.training.batches import TrainingData
 from tests import tiny
 
 FOLDS = [1, 2, 3, 4, 5]
@@ -353,3 +354,32 @@ def test_windows_of_random_length_are_whole_attention_steps_below_the_segment():
         assert len(x) == len(targets) == len(rows)
     assert lengths == {200, 182, 164, 146, 128}
     assert math.isfinite(loop.run_epoch(trainer, data, 1)["loss"])
+
+
+def test_a_recipe_that_mixes_waves_needs_them_and_learns_from_them(tmp_path):
+    table, copies = tiny.task()
+    settings = tiny.settings(**{"train.mix_on": "waves"})
+    folder = results.run_folder(tmp_path, "tiny", "smoke", settings.name, 0, 1)
+    with pytest.raises(ValueError, match="waves: found none, expected those of store"):
+        loop.fit(settings, table, copies, 1, 0, folder, device="cpu")
+    noise = np.random.default_rng(1).normal(0, 0.01, (len(table), 199 * 512)).astype(np.float16)
+    assert loop.fit(settings, table, copies, 1, 0, folder, device="cpu", waves=[noise, noise])
+
+    def batch(settings, waves):
+        data = TrainingData(settings, table, copies, [2, 3], torch.device("cpu"), waves)
+        rng = np.random.default_rng(0)
+        return data.batch(data.draw(rng)[0], rng)
+
+    (x, targets), (silent, same), (noisy, _) = (batch(*given) for given in (
+        (tiny.settings(), None), (settings, [np.zeros_like(noise)] * 2), (settings, [noise] * 2)))
+    torch.testing.assert_close((silent, same), (x, targets), rtol=0, atol=1e-4)
+    assert (noisy - x).abs().mean() > 1e-3
+
+
+def test_sharpness_aware_steps_train_too_and_otherwise(tmp_path):
+    settings = tiny.settings(**{"train.sam": 0.05})
+    folder = results.run_folder(tmp_path, "tiny", "smoke", settings.name, 0, 1)
+    flat = loop.fit(settings, *tiny.task(), 1, 0, folder, device="cpu")
+    assert not flat.predictions.equals(tiny.fit(folder_of(tmp_path)).predictions)
+    first, last = results.read_history(folder)["loss"].iloc[[0, -1]]
+    assert last < first
