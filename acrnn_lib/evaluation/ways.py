@@ -1,10 +1,13 @@
-"""Does attention gain by hearing the whole clip? Ways to hear more, compared inside training folds.
+"""Ways to change ``acrnn-plus``, compared inside the training folds and tested once.
 
-Candidates and rule stand in results/README.md and were written before the runs.
+The way of a test fold is chosen by the inner split that holds none of its clips, so the nested
+accuracy is free of that choice. Candidates and rule stand in results/README.md and were written
+before the runs.
 
 Notebook: 09_seeing_attention
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -13,35 +16,62 @@ from . import metrics, results
 from .selection import left_out
 from .tables import difference, recall_by_class, summary
 
-WHOLE = "features.segment_frames=431+train.segments=1+train.batch_size=11"
-# what the network hears at once: the changed settings, from the simplest way on
-SEGMENTS = "segments of 1.49 s"  # acrnn-plus as it is
-WAYS = {
-    SEGMENTS: "",
-    "windows of 2.97 s":
-        "features.segment_frames=256+train.segments=2+train.batch_size=21",
-    "the whole clip": WHOLE,
-    "the whole clip, trained on random lengths": f"{WHOLE}+train.shortest=128",
-    "three parts of the clip, a second attention": f"{WHOLE}+model.parts=3",
-}
 SPARSE = "clock_tick"  # of which a segment holds one or two
 
 
-def experiment(way: str) -> str:
-    """Name of the experiment of one of WAYS.
-
-    Notebook: 09_seeing_attention
-    """
-    return "+".join(["acrnn-plus", *filter(None, [WAYS[way]])])
-
-
-def inner(root: Path | str = "results") -> dict[str, list[results.Run]]:
-    """Inner runs of each of WAYS, two seeds.
+@dataclass(frozen=True)
+class Question:
+    """What is compared, and where its runs are.
 
     Parameters
     ----------
+    ways : dict
+        Changed settings by the way's name, from the simplest on; the first changes nothing.
+    inner, tests : str
+        Folders of the results: inner runs, and tests of other ways than the first.
+    """
+
+    ways: dict[str, str]
+    inner: str
+    tests: str
+
+    @property
+    def first(self) -> str:
+        """The way that changes nothing."""
+        return next(iter(self.ways))
+
+    def experiment(self, way: str) -> str:
+        """Name of the experiment of a way."""
+        return "+".join(["acrnn-plus", *filter(None, [self.ways[way]])])
+
+
+_WHOLE = "features.segment_frames=431+train.segments=1+train.batch_size=11"
+HEARING = Question({  # what the network hears at once
+    "segments of 1.49 s": "",
+    "windows of 2.97 s":
+        "features.segment_frames=256+train.segments=2+train.batch_size=21",
+    "the whole clip": _WHOLE,
+    "the whole clip, trained on random lengths": f"{_WHOLE}+train.shortest=128",
+    "three parts of the clip, a second attention": f"{_WHOLE}+model.parts=3",
+}, "inner-8", "whole-clip")
+REGULARISING = Question({  # what keeps it from learning its training clips by heart
+    "as it is": "",
+    "dropout 0.7": "model.dropout=0.7",
+    "weights averaged over more steps": "train.average=0.997",
+    "mixing on waves": "train.mix_on=waves",
+    "mixing on waves, uniform shares": "train.mix_on=waves+train.mix_alpha=1.0",
+    "sharpness-aware steps": "train.sam=0.05",
+}, "inner-9", "regularised")
+
+
+def inner(question: Question, root: Path | str = "results") -> dict[str, list[results.Run]]:
+    """Inner runs of each way, two seeds.
+
+    Parameters
+    ----------
+    question : Question
     root : Path or str
-        The committed results: seed 0 of the segments is in ``watched-inner``, all else in
+        The committed results: seed 0 of the first way is in ``watched-inner``, its seed 1 in
         ``inner-8``.
 
     Returns
@@ -56,11 +86,11 @@ def inner(root: Path | str = "results") -> dict[str, list[results.Run]]:
     Notebook: 09_seeing_attention
     """
     found = {}
-    for way in WAYS:
-        name = experiment(way)
-        runs = results.load(Path(root, "inner-8"), "esc10", "lite", name)
-        if way == SEGMENTS:
-            runs = [*results.load(Path(root, "watched-inner"), "esc10", "lite", name), *runs]
+    for way in question.ways:
+        name = question.experiment(way)
+        folders = ("watched-inner", "inner-8") if way == question.first else (question.inner,)
+        runs = [run for folder in folders
+                for run in results.load(Path(root, folder), "esc10", "lite", name)]
         if {(run.seed, run.fold) for run in runs} != {(s, f) for s in (0, 1) for f in range(1, 6)}:
             raise results.ResultsError(f"{root}: inner runs of {name} are missing, expected seeds "
                                        "0 and 1 on five folds")
@@ -94,7 +124,7 @@ def compared(runs: dict[str, list[results.Run]]) -> pd.DataFrame:
             row |= {"difference": apart["difference"], "difference_lo": apart["lo"],
                     "difference_hi": apart["hi"], "p": apart["p"]}
         rows[way] = row
-    return pd.DataFrame(rows).T.astype(float).rename_axis("hears")
+    return pd.DataFrame(rows).T.astype(float).rename_axis("way")
 
 
 def chosen(runs: dict[str, list[results.Run]]) -> pd.DataFrame:
@@ -120,20 +150,20 @@ def chosen(runs: dict[str, list[results.Run]]) -> pd.DataFrame:
     return table.assign(chosen=table.round(9).idxmax(axis=1))
 
 
-def nested(root: Path | str = "results") -> dict:
+def nested(question: Question, root: Path | str = "results") -> dict:
     """Test accuracy where each fold's way was chosen without any of its clips.
 
     Parameters
     ----------
+    question : Question
     root : Path or str
-        The committed results: tests of the segments are the official ones, those of other ways in
-        ``whole-clip``.
+        The committed results: tests of the first way are the official ones.
 
     Returns
     -------
     dict
         seeds, clips, accuracy, lo and hi; and difference, difference_lo, difference_hi and p beside
-        the segments on all folds, same clips and seeds.
+        the first way on all folds, same clips and seeds.
 
     Raises
     ------
@@ -142,15 +172,14 @@ def nested(root: Path | str = "results") -> dict:
 
     Notebook: 09_seeing_attention
     """
-    segments = results.load(root, "esc10", "lite", "acrnn-plus")
-    tested = []
-    for fold, way in chosen(inner(root))["chosen"].items():
-        runs = segments if way == SEGMENTS else results.load(
-            Path(root, "whole-clip"), "esc10", "lite", experiment(way))
+    official, tested = results.load(root, "esc10", "lite", "acrnn-plus"), []
+    for fold, way in chosen(inner(question, root))["chosen"].items():
+        runs = official if way == question.first else results.load(
+            Path(root, question.tests), "esc10", "lite", question.experiment(way))
         tested += [run for run in runs if run.fold == fold]
     ours, theirs = (results.predictions(sorted(runs)).pivot(
         index=["fold", "clip_id", "source"], columns="seed", values="correct").astype(float)
-        for runs in (tested, segments))
+        for runs in (tested, official))
     if ours.shape != theirs.shape or ours.isna().any(axis=None):
         raise results.ResultsError(f"{root}: tests of the chosen ways are missing, expected the "
                                    "seeds of acrnn-plus on five folds")
