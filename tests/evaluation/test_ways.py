@@ -8,7 +8,6 @@ import pytest
 from acrnn_lib.evaluation import results, ways
 from acrnn_lib.evaluation.selection import left_out
 
-
 QUESTIONS = {"hearing": ways.HEARING}
 
 
