@@ -41,7 +41,14 @@ class ConvLayer(nn.Sequential):
     in_channels, out_channels : int
     kernel, stride : tuple of int
         (frequency, time).
+
+    Attributes
+    ----------
+    fused : bool
+        Compute norm and ReLU in one while training: the same values, faster on a GPU.
     """
+
+    fused = False
 
     def __init__(self, in_channels: int, out_channels: int, kernel: tuple[int, int],
                  stride: tuple[int, int] = (1, 1)):
@@ -51,6 +58,14 @@ class ConvLayer(nn.Sequential):
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
         )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, in, h, w) to (batch, out, h', w')."""
+        if not (self.fused and self.training):
+            return super().forward(x)
+        from .fused import norm_relu  # needs Triton, which not every machine has
+
+        return norm_relu(self[0](x), self[1])
 
 
 class RecurrentLayer(nn.Module):

@@ -22,6 +22,7 @@ from ..config import Experiment, as_dict
 from ..data.datasets import class_names
 from ..device import (
     LAYOUTS,
+    can_fuse,
     forget_peak,
     keep_freed_memory,
     machine,
@@ -31,7 +32,7 @@ from ..device import (
 )
 from ..evaluation import results
 from ..files import locked, write_bytes
-from ..models.acrnn import parameter_count
+from ..models.acrnn import ConvLayer, parameter_count
 from ..models.baselines import network
 from . import checkpoints
 from .batches import TrainingData, TrainingError, folds_rows
@@ -218,6 +219,10 @@ class Trainer:
     def use_layout(self, name: str) -> None:
         """Store the kernels in a memory layout, one of device.LAYOUTS."""
         self.layout = name
+        self.fused = can_fuse(self.device, name, self.experiment.model.early_pooling)
+        for layer in self.model.modules():
+            if isinstance(layer, ConvLayer):
+                layer.fused = self.fused
         for model in {self.model, self.final_model()}:
             model.to(memory_format=LAYOUTS[name])
 
@@ -351,7 +356,7 @@ def manifest_of(trainer: Trainer, data: TrainingData, folder: Path | str) -> dic
     return {"config": as_dict(trainer.experiment), "classes": data.classes,
             "parameters": parameter_count(trainer.model),
             **machine(trainer.device, trainer.precision, trainer.layout),
-            "recorded_steps": trainer.recorded is not None,
+            "recorded_steps": trainer.recorded is not None, "fused_norm": trainer.fused,
             "segments_per_second": round(float(speeds.median()), 1)}
 
 
