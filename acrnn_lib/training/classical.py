@@ -72,7 +72,7 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
 def _fit(experiment, table, copies, fold, seed, folder, train_folds, report, extra, same):
     started = time.time()
     inputs = (frames(copies[0], experiment.features) if experiment.model.network == "mfcc-gmm"
-              else statistics(table, experiment.features))
+              else statistics(table, experiment.features, progress=report is not None))
     learnt, tested = table.fold.isin(train_folds).to_numpy(), (table.fold == fold).to_numpy()
     search = searcher(experiment.model.network, stable_seed(seed, fold) % 2**32)
     targets = table.target.to_numpy()
@@ -234,7 +234,7 @@ def frames(static: np.ndarray, config: FeatureConfig, every: int = EVERY) -> np.
     return np.stack(found)
 
 
-def statistics(table: "pd.DataFrame", config: FeatureConfig) -> np.ndarray:
+def statistics(table: "pd.DataFrame", config: FeatureConfig, progress: bool = True) -> np.ndarray:
     """Mean and standard deviation over a clip of 12 MFCC and the zero-crossing rate.
 
     Coefficient 0, the level, is left out. Frame lengths are an assumption.
@@ -244,6 +244,8 @@ def statistics(table: "pd.DataFrame", config: FeatureConfig) -> np.ndarray:
     table : pd.DataFrame
         Clip table, with the paths of the sounds.
     config : config.FeatureConfig
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -267,5 +269,5 @@ def statistics(table: "pd.DataFrame", config: FeatureConfig) -> np.ndarray:
 
     with ThreadPoolExecutor() as pool:
         rows = bar(pool.map(describe, table.path), label="statistics", total=len(table),
-                   unit="clip")
+                   unit="clip", show=progress)
         return np.array(list(rows), dtype=np.float64)

@@ -115,7 +115,7 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
         label = f"[{number}/{len(waiting)}] {task.label}"
         with Progress(label, task.experiment.train.epochs, progress and not report,
                       report) as each:
-            task.run(out, progress, each)
+            task.run(out, progress, each if progress or report else None)
     runs = [Run.at(task.folder(out)) for task in tasks]
     if progress and (old := without_code(runs)):
         print(f"{len(old)} of {len(runs)} runs are of versions that did not note which code made "
