@@ -57,11 +57,12 @@ def test_segments_cut_from_a_devices_memory_are_those_of_the_store(where):
 
 
 @on_both
-def test_inputs_are_made_without_waiting_and_as_on_a_cpu(where, monkeypatch):
+@pytest.mark.parametrize("mix_on", ["energies", "waves"])
+def test_inputs_are_made_without_waiting_and_as_on_a_cpu(where, mix_on, monkeypatch):
     """Levels, filters, mixes and masks of drawn rows: the GPU is never asked to finish first."""
     if where == "cpu":
         monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: None)
-    settings = tiny.settings(**{"train.colour_db": 12.0})
+    settings = tiny.settings(**{"train.colour_db": 12.0, "train.mix_on": mix_on})
     both = [trainer(place, settings)[1] for place in ("cpu", where)]
     rows, made = both[0].segments.draw(2, np.random.default_rng(0))[::2], []
     for data in both:
@@ -155,3 +156,19 @@ def test_a_recorded_step_draws_anew_for_dropout(where):
     first = state.gradients(*given)[0].item()
     torch.manual_seed(7)
     assert state.gradients(*given)[0].item() == pytest.approx(first, rel=1e-2)
+
+
+@on_both
+def test_sharpness_aware_steps_are_the_same_recorded_or_not(monkeypatch, where):
+    monkeypatch.setenv("ACRNN_PRECISION", "float32")
+    settings = tiny.settings(**{"model.dropout": 0.0, "train.sam": 0.05, "train.average": 0.0,
+                                "train.optimizer": "sgd"})
+    (plain, data), (recorded, _) = (trainer(where, settings) for _ in range(2))
+    plain.recorded = None
+    rows = data.segments.draw(1, np.random.default_rng(0))[:8]
+    for _ in range(3):
+        given = data.batch(rows, np.random.default_rng(1))
+        torch.testing.assert_close(recorded.step(*given), plain.step(*given), rtol=1e-2, atol=1e-3)
+    for one, other in zip(plain.model.parameters(), recorded.model.parameters(), strict=True):
+        largest = one.detach().abs().max().item()
+        torch.testing.assert_close(other, one, rtol=0, atol=0.02 * largest + 1e-6)
