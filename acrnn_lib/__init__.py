@@ -20,7 +20,7 @@ _EXPORTS = {
     "attention_curve": ("attention.maps", "attention_curve"),
     "attention_map": ("viz.sounds", "attention_map"),
     "crossval": ("training.crossval", "run"),
-    "experiment": ("config", "experiment"),
+    "experiment": ("experiments", "experiment"),
     "fit": ("training.loop", "fit"),
     "load_dataset": ("data.datasets", "load"),
     "load_features": ("features.store", "load"),

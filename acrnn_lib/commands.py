@@ -10,7 +10,8 @@ import re
 import sys
 from collections.abc import Sequence
 
-from .config import DATASETS, EXPERIMENTS, PROFILES, known, wanted_precision
+from .config import DATASETS, known, wanted_precision
+from .experiments import EXPERIMENTS, PROFILES
 
 ABOUT = (__doc__ or "").partition("\n")[0]  # without the notebook; -OO leaves no docstrings
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ends
@@ -268,13 +269,13 @@ def data(options: argparse.Namespace) -> None:
 
 def features(options: argparse.Namespace) -> None:
     """Build the feature store of a data set."""
-    from . import config, device
+    from . import device, experiments
     from .data import datasets
     from .features import store
     from .training import crossval
 
     table = datasets.load(options.name, options.data)
-    chosen = config.experiment(options.experiment, options.profile)
+    chosen = experiments.experiment(options.experiment, options.profile)
     table = crossval.subset(table, PROFILES[options.profile].clips)
     copies = store.load(table, chosen.features, chosen.bank, options.workers,
                         device=device.pick_device(options.device))

@@ -43,7 +43,7 @@ def prediction(repeats):
 
 def pipeline(repeats):
     """Drawing, cutting, delta, normalising: their share of a step on batches of 32."""
-    from acrnn_lib import config
+    from acrnn_lib import experiments
     from acrnn_lib.device import pick_device
     from acrnn_lib.features import store
     from acrnn_lib.features.frontend import normalise
@@ -52,7 +52,7 @@ def pipeline(repeats):
 
     sound, table = clips(100)
     for name in ("acrnn", "acrnn-plus"):
-        chosen = config.experiment(name, "lite", {"bank.copies": 1})
+        chosen = experiments.experiment(name, "lite", {"bank.copies": 1})
         copies = store.load(table, chosen.features, chosen.bank, progress=False)
         folds = sorted({int(f) for f in table.fold} - {1})
         device = pick_device()

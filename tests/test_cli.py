@@ -9,9 +9,10 @@ import pytest
 
 from acrnn_lib import registry
 from acrnn_lib.commands import main
-from acrnn_lib.config import EXPERIMENTS, config_hash, experiment
+from acrnn_lib.config import config_hash
 from acrnn_lib.data import datasets
 from acrnn_lib.evaluation import results
+from acrnn_lib.experiments import EXPERIMENTS, experiment
 from acrnn_lib.features import store
 from acrnn_lib.training import crossval
 

@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 
 from acrnn_lib import answers, inference, trained
 from acrnn_lib.commands import main
-from acrnn_lib.config import EXPERIMENTS, FeatureConfig, ModelConfig, as_dict, experiment
+from acrnn_lib.config import FeatureConfig, ModelConfig, as_dict
 from acrnn_lib.data import audio
 from acrnn_lib.evaluation import metrics, results
+from acrnn_lib.experiments import EXPERIMENTS, experiment
 from acrnn_lib.features.segments import segment_starts
 from acrnn_lib.models.acrnn import ACRNN
 from tests.data import encoders

@@ -12,7 +12,7 @@ import acrnn_lib
 
 LIBRARY = Path(acrnn_lib.__file__).parent
 FLOORS = (  # ground first; a file imports from its own package or from floors below
-    "registry config files device progress", "data", "evaluation", "features", "models",
+    "registry config experiments files device progress", "data", "evaluation", "features", "models",
     "attention", "trained inference answers", "training", "viz", "kit", "__main__ commands")
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names.split()}
 

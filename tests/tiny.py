@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from acrnn_lib.config import READS, experiment
+from acrnn_lib.config import READS
+from acrnn_lib.experiments import experiment
 from acrnn_lib.training import loop
 from acrnn_lib.training.batches import TrainingData
 

@@ -8,7 +8,8 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from ..config import EXPERIMENTS, dataset_label, known, original
+from ..config import dataset_label, known, original
+from ..experiments import EXPERIMENTS
 from .results import ResultsError, Run
 from .tables import TABLES, compare, copy_cost, interval_text, mark, points_text, summary
 

@@ -12,8 +12,9 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from ..config import EXPERIMENTS, dataset_label, original
+from ..config import dataset_label, original
 from ..data.datasets import family
+from ..experiments import EXPERIMENTS
 from . import metrics, results
 from .results import ResultsError
 

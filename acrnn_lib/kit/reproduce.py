@@ -19,8 +19,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import DATASETS, PROFILES, known, trainable
+from ..config import DATASETS, known, trainable
 from ..data import datasets
+from ..experiments import PROFILES
 from ..files import dataset_dir, locked
 from . import book, demo, exercises
 from .installed import need

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from ..config import CLASSICAL, PROFILES, Experiment, experiment, known, trainable
+from ..config import CLASSICAL, Experiment, known, trainable
 from ..data import datasets
 from ..device import pick_device
 from ..evaluation.results import ResultsError, Run, finished, run_folder, take_up, without_code
+from ..experiments import PROFILES, experiment
 from ..features import store
 from ..files import locked
 from ..models.baselines import network
@@ -43,7 +44,7 @@ def run(dataset: str, experiments: list[str], profile: str = "lite",
     ----------
     dataset : one of config.DATASETS
     experiments : list of str
-        Names of config.EXPERIMENTS.
+        Names of experiments.EXPERIMENTS.
     profile : smoke, lite or paper
     folds : tuple of int, optional
         Folds to predict, by default those of the profile, else all of the data set's.

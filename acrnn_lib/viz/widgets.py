@@ -23,8 +23,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from ..config import EXPERIMENTS, FeatureConfig
+from ..config import FeatureConfig
 from ..data.audio import SAMPLE_RATE, encoded
+from ..experiments import EXPERIMENTS
 from ..features import augment, gammatone
 from ..features.frontend import LogGammatone
 from ..models import acrnn, summary
@@ -529,7 +530,7 @@ def unlike_paper(experiment: str, profile: str = "paper") -> list[str]:
     Parameters
     ----------
     experiment : str
-        One of config.EXPERIMENTS, or such a name with changes.
+        One of experiments.EXPERIMENTS, or such a name with changes.
     profile : str
         Other profiles than "paper" train for fewer epochs.
 

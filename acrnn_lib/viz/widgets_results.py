@@ -14,9 +14,9 @@ import pandas as pd
 
 from .. import viz
 from ..attention.maps import attention_curve
-from ..config import PROFILES
 from ..data import audio
 from ..evaluation import results, tables
+from ..experiments import PROFILES
 from ..features.segments import audible
 from .widgets import (
     FOLLOW,

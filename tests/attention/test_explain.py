@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from acrnn_lib import inference
 from acrnn_lib.attention import explain
 from acrnn_lib.attention.maps import owners, step_frames
-from acrnn_lib.config import FeatureConfig, ModelConfig, as_dict, experiment
+from acrnn_lib.config import FeatureConfig, ModelConfig, as_dict
+from acrnn_lib.experiments import experiment
 from acrnn_lib.models import acrnn
 
 C = FeatureConfig()

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from acrnn_lib.config import EXPERIMENTS
 from acrnn_lib.evaluation import claims, metrics, results, tables
 from acrnn_lib.evaluation.results import ResultsError
+from acrnn_lib.experiments import EXPERIMENTS
 from acrnn_lib.kit import recount
 from acrnn_lib.models.summary import layer_table
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from acrnn_lib import config, device, inference
+from acrnn_lib import config, device, experiments, inference
 from acrnn_lib.commands import build_parser, main
 from acrnn_lib.data import audio, datasets
 from acrnn_lib.evaluation import results
@@ -356,7 +356,7 @@ def test_odd_names_in_a_folder_of_sounds(mini_esc10, times):  # noqa: F811
 
 
 SETTINGS = [f"{room}.{name}" for room in ("features", "bank", "model", "train")
-            for name in vars(getattr(config.experiment("acrnn"), room))]
+            for name in vars(getattr(experiments.experiment("acrnn"), room))]
 
 
 def test_any_value_of_any_setting_is_taken_or_refused(times):
@@ -365,7 +365,7 @@ def test_any_value_of_any_setting_is_taken_or_refused(times):
     def check(key, value):
         said = key
         try:
-            config.config_hash(config.experiment("acrnn", changes={key: value}))
+            config.config_hash(experiments.experiment("acrnn", changes={key: value}))
         except ValueError as error:
             said = str(error)
         assert key.partition(".")[2] in said
@@ -378,7 +378,7 @@ def test_any_value_of_any_setting_is_taken_or_refused(times):
 def test_any_unknown_setting_is_refused(key):
     if key not in SETTINGS:
         with pytest.raises(ValueError, match="unknown setting"):
-            config.experiment("acrnn", changes={key: 1})
+            experiments.experiment("acrnn", changes={key: 1})
 
 
 @pytest.mark.parametrize("data", [b"", b"junk" * 100, b"\x10\0\0\0\0\0\0\0" + b"{" * 16])

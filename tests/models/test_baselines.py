@@ -11,16 +11,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from acrnn_lib.config import (
     CLASSICAL,
-    EXPERIMENTS,
     NETWORKS,
     BankConfig,
     FeatureConfig,
     ModelConfig,
     config_hash,
-    experiment,
 )
 from acrnn_lib.data import audio
 from acrnn_lib.evaluation import results
+from acrnn_lib.experiments import EXPERIMENTS, experiment
 from acrnn_lib.features import store
 from acrnn_lib.features.frontend import normalise
 from acrnn_lib.models import baselines

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from acrnn_lib import config, inference, registry
+from acrnn_lib import config, experiments, inference, registry
 from acrnn_lib.commands import main
 from acrnn_lib.config import FeatureConfig
 from acrnn_lib.evaluation import results
@@ -83,7 +83,7 @@ def forget():
 
 
 def fit(root, name):
-    chosen = config.experiment("acrnn-plus", "smoke", {**SMALL, **CELLS[name][1]})
+    chosen = experiments.experiment("acrnn-plus", "smoke", {**SMALL, **CELLS[name][1]})
     folder = results.run_folder(root, "tiny", "smoke", chosen.name, 0, 1)
     return loop.fit(chosen, *tiny.task(), 1, 0, folder, device="cpu")
 
@@ -130,7 +130,7 @@ def test_a_network_that_is_not_registered_is_named(tmp_path):
     with pytest.raises(results.ResultsError, match="'multi-head' is not known here: run the cell"):
         inference.load_model(run.folder / "model.safetensors")
     with pytest.raises(ValueError, match="network: found 'multi-head'"):
-        config.experiment("acrnn", "smoke", {"model.network": "multi-head"})
+        experiments.experiment("acrnn", "smoke", {"model.network": "multi-head"})
 
 
 ALL = {key: value for _, changes in CELLS.values() for key, value in changes.items()}
@@ -186,7 +186,7 @@ def test_received_code_keeps_its_hash_where_its_source_cannot_be_read():
     cell(HEADS.replace("@register", base + "@register").replace("MultiHead(ACRNN)",
                                                                "MultiHead(Base)"))
     cell(DELTA, "<ipython-input-2>")
-    chosen = config.experiment("acrnn-plus", "smoke", CELLS["multi-head"][1]
+    chosen = experiments.experiment("acrnn-plus", "smoke", CELLS["multi-head"][1]
                                | CELLS["delta-delta"][1])
     before = identity.identity(chosen, 0, 1, [2], 10, "cpu")
     sent = pickle.dumps(registry.registered_parts(chosen))
@@ -246,7 +246,7 @@ def test_a_channels_context_is_what_it_reads():
 ])
 def test_unknown_names_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        config.experiment("acrnn", "smoke", changes)
+        experiments.experiment("acrnn", "smoke", changes)
 
 
 def test_a_later_setting_leaves_earlier_hashes():
@@ -273,7 +273,7 @@ def louder(static, rng):
     for number, text in enumerate([source, source.replace("return 1.0", "return 2.0"),
                                    source.replace("0.5", "0.7")]):
         cell(text, f"<ipython-input-{number}>")
-        chosen = config.experiment("acrnn", "smoke", {"train.augmentations": "louder"})
+        chosen = experiments.experiment("acrnn", "smoke", {"train.augmentations": "louder"})
         trees = registry.registered_code(chosen)["augmentation louder"]
         assert len(trees) == 3 and all(isinstance(tree, ast.AST) for tree in trees)
         hashes.append(identity.identity(chosen, 0, 1, [2], 10, "cpu")["code_hash"])

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ...config import experiment
+from ...experiments import experiment
 from ...features import frontend
 from ...training.optim import follow, learning_rate, share
 from ..exercises import FUNCTION, NUMBER, WHOLE, NotRight, Untouched, exercise

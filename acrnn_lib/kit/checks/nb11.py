@@ -6,7 +6,7 @@ Notebook: 11_six_systems
 import numpy as np
 import torch
 
-from ... import config
+from ... import config, experiments
 from ...features import frontend
 from ..exercises import FUNCTION, NUMBERS, TEXT, WHOLE, NotRight, exercise
 
@@ -38,10 +38,11 @@ def coefficient_of_a_tilt(number):
     return f"Right: that coefficient holds {share[number]:.1%} of the energy."
 
 
-@exercise(TEXT, "config.as_dict(config.experiment('acrnn').train) is a dict.")
+@exercise(TEXT, "config.as_dict(experiments.experiment('acrnn').train) is a dict.")
 def setting_to_keep_equal(name):
     """The setting of the training that decides how weights are updated."""
-    a, b = (config.as_dict(config.experiment(each).train) for each in ("attention-rnn", "acrnn"))
+    a, b = (config.as_dict(experiments.experiment(each).train)
+            for each in ("attention-rnn", "acrnn"))
     different = {key for key in a if a[key] != b[key]}
     if name == "optimizer":
         return (f"Right. Their training settings differ in {', '.join(sorted(different))}. Their "
