@@ -48,12 +48,13 @@ def fit(experiment: Experiment, table: "pd.DataFrame", copies: list[np.ndarray],
         seed: int, folder: Path | str, *, train_folds: list[int] | None = None,
         device: torch.device | str = "auto", report: Callable[[dict], None] | None = None,
         extra: dict | None = None, attention: bool = True, reuse: bool = False,
-        watch: bool = False) -> results.Run:
+        watch: bool = False, waves: list[np.ndarray] | None = None) -> results.Run:
     """Fit one system on the other folds, predict this one, write the run folder.
 
     Parameters, result and errors as for ``loop.fit``. Only the clips themselves (``copies[0]``)
-    are used; the history has one row. ``device`` and ``attention`` are unused: these systems run
-    on the CPU and have no attention. ``watch`` is refused: there are no epochs.
+    are used; the history has one row. ``device``, ``attention`` and ``waves`` are unused: these
+    systems run on the CPU, have no attention and mix nothing. ``watch`` is refused: there are no
+    epochs.
 
     Notebook: 11_six_systems
     """

@@ -237,14 +237,13 @@ class Task:
                                         f"expected {self.extra['data_hash']}: other sounds")
         features, bank = self.experiment.features, self.experiment.bank
         wanted = table, features, bank, self.workers, progress, pick_device(self.device)
-        copies, more = store.load(*wanted), {}
-        if self.experiment.train.mix_on == "waves":
-            more["waves"] = store.load_waves(*wanted)
+        copies, on_waves = store.load(*wanted), self.experiment.train.mix_on == "waves"
         torch.set_num_threads(self.threads)  # the run before may have gone on with its own number
         return fit_of(self.experiment)(
             self.experiment, table, copies, self.fold, self.seed, self.folder(root),
             train_folds=self.train_folds, device=self.device, report=report, extra=self.extra,
-            attention=self.attention, reuse=self.reuse, watch=self.watch, **more)
+            attention=self.attention, reuse=self.reuse, watch=self.watch,
+            waves=store.load_waves(*wanted) if on_waves else None)
 
 
 def fit_of(experiment: Experiment) -> Callable[..., Run]:
