@@ -1,7 +1,8 @@
 """The interference of waves that are mixed, which the sum of their energies leaves out.
 
-A filter bank on power is linear in |X|^2, and |A + B|^2 = |A|^2 + |B|^2 + 2 Re(A B*). So the
-energies of two mixed waves are the sum of theirs and of one more term: the filtered Re(A B*).
+A filter bank on power is linear in the power, and the power of a sum of two spectra is
+``|A + B|^2 = |A|^2 + |B|^2 + 2 Re(A B*)``. So the energies of two mixed waves are the sum of theirs
+and of one more term, the filtered ``2 Re(A B*)``.
 
 Notebook: 03_augmentation
 """
