@@ -158,6 +158,8 @@ def _choices(root, runs, out):
     for profile in ("lite", "paper") if (root / "unfiltered").is_dir() else ():
         choices, found = selection.nested(profile, root)
         found["accuracy"] = interval_text(found)
+        shares = choices.columns.drop("chosen")
+        choices[shares] = choices[shares].map("{:.1%}".format)
         _save(choices.reset_index(), out, f"nested_{profile}")
         _save(pd.DataFrame([found])[["seeds", "clips", "accuracy"]], out,
               f"nested_estimate_{profile}")
