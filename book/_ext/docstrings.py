@@ -2,6 +2,7 @@
 
 import re
 
+SEVERAL = re.compile(r"(\w+(?:, \w+)+) : (.+)")
 PART = re.compile(r"( +)(\w+(?:, \w+)*) : (.+)")
 
 
@@ -12,6 +13,7 @@ def mend(app, what, name, obj, options, lines):
     """
     if what in ("attribute", "property") and lines and ":" in lines[0]:
         lines.insert(0, "\\")  # an empty line would be skipped; this one is nothing on the page
+    one_by_one(lines)
     if "Returns" not in lines:
         return
     first = lines.index("Returns") + 2
@@ -25,6 +27,24 @@ def mend(app, what, name, obj, options, lines):
             found.append(f"  {line}" if inside else line)
         inside = inside or bool(part)
     lines[first:last] = found
+
+
+def one_by_one(lines):
+    """Attributes that share a line, ``a, b : type``, get one each: napoleon would take b alone."""
+    if "Attributes" not in lines:
+        return
+    at = lines.index("Attributes") + 2
+    while at < len(lines) and not lines[at].startswith("---"):
+        several = SEVERAL.fullmatch(lines[at])
+        end = at + 1
+        while end < len(lines) and lines[end].startswith(" "):
+            end += 1
+        if several:
+            each = [[f"{name} : {several[2]}", *lines[at + 1 : end]]
+                    for name in several[1].split(", ")]
+            lines[at:end] = sum(each, [])
+            end = at + sum(map(len, each))
+        at = end
 
 
 def setup(app):

@@ -179,6 +179,14 @@ def test_what_is_returned_becomes_a_list_and_a_property_keeps_its_sentence():
     assert ":type:" not in "".join(read) and "A row per clip: its name." in read
 
 
+def test_attributes_that_share_a_line_get_one_each():
+    lines = ["A run.", "", "Attributes", "----------", "mean, std : float, dB", "    Of all.",
+             "epoch : int", "", "Raises", "------", "a, b : no attributes"]
+    extension_of("docstrings").mend(None, "class", "Run", None, None, lines)
+    assert lines[4:] == ["mean : float, dB", "    Of all.", "std : float, dB", "    Of all.",
+                         "epoch : int", "", "Raises", "------", "a, b : no attributes"]
+
+
 def test_card_says_what_the_run_was_made_with(tmp_path):
     record = tmp_path / "01_first.json"
     run = tmp_path / "runs" / "synth" / "smoke" / "acrnn" / "seed0" / "fold1" / "manifest.json"
