@@ -40,10 +40,11 @@ def one_by_one(lines):
         while end < len(lines) and lines[end].startswith(" "):
             end += 1
         if several:
-            each = [[f"{name} : {several[2]}", *lines[at + 1 : end]]
-                    for name in several[1].split(", ")]
-            lines[at:end] = sum(each, [])
-            end = at + sum(map(len, each))
+            body = lines[at + 1 : end]
+            each = [line for name in several[1].split(", ")
+                    for line in (f"{name} : {several[2]}", *body)]
+            lines[at:end] = each
+            end = at + len(each)
         at = end
 
 
