@@ -33,6 +33,7 @@ BOOK = "book"  # the last step's name for `only`
 FOLDED = 15  # lines: longer code is folded on a page of the book
 SCROLLED = 20  # rows: longer tables scroll there
 _IMPORTS = re.compile(r"(import|from) \w")
+_DATA_FOLDER = re.compile(r"^DATA = [\"'].*$", re.M)
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>")
 _HEADER = re.compile(r"(<th\b[^>]*>)([^<]*)(?=</th>)")
 
@@ -343,8 +344,9 @@ def as_page(executed: Path, notebooks: Path) -> str:
     """An executed notebook as JSON text, as the book shows it.
 
     A folded solution follows the check of each exercise, imports and code of more than FOLDED
-    lines are folded, tables of more than SCROLLED rows scroll, of two cells with parameters the one
-    that was used is left, and links to ``../book/`` lead to the page beside.
+    lines are folded, lines of progress are left out, tables of more than SCROLLED rows scroll, of
+    two cells with parameters the one that was used is left, without a folder of this machine, and
+    links to ``../book/`` lead to the page beside.
 
     Parameters
     ----------
@@ -369,6 +371,8 @@ def as_page(executed: Path, notebooks: Path) -> str:
         own = cell.metadata.get("tags", [])
         if "parameters" in own and "injected-parameters" in tags:
             continue
+        if "injected-parameters" in own:  # where the reader's own recordings are, nobody knows
+            cell.source = _DATA_FOLDER.sub('DATA = "/path/to/the/recordings"', cell.source)
         if cell.cell_type == "markdown":
             cell.source = cell.source.replace("](../book/", "](../")
         if cell.cell_type == "code" and not {"exercise", "check"} & set(own) and (
@@ -376,6 +380,7 @@ def as_page(executed: Path, notebooks: Path) -> str:
             cell.metadata["tags"] = [*own, "hide-input"]
         if cell.cell_type == "code":
             _mend_headers(cell)
+            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
         if "caption" in cell.metadata:
             cell.metadata["anchor"] = cell.id
         if cell.cell_type == "code" and _rows(cell) > SCROLLED:
@@ -388,6 +393,12 @@ def as_page(executed: Path, notebooks: Path) -> str:
     notebook.cells = cells
     notebook.metadata.pop("widgets", None)  # the state of what is live; pages have pictures
     return nbformat.writes(notebook)
+
+
+def _is_progress(output):
+    """Lines that say how much is left, as those of ``progress`` and ``crossval.Progress``."""
+    return output.get("name") == "stderr" and all(
+        line.endswith(" left") for line in "".join(output["text"]).splitlines())
 
 
 def _mend_headers(cell):

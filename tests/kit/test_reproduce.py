@@ -236,6 +236,24 @@ def test_headers_of_a_page_s_tables_say_something(tmp_path):
         '<td class="blank level0"></td><td></td><th>sea_<wbr>waves</th><thead></thead>')
 
 
+def test_a_page_has_no_progress_and_no_folder_of_this_machine(tmp_path):
+    epoch = "acrnn seed 0 fold 1  epoch 1/4  accuracy 0.3, 9 segments/s, 2.0 min left\n"
+    outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in (
+        ("stderr", "features: 4 of 400 clips, 00:03 left\n"),
+        ("stderr", epoch + epoch),
+        ("stderr", "features: 4 of 400 clips, 00:03 left\nUserWarning: look here\n"),
+        ("stdout", "what is left\n"))]
+    cells = [nbformat.v4.new_code_cell('PROFILE = "lite"\nDATA = "/home/me/ESC-10"\n',
+                                       metadata={"tags": ["injected-parameters"]}),
+             nbformat.v4.new_code_cell("train()", outputs=outputs)]
+    path = tmp_path / "01_first.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    first, second = json.loads(reproduce.as_page(path, tmp_path))["cells"]
+    assert "".join(first["source"]) == 'PROFILE = "lite"\nDATA = "/path/to/the/recordings"\n'
+    assert [output["name"] for output in second["outputs"]] == ["stderr", "stdout"]
+    assert "look here" in "".join(second["outputs"][0]["text"])
+
+
 def test_a_page_folds_imports_and_long_code_and_shows_parameters_once(tmp_path):
     def code(text, *tags):
         return nbformat.v4.new_code_cell(text, metadata={"tags": list(tags)})
