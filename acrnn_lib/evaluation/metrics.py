@@ -227,7 +227,7 @@ def confusion(target: ArrayLike, predicted: ArrayLike, n_classes: int) -> np.nda
     target, predicted : array-like, shape (n,), int
         Classes, 0 ... C-1.
     n_classes : int
-        C.
+        Number of classes, C.
 
     Returns
     -------

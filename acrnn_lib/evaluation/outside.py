@@ -69,6 +69,7 @@ class Limits:
         Audible part of the training clip that has least of it.
     farthest : float
         Largest mean distance of the segments of a sound like those of training, in multiples of
+        ``mean_distance``.
     mean_distance : float
         That of the training clips.
     centres : Centres, optional

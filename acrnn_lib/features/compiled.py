@@ -12,6 +12,7 @@ def compiled(**options) -> Callable[[Callable], Callable]:
     """``numba.njit`` with a cache; without one where neither package nor home can be written to.
 
     options : as for ``numba.njit``
+
     Notebook: 02_gammatone_features
     """
     def decorate(function):

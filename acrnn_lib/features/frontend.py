@@ -289,6 +289,7 @@ def energy_shares(power, span, n_steps):
     """Share of the power (S, frames) of segments in each block of span frames: (S, n_steps).
 
     Rows sum to 1. Frames behind the last block do not count, missing ones are silent.
+
     Notebook: 10_is_attention_right
     """
     power = power[:, : n_steps * span]

@@ -6,6 +6,7 @@ is Slaney's: four second-order sections that share a pole pair and differ in one
 to a gain of 1 at the centre frequency.
 
 Sources: Glasberg and Moore 1990 (ERB); Slaney 1993, Apple Technical Report 35 (the sections).
+
 Notebook: 02_gammatone_features
 """
 

@@ -33,6 +33,7 @@ def made_with(dataset, profile, root) -> dict:
     """What notebooks are executed with, {what: text}: settings, data, commit, machine, versions.
 
     The data hash and the precision are those of the runs under ``root/runs``, where there are any.
+
     Notebook: 00_start_here
     """
     import torch
@@ -58,7 +59,9 @@ def card(executed) -> str:
     """Markdown of how this book was made, from what was noted when its notebooks were executed.
 
     executed : the records beside the executed notebooks, {name: path of its JSON}. Where notebooks
-    were executed with different things, all of them are named. Notebook: 00_start_here
+    were executed with different things, all of them are named.
+
+    Notebook: 00_start_here
     """
     records = {name: json.loads(Path(path).read_text(encoding="utf-8"))
                for name, path in executed.items()}
@@ -82,7 +85,9 @@ def _breakable(text):
 def landing(executed: Path) -> str:
     """Markdown of the sounds on the first page: the players of an executed notebook.
 
-    executed : its cells with the tag ``landing`` show them. Notebook: 00_start_here
+    executed : its cells with the tag ``landing`` show them.
+
+    Notebook: 00_start_here
     """
     notebook = json.loads(executed.read_text(encoding="utf-8"))
     pages = ["".join(output["data"]["text/html"]) for cell in notebook["cells"]

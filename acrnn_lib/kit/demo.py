@@ -90,6 +90,7 @@ def page_part(runtime: Path | None) -> str:
     """Markdown of a book's page that holds the demonstration, or says why it does not.
 
     runtime : as found by `fetched`; None if there is none.
+
     Notebook: 13_your_own_sounds
     """
     if runtime is None:
@@ -146,6 +147,7 @@ def settings(predictor) -> dict:
     """What the page's front end and pictures need of a checkpoint, for JSON.
 
     predictor : inference.Predictor, with the channels static and delta, and with limits.
+
     Notebook: 13_your_own_sounds
     """
     c = predictor.config
