@@ -54,7 +54,7 @@ HEARING = Question({  # what the network hears at once
     "the whole clip, trained on random lengths": f"{_WHOLE}+train.shortest=128",
     "three parts of the clip, a second attention": f"{_WHOLE}+model.parts=3",
 }, "inner-8", "whole-clip")
-REGULARISING = Question({  # what keeps it from learning its training clips by heart
+REGULARISING = Question({  # what reduces overfitting
     "as it is": "",
     "dropout 0.7": "model.dropout=0.7",
     "weights averaged over more steps": "train.average=0.997",

@@ -80,9 +80,12 @@ def load(
     settings = {k: v for k, v in hashed(features).items() if k not in later}  # what is stored
     frames = 1 + round(features.clip_seconds * features.sample_rate) // features.hop_length
     device = _on(device)
-    transform = front_end(features).eval().to(device)
-    kind = Kind("features", [3], settings, (features.n_bands, frames),
-                lambda wave: transform.static(wave[None])[0])
+
+    def prepared():
+        transform = front_end(features).eval().to(device)
+        return lambda wave: transform.static(wave[None])[0]
+
+    kind = Kind("features", [3], settings, (features.n_bands, frames), prepared)
     return _load(kind, table, features.clip_seconds, bank, workers, progress, device)
 
 
@@ -98,13 +101,13 @@ def load_waves(
     -------
     list of np.ndarray, shape (clips, samples), float16
         ``bank.copies`` + 1 read-only memory maps, clips in the table's order. Rounding to float16
-        adds noise 74 dB under each sample.
+        changes a sample by at most 0.05 % or 3e-8.
 
     Notebook: 03_augmentation
     """
     seconds, rate = features.clip_seconds, features.sample_rate
     kind = Kind("waves", ["waves", 1], {"clip_seconds": seconds, "sample_rate": rate},
-                (round(seconds * rate),), lambda wave: wave)
+                (round(seconds * rate),), lambda: lambda wave: wave)
     return _load(kind, table, seconds, bank, workers, progress, _on(device))
 
 
@@ -122,15 +125,16 @@ class Kind:
         All settings that decide the content.
     shape : tuple of int
         Of one clip.
-    of : callable
-        From a wave (N,), float32, to a tensor of that shape.
+    prepared : callable
+        Called once for a build; returns a function from a wave (N,), float32, to a tensor of that
+        shape.
     """
 
     label: str
     version: list
     settings: dict
     shape: tuple[int, ...]
-    of: Callable[[torch.Tensor], torch.Tensor]
+    prepared: Callable[[], Callable[[torch.Tensor], torch.Tensor]]
 
     def name(self, data: list, bank: "BankConfig", copy: int, device: torch.device) -> str:
         """Name of the file of one copy, under the cache folder."""
@@ -185,14 +189,14 @@ def _build(path, kind, table, seconds, bank, copy, workers, progress, device):
     partial, note = path.with_suffix(".partial"), path.with_suffix(".json")
     head, size = _header((len(table), *kind.shape)), 2 * math.prod(kind.shape)
     done, written = _resumed(partial, _note(path), len(head), size)
-    clips = list(zip(table.clip_id, table.path, strict=True))
+    clips, of = list(zip(table.clip_id, table.path, strict=True)), kind.prepared()
 
     def compute(group):
         waves = [torch.from_numpy(audio.read(file, seconds)) for _, file in group]
         with torch.inference_mode():
             waves = [augmented_copy(wave.to(device), clip_id, copy, bank)
                      for wave, (clip_id, _) in zip(waves, group, strict=True)]
-            made = [kind.of(wave).half().cpu().numpy() for wave in waves]
+            made = [of(wave).half().cpu().numpy() for wave in waves]
         if made[0].shape != kind.shape:  # else the clips after it would be read at wrong places
             raise ValueError(f"{kind.label} of {group[0][1]}: found shape {made[0].shape}, "
                              f"expected {kind.shape} by n_fft, hop_length and clip_seconds")

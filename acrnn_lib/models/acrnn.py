@@ -45,7 +45,7 @@ class ConvLayer(nn.Sequential):
     Attributes
     ----------
     fused : bool
-        Compute norm and ReLU in one while training: the same values, faster on a GPU.
+        Compute norm and ReLU in one while training (on a GPU): the same values but for rounding.
     """
 
     fused = False
