@@ -4,9 +4,13 @@ Notebook: 00_start_here
 """
 
 import os
-import signal
-import sys
-from types import FrameType
+
+try:
+    import signal
+    import sys
+    from types import FrameType
+except KeyboardInterrupt:  # before the answer below is in place
+    os._exit(130)  # commands.INTERRUPTED
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

@@ -192,6 +192,7 @@ def test_processes_without_shared_memory_are_refused_in_one_sentence(monkeypatch
 @pytest.mark.parametrize("moment, words", [
     ("argparse", ["predict", CLIP]), ("acrnn_lib.config", ["predict", CLIP]),
     ("numpy", ["predict", CLIP]), (None, ["predict", CLIP]),
+    ("signal", ["predict", CLIP]),  # before the kit's own answer is in place
     ("datetime", ["predict", CLIP]),  # by numpy, which makes an ImportError of any other
     ("pandas", ["features", "clips", "--profile", "smoke"]),
     (None, ["features", "clips", "--profile", "smoke"]), (None, ["student", "OUT"]),
@@ -213,7 +214,7 @@ def look(event, given):
     if event == "open" and {moment is None} and str(given[0]).endswith((".ogg", ".ipynb", ".csv")):
         os.kill(os.getpid(), signal.SIGINT)
 
-for name in [n for n in sys.modules if n.partition(".")[0] == "argparse"]:
+for name in [n for n in sys.modules if n.partition(".")[0] in ("argparse", "signal")]:
     del sys.modules[name]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupt())
