@@ -29,11 +29,17 @@ class Question:
         Changed settings by the way's name, from the simplest on; the first changes nothing.
     inner, tests : str
         Folders of the results: inner runs, and tests of other ways than the first.
+    profile : str
+    base : tuple of (str, str)
+        Folder and experiment of the first way's inner runs, which other questions may have made.
     """
 
     ways: dict[str, str]
     inner: str
     tests: str
+    profile: str = "lite"
+    base: tuple[tuple[str, str], ...] = (
+        ("watched-inner", "acrnn-plus"), ("inner-8", "acrnn-plus"))  # seed 0, seed 1
 
     @property
     def first(self) -> str:
@@ -62,6 +68,11 @@ REGULARISING = Question({  # what reduces overfitting
     "mixing on waves, uniform shares": "train.mix_on=waves+train.mix_alpha=1.0",
     "sharpness-aware steps": "train.sam=0.05",
 }, "inner-9", "regularised")
+LONG = Question({  # what it hears at once, in trainings of 150 epochs
+    "segments of 1.49 s": "",
+    "the whole clip": "features.segment_frames=431+train.segments=1+train.batch_size=21",
+}, "inner-10", "long", "paper", (
+    ("inner-4", "acrnn-plus+train.colour_db=12"), ("inner-10", "acrnn-plus")))
 
 
 def inner(question: Question, root: Path | str = "results") -> dict[str, list[results.Run]]:
@@ -71,8 +82,7 @@ def inner(question: Question, root: Path | str = "results") -> dict[str, list[re
     ----------
     question : Question
     root : Path or str
-        The committed results: seed 0 of the first way is in ``watched-inner``, its seed 1 in
-        ``inner-8``.
+        The committed results.
 
     Returns
     -------
@@ -87,13 +97,13 @@ def inner(question: Question, root: Path | str = "results") -> dict[str, list[re
     """
     found = {}
     for way in question.ways:
-        name = question.experiment(way)
-        folders = ("watched-inner", "inner-8") if way == question.first else (question.inner,)
-        runs = [run for folder in folders
-                for run in results.load(Path(root, folder), "esc10", "lite", name)]
+        places = question.base if way == question.first else (
+            (question.inner, question.experiment(way)),)
+        runs = [run for folder, name in places
+                for run in results.load(Path(root, folder), "esc10", question.profile, name)]
         if {(run.seed, run.fold) for run in runs} != {(s, f) for s in (0, 1) for f in range(1, 6)}:
-            raise results.ResultsError(f"{root}: inner runs of {name} are missing, expected seeds "
-                                       "0 and 1 on five folds")
+            raise results.ResultsError(f"{root}: inner runs of {question.experiment(way)} are "
+                                       "missing, expected seeds 0 and 1 on five folds")
         found[way] = runs
     return found
 
@@ -172,10 +182,10 @@ def nested(question: Question, root: Path | str = "results") -> dict:
 
     Notebook: 09_seeing_attention
     """
-    official, tested = results.load(root, "esc10", "lite", "acrnn-plus"), []
+    official, tested = results.load(root, "esc10", question.profile, "acrnn-plus"), []
     for fold, way in chosen(inner(question, root))["chosen"].items():
         runs = official if way == question.first else results.load(
-            Path(root, question.tests), "esc10", "lite", question.experiment(way))
+            Path(root, question.tests), "esc10", question.profile, question.experiment(way))
         tested += [run for run in runs if run.fold == fold]
     ours, theirs = (results.predictions(sorted(runs)).pivot(
         index=["fold", "clip_id", "source"], columns="seed", values="correct").astype(float)
