@@ -11,6 +11,8 @@ import numpy as np
 import soundfile
 from gammatone.fftweight import fft_gtgram
 
+from acrnn_lib.data import audio
+
 from .common import child, clips, in_turn, rows
 
 SETTINGS = (44100, 1024 / 44100, 512 / 44100, 128, 50)
@@ -19,26 +21,9 @@ SETTINGS = (44100, 1024 / 44100, 512 / 44100, 128, 50)
 def run(repeats):
     """Rows of the store, the bank, and of growing sets of clips."""
     sound, table = clips(400)
-    some = table.path[:: max(1, len(table) // 20)]
-    memory = []
-
-    def ours():
-        seconds, peak = child("store", "build", len(table), 0).split()
-        memory.append(int(peak))
-        return float(seconds)
-
-    times = in_turn({
-        "ours": ours,
-        "loop": lambda: [fft_gtgram(librosa.load(p, sr=None)[0].astype(float), *SETTINGS)
-                         for p in some],
-        "decoding": lambda: [soundfile.read(p, dtype="float32") for p in some]}, repeats)
-    stage = f"feature store, one of {len(table)} clips from its file, all cores ({sound})"
-    yield from rows(stage, {
-        "ours": (times["ours"], len(table)),
-        "loop over librosa.load and fft_gtgram": (times["loop"], len(some)),
-        "decoding alone, one core": (times["decoding"], len(some))},
-        targets={"loop over librosa.load and fft_gtgram": "6"},
-        notes={"ours": f"peak memory {max(memory)} MiB, the start of Python included"})
+    yield from features(table, sound, "Ogg", repeats)
+    with tempfile.TemporaryDirectory() as folder:  # ESC-50 itself has these clips as WAV
+        yield from features(as_wav(table, folder), sound, "WAV", repeats, folder)
     seconds, peak = child("store", "build", len(table), 4).split()
     yield from rows(f"bank, one of 4 x {len(table)} augmented copies, all cores ({sound})",
                     {"ours": (float(seconds), 4 * len(table))},
@@ -52,12 +37,46 @@ def run(repeats):
                                        f"cut: {float(epoch) / count * 1e3:.2f} ms a clip"})
 
 
-def build(count, copies):
+def features(table, sound, kind, repeats, wavs=""):
+    """Rows of a store without copies, from files of one kind."""
+    some = table.path[:: max(1, len(table) // 20)]
+    memory = []
+
+    def ours():
+        seconds, peak = child("store", "build", len(table), 0, wavs).split()
+        memory.append(int(peak))
+        return float(seconds)
+
+    times = in_turn({
+        "ours": ours,
+        "loop": lambda: [fft_gtgram(librosa.load(p, sr=None)[0].astype(float), *SETTINGS)
+                         for p in some],
+        "decoding": lambda: [soundfile.read(p, dtype="float32") for p in some]}, repeats)
+    stage = f"feature store, one of {len(table)} clips from its {kind} file, all cores ({sound})"
+    yield from rows(stage, {
+        "ours": (times["ours"], len(table)),
+        "loop over librosa.load and fft_gtgram": (times["loop"], len(some)),
+        "decoding alone, one core": (times["decoding"], len(some))},
+        targets={"loop over librosa.load and fft_gtgram": "6"},
+        notes={"ours": f"peak memory {max(memory)} MiB, the start of Python included"})
+
+
+def as_wav(table, folder):
+    """The table with its clips in a folder, as WAV of 16 bit; written where they are missing."""
+    names = [Path(folder, f"{clip}.wav") for clip in table.clip_id]
+    for name, path in zip(names, table.path, strict=True):
+        if not name.exists():
+            soundfile.write(name, audio.read(path), audio.SAMPLE_RATE)
+    return table.assign(path=[str(name) for name in names])
+
+
+def build(count, copies, wavs=""):
     """Seconds and peak memory (MiB) of building a store of so many copies in an empty cache."""
     from acrnn_lib.config import BankConfig, FeatureConfig
     from acrnn_lib.features import store
 
     _, table = clips(int(count))
+    table = as_wav(table, wavs) if wavs else table
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ACRNN_CACHE"] = folder
         if int(copies):  # the clips themselves are not part of the bank
