@@ -84,8 +84,8 @@ def train(folder, task):
 
 def plan():
     """The tasks of ``FOLDS``, from generated sounds."""
-    return crossval.plan("synth", ["acrnn"], "smoke", FOLDS, (0,), "cpu", None, 1, CHANGES, False,
-                         1)
+    return crossval.plan("synth", ["acrnn"], "smoke", FOLDS, (0,), "cpu", data=None, workers=1,
+                         changes=CHANGES, inner=False, threads=1, attention=False)
 
 
 def timed(client, tasks, out):

@@ -109,8 +109,8 @@ def grow(count):
         segments = Segments(copies, np.arange(count), FeatureConfig())
         started = time.perf_counter()
         drawn = segments.draw(3, rng)
-        for batch in np.array_split(drawn, len(drawn) // 32):
-            segments.with_delta(segments.static_of(batch))
+        for batch in np.array_split(drawn, -(-len(drawn) // 32)):
+            segments.with_channels(segments.static_of(batch))
         print(seconds, memory, time.perf_counter() - started)
 
 
