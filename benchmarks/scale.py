@@ -8,7 +8,6 @@ import statistics
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,21 +21,19 @@ FOLDS = (1, 2, 3, 4)
 EMPTY = 40  # tasks
 
 
-@dataclass(frozen=True)
-class Empty:
+class Empty(crossval.Task):
     """A task that only writes a run folder: all of its time is overhead."""
-
-    seed: int
-    label = property(lambda self: f"empty {self.seed}")
-
-    def folder(self, root):
-        return results.run_folder(root, "tiny", "smoke", "empty", self.seed, 1)
 
     def run(self, root):
         results.append_history(self.folder(root), {"epoch": 1})
         table = results.pd.DataFrame({"filename": ["a"], "clip_id": ["1-1-A"], "fold": [1],
                                       "target": [0], "p_0": 1, "p_1": 0})
         results.write(self.folder(root), table, {"config_hash": "1"})
+
+
+def empty(number):
+    """So many of them, a seed each."""
+    return [Empty(**vars(plan()[0]) | {"seed": k}) for k in range(number)]
 
 
 def run(repeats):
@@ -52,8 +49,8 @@ def run(repeats):
                     parallel.run(client, tasks[:2], Path(folder, f"warm{number}-{repeat}"), False)
                     times.append(timed(client, tasks, Path(folder, f"{number}-{repeat}")))
                     if number == 1:
-                        empty = [Empty(k) for k in range(EMPTY)]
-                        overhead.append(timed(client, empty, Path(folder, f"empty{repeat}")))
+                        overhead.append(timed(client, empty(EMPTY),
+                                              Path(folder, f"empty{repeat}")))
                 plain[number].append(alone(number, Path(folder, f"alone{number}-{repeat}")))
     one, two = (statistics.median(times) for times in seconds.values())
     row = {"stage": "four folds of a small ACRNN, one thread each", "way": "", "ms": "",

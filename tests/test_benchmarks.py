@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acrnn_lib.training import crossval
+from acrnn_lib.training import parallel
 
 pytest.importorskip("gammatone")
 pytestmark = pytest.mark.slow
@@ -38,10 +38,11 @@ def test_growing_sets_are_stored_and_cut():
     assert seconds > 0 and peak > 50 and epoch > 0
 
 
-def test_folds_and_empty_tasks_are_planned(tmp_path):
+def test_folds_and_empty_tasks_run_on_a_worker(tmp_path):
+    pytest.importorskip("distributed")
     from benchmarks import scale
 
-    assert len(scale.plan()) == len(scale.FOLDS)
-    assert all(isinstance(task, crossval.Task) for task in scale.plan())
-    scale.Empty(1).run(tmp_path)
-    assert (scale.Empty(1).folder(tmp_path) / "manifest.json").is_file()
+    assert [task.fold for task in scale.plan()] == list(scale.FOLDS)
+    with parallel.connect(processes=1) as client:
+        assert scale.timed(client, scale.empty(2), tmp_path) > 0
+    assert len(list(tmp_path.rglob("manifest.json"))) == 2
