@@ -29,22 +29,24 @@ class FeatureConfig:
     Notebook: 02_gammatone_features
     """
 
-    sample_rate: int = 44100  # Hz
-    clip_seconds: float = 5.0  # s; shorter clips are zero-padded, longer ones cut
-    n_fft: int = 1024  # samples, 23 ms
-    hop_length: int = 512  # samples, 50 % overlap
-    n_bands: int = 128
-    f_min: float = 50.0  # Hz; not in the paper: below lies mostly wind and handling noise
-    f_max: float = 22050.0  # Hz; not in the paper: the Nyquist frequency
-    log_floor: float = 1e-6  # not in the paper: about the rounding noise of 16-bit audio in the
-    # highest bands, above it in the others, so that neither it nor silence dominates the log
-    delta_width: int = 9  # frames; not in the paper: librosa's default, 0.1 s of context
-    segment_frames: int = 128  # frames, 1.49 s
-    segment_hop: int = 64  # frames, 50 % overlap
-    silence_db: float = 60.0  # dB; not in the paper: a segment whose loudest frame lies this far
-    # under the clip's loudest frame is silent; relative to the clip, so never all of a clip
-    scale: str = "gammatone"  # of the filters; or mel
-    channels: NAMES = ("static", "delta")  # of the input; see registry.register_channel
+    sample_rate: int = 44100  #: Hz
+    clip_seconds: float = 5.0  #: s; shorter clips are zero-padded, longer ones cut
+    n_fft: int = 1024  #: samples, 23 ms
+    hop_length: int = 512  #: samples, 50 % overlap
+    n_bands: int = 128  #: filters
+    f_min: float = 50.0  #: Hz; not in the paper: below lies mostly wind and handling noise
+    f_max: float = 22050.0  #: Hz; not in the paper: the Nyquist frequency
+    #: not in the paper: about the rounding noise of 16-bit audio in the highest bands, above
+    #: it in the others, so that neither it nor silence dominates the log
+    log_floor: float = 1e-6
+    delta_width: int = 9  #: frames; not in the paper: librosa's default, 0.1 s of context
+    segment_frames: int = 128  #: frames, 1.49 s
+    segment_hop: int = 64  #: frames, 50 % overlap
+    #: dB; not in the paper: a segment whose loudest frame lies this far under the clip's
+    #: loudest frame is silent; relative to the clip, so never all of a clip
+    silence_db: float = 60.0
+    scale: str = "gammatone"  #: of the filters; or mel
+    channels: NAMES = ("static", "delta")  #: of the input; see registry.register_channel
 
     FIRST: ClassVar = ("sample_rate clip_seconds n_fft hop_length n_bands f_min f_max log_floor "
                        "delta_width segment_frames segment_hop silence_db").split()
@@ -78,12 +80,12 @@ class BankConfig:
     Notebook: 03_augmentation
     """
 
-    copies: int = 4  # beside the original; the paper gives no number
-    stretch: tuple[float, float] = (0.8, 1.3)  # rate, uniform; over 1 is faster
-    shift: tuple[float, float] = (-3.5, 3.5)  # semitones, uniform
-    seed: int = 0
-    vocoder: int = 2  # version of augment.py's vocoder, raised with each audible change
-    combine: str = "both"  # on each copy; or either, each with probability 1/2; not in the paper
+    copies: int = 4  #: beside the original; the paper gives no number
+    stretch: tuple[float, float] = (0.8, 1.3)  #: rate, uniform; over 1 is faster
+    shift: tuple[float, float] = (-3.5, 3.5)  #: semitones, uniform
+    seed: int = 0  #: of the random rates and shifts
+    vocoder: int = 2  #: version of augment.py's vocoder, raised with each audible change
+    combine: str = "both"  #: on each copy; or either, each with probability 1/2; not in the paper
 
     FIRST: ClassVar = "copies stretch shift seed vocoder".split()
 
@@ -157,19 +159,20 @@ class ModelConfig:
     Notebook: 04_the_model_layer_by_layer
     """
 
-    attention: str = "l10"  # none, l2, l4, l6, l8 or l10
-    scaling: str = "softmax"  # or sigmoid
-    rnn: str = "gru"  # or lstm
-    directions: str = "sum"  # or concat; the sum matches the published 3.81 M parameters
-    rnn_cells: int = 256
-    dropout: float = 0.5
-    early_pooling: bool = False  # not in the paper: see acrnn.EARLY_STRIDE
-    init_std: float = 0.05  # weights from N(0, std), an assumption; 0 keeps PyTorch's defaults
-    network: str = "acrnn"  # one of SYSTEMS, or registered: see registry.register_network
-    keep_scale: bool = True  # attention in the CNN multiplies by frames x weight, so that uniform
-    # weights change nothing; False: by the weight alone
-    dropout_on: str = "outputs"  # of the recurrent layers; or inputs; not in the paper
-    parts: int = 1  # of a segment, heard one by one; over 1 a second attention weighs them
+    attention: str = "l10"  #: none, l2, l4, l6, l8 or l10
+    scaling: str = "softmax"  #: or sigmoid
+    rnn: str = "gru"  #: or lstm
+    directions: str = "sum"  #: or concat; the sum matches the published 3.81 M parameters
+    rnn_cells: int = 256  #: in each direction
+    dropout: float = 0.5  #: probability
+    early_pooling: bool = False  #: not in the paper: see acrnn.EARLY_STRIDE
+    init_std: float = 0.05  #: weights from N(0, std), an assumption; 0 keeps PyTorch's defaults
+    network: str = "acrnn"  #: one of SYSTEMS, or registered: see registry.register_network
+    #: attention in the CNN multiplies by frames x weight, so that uniform weights change
+    #: nothing; False: by the weight alone
+    keep_scale: bool = True
+    dropout_on: str = "outputs"  #: of the recurrent layers; or inputs; not in the paper
+    parts: int = 1  #: of a segment, heard one by one; over 1 a second attention weighs them
 
     FIRST: ClassVar = ("attention scaling rnn directions rnn_cells dropout early_pooling "
                        "init_std").split()
@@ -194,28 +197,28 @@ class TrainConfig:
     Notebook: 06_training_on_a_gpu
     """
 
-    epochs: int = 300
-    batch_size: int = 200  # segments
-    segments: int = 0  # random positions per clip and epoch; 0: all fixed positions
-    optimizer: str = "sgd"  # Nesterov momentum; or adamw
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 2e-4  # on weights only; for SGD equal to an L2 penalty of 1e-4
-    schedule: str = "step"  # learning rate divided by 10 after each third; or onecycle
-    mix_alpha: float = 0.0  # mixup with shares from Beta(alpha, alpha); 0: off
-    freq_mask: int = 0  # bands, widest
-    time_mask: int = 0  # frames, widest
-    gain_db: float = 0.0  # dB, widest random change of level
-    label_smoothing: float = 0.0
-    average: float = 0.0  # EMA decay of the weights per step; 0: the last weights
-    normalise: str = "channel"  # mean and deviation per channel; or band: per channel and band
-    colour_db: float = 0.0  # dB, widest gain of random filters
-    vote: str = "mean"  # of the segments' probabilities; or majority
-    copies: str = "one"  # of each clip in an epoch, drawn at random; or all of them
-    augmentations: NAMES = ()  # registered ones: see registry.register_augmentation
-    shortest: int = 0  # frames, of windows of random length in training; 0: whole segments
-    mix_on: str = "energies"  # or waves: with their interference, before the front end
-    sam: float = 0.0  # radius of sharpness-aware minimisation, two passes a step; 0: off
+    epochs: int = 300  #: all of them; the last one is tested
+    batch_size: int = 200  #: segments
+    segments: int = 0  #: random positions per clip and epoch; 0: all fixed positions
+    optimizer: str = "sgd"  #: Nesterov momentum; or adamw
+    learning_rate: float = 0.01  #: the highest of the schedule
+    momentum: float = 0.9  #: of SGD
+    weight_decay: float = 2e-4  #: on weights only; for SGD equal to an L2 penalty of 1e-4
+    schedule: str = "step"  #: learning rate divided by 10 after each third; or onecycle
+    mix_alpha: float = 0.0  #: mixup with shares from Beta(alpha, alpha); 0: off
+    freq_mask: int = 0  #: bands, widest
+    time_mask: int = 0  #: frames, widest
+    gain_db: float = 0.0  #: dB, widest random change of level
+    label_smoothing: float = 0.0  #: share of the target spread over all classes
+    average: float = 0.0  #: EMA decay of the weights per step; 0: the last weights
+    normalise: str = "channel"  #: mean and deviation per channel; or band: per channel and band
+    colour_db: float = 0.0  #: dB, widest gain of random filters
+    vote: str = "mean"  #: of the segments' probabilities; or majority
+    copies: str = "one"  #: of each clip in an epoch, drawn at random; or all of them
+    augmentations: NAMES = ()  #: registered ones: see registry.register_augmentation
+    shortest: int = 0  #: frames, of windows of random length in training; 0: whole segments
+    mix_on: str = "energies"  #: or waves: with their interference, before the front end
+    sam: float = 0.0  #: radius of sharpness-aware minimisation, two passes a step; 0: off
 
     FIRST: ClassVar = ("epochs batch_size segments optimizer learning_rate momentum weight_decay "
                        "schedule mix_alpha freq_mask time_mask gain_db label_smoothing "

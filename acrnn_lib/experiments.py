@@ -18,10 +18,10 @@ from .config import NAMES, READS, Experiment, known
 class Profile:
     """Amount of work for a machine: which folds, how much of the data, how long."""
 
-    about: str
-    folds: tuple[int, ...] | None = None  # None: all of the data set's
-    clips: int | None = None  # per class and fold; None: all
-    changes: dict = field(default_factory=dict)  # to the base, before those of the experiment
+    about: str  #: for whom
+    folds: tuple[int, ...] | None = None  #: None: all of the data set's
+    clips: int | None = None  #: per class and fold; None: all
+    changes: dict = field(default_factory=dict)  #: to the base, before those of the experiment
 
 
 PROFILES = {

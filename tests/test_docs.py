@@ -1,6 +1,7 @@
 """What the texts promise: named notebooks exist, the README's numbers are the committed ones."""
 
 import ast
+import dataclasses
 import importlib.util
 import json
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acrnn_lib import inference
+from acrnn_lib import config, experiments, inference
 from acrnn_lib.attention.maps import attention_curve
 from acrnn_lib.data import audio, datasets
 from acrnn_lib.evaluation import claims, headline, results, tables
@@ -45,6 +46,15 @@ def test_what_is_returned_has_a_section_of_its_own(path):
     """In the section above it, the page of the reference would list its words as parameters."""
     text = path.read_text(encoding="utf-8")
     assert not re.findall(r"\n    Parameters\n(?:(?!\"\"\").*\n)*? {4}Returns \S.*", text)
+
+
+@pytest.mark.parametrize("kind", [config.FeatureConfig, config.BankConfig, config.ModelConfig,
+                                  config.TrainConfig, experiments.Profile])
+def test_every_setting_says_what_it_is_where_the_reference_reads_it(kind):
+    pycode = pytest.importorskip("sphinx.pycode", reason="Sphinx is not installed")
+    told = pycode.ModuleAnalyzer.for_module(kind.__module__).find_attr_docs()
+    for setting in dataclasses.fields(kind):
+        assert "".join(told[kind.__name__, setting.name]).strip()
 
 
 @pytest.mark.parametrize("path", [p for p in LIBRARY if p.stem[0] != "_"], ids=name_of)
