@@ -18,7 +18,7 @@ _EXPORTS = {
     "LogGammatone": ("features.frontend", "LogGammatone"),
     "Predictor": ("inference", "Predictor"),
     "attention_curve": ("attention.maps", "attention_curve"),
-    "attention_map": ("viz.sounds", "attention_map"),
+    "attention_map": ("viz.maps", "attention_map"),
     "crossval": ("training.crossval", "run"),
     "experiment": ("experiments", "experiment"),
     "fit": ("training.loop", "fit"),

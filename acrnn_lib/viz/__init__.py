@@ -1,7 +1,8 @@
 """Figures and explorers, axes in seconds and hertz: ``from acrnn_lib import viz``.
 
-sounds draws waveforms, spectrograms and attention, attention draws its evaluation, results draws
-tables; the widgets modules hold the interactive explorers. Notebooks: 01_listen_and_look to
+sounds draws waveforms, spectrograms and segments, players plays clips, training draws learning
+curves and what layers cost, maps draws attention, attention its evaluation, results the tables;
+explorer and the widgets modules hold the interactive explorers. Notebooks: 01_listen_and_look to
 13_your_own_sounds
 """
 
@@ -16,6 +17,8 @@ from .attention import (
     parts_by_class,
     shift_gains,
 )
+from .maps import attention_bars, attention_map
+from .players import credit, loudest, may_embed, player, side_by_side
 from .results import (
     accuracies,
     confusion,
@@ -29,23 +32,14 @@ from .results import (
 )
 from .sounds import (
     PALETTE,
-    LiveCurve,
-    attention_bars,
-    attention_map,
     axes,
     band_widths,
-    credit,
     filter_responses,
     gammatonegram,
     gammatonegrams,
-    layer_costs,
-    learning_curves,
     log_gammatone,
-    loudest,
-    may_embed,
-    player,
     segments,
-    side_by_side,
     stft,
     waveform,
 )
+from .training import LiveCurve, layer_costs, learning_curves

@@ -18,17 +18,8 @@ from ..data import audio
 from ..evaluation import results, tables
 from ..experiments import PROFILES
 from ..features.segments import audible
-from .widgets import (
-    FOLLOW,
-    MARGINS,
-    STATES,
-    Explorer,
-    Sheet,
-    picture,
-    sound,
-    unlike_paper,
-    with_cursor,
-)
+from .explorer import FOLLOW, MARGINS, STATES, Explorer, Sheet, picture, sound, with_cursor
+from .widgets import unlike_paper
 
 WIDE = {"width": "40em", "max_width": "100%"}
 PAGE = 12  # states of attention on a page; each is a picture of 50 kB

@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 
 from .. import inference, viz
 from ..data import audio, decoders, levels
-from .widgets import FOLLOW, Explorer, picture, sound, unlike_paper, with_cursor
+from .explorer import FOLLOW, Explorer, picture, sound, with_cursor
+from .widgets import unlike_paper
 
 LONGEST = 30  # s of a file that are used, for a fast answer and little memory
 LARGEST = 128_000_000  # bytes; ten minutes of stereo at 16 bits are 106 MB

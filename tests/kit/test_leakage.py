@@ -10,6 +10,7 @@ import pytest
 from acrnn_lib.config import FeatureConfig
 from acrnn_lib.data import datasets
 from acrnn_lib.kit import leakage
+from acrnn_lib.kit.small_network import SmallNetwork
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,18 +95,18 @@ def test_every_model_is_tested_only_on_what_it_was_not_trained_on():
 def test_the_small_network_learns_and_is_seeded():
     data = world(marked=0.1)
     x = data.clips[0] + 3 * np.eye(24)[data.targets]
-    probabilities = [leakage.SmallNetwork(seed).fit(x, data.targets + 4).predict_proba(x)
+    probabilities = [SmallNetwork(seed).fit(x, data.targets + 4).predict_proba(x)
                      for seed in (0, 0, 1)]
     np.testing.assert_array_equal(*probabilities[:2])
     assert (probabilities[0] != probabilities[2]).any()
-    network = leakage.SmallNetwork().fit(x, data.targets + 4)
+    network = SmallNetwork().fit(x, data.targets + 4)
     assert np.mean(network.predict(x) == data.targets + 4) > 0.95
 
 
 def test_the_small_network_follows_its_gradient():
     rng = np.random.default_rng(0)
     x, one_hot = rng.normal(size=(7, 5)), np.eye(3)[[0, 1, 2, 0, 1, 2, 0]]
-    network = leakage.SmallNetwork(hidden=4)
+    network = SmallNetwork(hidden=4)
     network.weights = [rng.normal(size=(5, 4)), rng.normal(size=(4, 3))]
     network.biases = [rng.normal(size=4), rng.normal(size=3)]
 

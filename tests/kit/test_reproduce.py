@@ -12,6 +12,7 @@ import pytest
 
 from acrnn_lib.data import datasets
 from acrnn_lib.kit import recount, reproduce
+from acrnn_lib.kit.pages import as_page
 
 pytestmark = pytest.mark.slow
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # the same on Windows
@@ -220,7 +221,7 @@ def test_the_book_folds_a_solution_behind_each_check(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     (tmp_path / "solutions" / "01_first.py").write_text(
         "# %% e1\nmine = 5\n\n# %% e1 wrong\nmine = 6\n")
-    made = json.loads(reproduce.as_page(path, tmp_path))["cells"]
+    made = json.loads(as_page(path, tmp_path))["cells"]
     assert [cell["id"] for cell in made] == ["e1", "c1", "c1-solution", "m1"]
     text = "".join(made[2]["source"])
     assert "mine = 5" in text and "mine = 6" not in text and text.startswith(":::{dropdown}")
@@ -231,7 +232,7 @@ def test_headers_of_a_page_s_tables_say_something(tmp_path):
     cell = nbformat.v4.new_code_cell("table", outputs=[
         nbformat.v4.new_output("display_data", {"text/html": html})])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "01_first.ipynb")
-    (made,) = json.loads(reproduce.as_page(tmp_path / "01_first.ipynb", tmp_path))["cells"]
+    (made,) = json.loads(as_page(tmp_path / "01_first.ipynb", tmp_path))["cells"]
     assert "".join(made["outputs"][0]["data"]["text/html"]) == (
         '<td class="blank level0"></td><td></td><th>sea_<wbr>waves</th><thead></thead>')
 
@@ -248,7 +249,7 @@ def test_a_page_has_no_progress_and_no_folder_of_this_machine(tmp_path):
              nbformat.v4.new_code_cell("train()", outputs=outputs)]
     path = tmp_path / "01_first.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    first, second = json.loads(reproduce.as_page(path, tmp_path))["cells"]
+    first, second = json.loads(as_page(path, tmp_path))["cells"]
     assert "".join(first["source"]) == 'PROFILE = "lite"\nDATA = "/path/to/the/recordings"\n'
     assert [output["name"] for output in second["outputs"]] == ["stderr", "stdout"]
     assert "look here" in "".join(second["outputs"][0]["text"])
@@ -265,7 +266,7 @@ def test_a_page_folds_imports_and_long_code_and_shows_parameters_once(tmp_path):
              nbformat.v4.new_markdown_cell("see [here](../book/glossary.md), [00](00_a.ipynb)")]
     path = tmp_path / "01_first.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    made = json.loads(reproduce.as_page(path, tmp_path))["cells"]
+    made = json.loads(as_page(path, tmp_path))["cells"]
     assert "".join(made.pop()["source"]) == "see [here](../glossary.md), [00](00_a.ipynb)"
     folded = ["hide-input" in cell["metadata"]["tags"] for cell in made]
     assert folded == [False, True, True, False, True, False, False]
@@ -275,11 +276,11 @@ def test_a_page_folds_imports_and_long_code_and_shows_parameters_once(tmp_path):
         cell = code("table")
         cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": html})]
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
-        tags = json.loads(reproduce.as_page(path, tmp_path))["cells"][0]["metadata"]["tags"]
+        tags = json.loads(as_page(path, tmp_path))["cells"][0]["metadata"]["tags"]
         scrolled.append("output_scroll" in tags)
     assert scrolled == [False, True, False]
     nbformat.write(nbformat.v4.new_notebook(cells=cells[:1]), path)
-    assert len(json.loads(reproduce.as_page(path, tmp_path))["cells"]) == 1
+    assert len(json.loads(as_page(path, tmp_path))["cells"]) == 1
 
 
 @pytest.mark.parametrize("names", [{"dataset": "../../x"}, {"profile": "../x"}])

@@ -21,6 +21,7 @@ from acrnn_lib.evaluation import results
 from acrnn_lib.models.acrnn import ACRNN, parameter_count
 from acrnn_lib.models.summary import layer_table
 from acrnn_lib.viz import widgets, widgets_results
+from acrnn_lib.viz.explorer import STATES, Explorer, Sheet, sound
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def holds(explorer, **values):
         explorer.controls[name].value = value
         assert explorer.view.value != before, f"{name} = {value} changed nothing"
     page = explorer.page()
-    assert page.count("data-state=") == len(explorer.states) <= widgets.STATES
+    assert page.count("data-state=") == len(explorer.states) <= STATES
     assert page.count(" hidden>") == len(explorer.states) - 1
     assert not re.search(r'(src|href)="(?!data:)', page), "nothing from elsewhere"
     assert all(re.findall(r'<img[^>]*alt="[^"]{20,}"', image)
@@ -61,7 +62,7 @@ def holds(explorer, **values):
 
 @pytest.mark.slow
 def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs, monkeypatch):
-    kept = widgets.Sheet.picture
+    kept = Sheet.picture
 
     def painted_anew(sheet, *words):
         sheet.kept = None
@@ -81,7 +82,7 @@ def test_a_sheet_keeps_nothing_of_the_drawing_before(wave, runs, monkeypatch):
         first, second, again = (images(values) for values in (one, other, one))
         assert first == again != second
         with monkeypatch.context() as patch:
-            patch.setattr(widgets.Sheet, "picture", painted_anew)
+            patch.setattr(Sheet, "picture", painted_anew)
             assert images(other) == second, "what is kept fits other values only"
 
 
@@ -217,7 +218,7 @@ def test_results_of_chosen_experiments(runs):
 
 def test_a_page_carries_thirty_states_at_most():
     with pytest.raises(ValueError, match="found 31"):
-        widgets.Explorer(lambda: "", {}, [{}] * 31, "too many")
+        Explorer(lambda: "", {}, [{}] * 31, "too many")
 
 
 def test_closed_licences_are_not_embedded(tmp_path):
@@ -232,8 +233,8 @@ def test_closed_licences_are_not_embedded(tmp_path):
 
 def test_a_sound_is_flac_of_the_same_bytes_each_time(wave):
     """Which every browser plays; a page's files keep their names from build to build."""
-    html = widgets.sound(wave)
-    assert html == widgets.sound(wave) and html.count('src="data:audio/flac;base64,') == 1
+    html = sound(wave)
+    assert html == sound(wave) and html.count('src="data:audio/flac;base64,') == 1
     heard, rate = soundfile.read(io.BytesIO(base64.b64decode(re.search(",([^\"]+)", html)[1])))
     expected = resample_poly(wave, 22050, 44100)
     assert rate == 22050 and np.abs(heard - expected).max() <= 2**-15
