@@ -278,6 +278,11 @@ def test_the_evidence_page_tells_what_random_filters_gave():
         "acrnn+bank.combine=either+train.copies=all+train.epochs=4")
     for name, count in right.items():
         assert told(str(count), points(log_of(read, name), plain[1]).replace(" points", ""))
+    steps = {run: {steps_of(r) for r in log_of([*read, *plain[1]], run)} for run in
+             (*right, "acrnn")}
+    assert steps["acrnn"] == {460} and steps[max(right, key=right.get)] == {452}
+    few = steps["acrnn+train.segments=0+train.epochs=10"]
+    assert told("460 steps", "452", f"{min(few)} to {max(few)}")
     for profile in ("paper", "lite"):
         runs = [results.load(ROOT / "results" / place, dataset="esc10", profile=profile,
                              experiment="acrnn-plus") for place in (".", "unfiltered")]
@@ -288,6 +293,12 @@ def test_the_evidence_page_tells_what_random_filters_gave():
 
 def log_of(log, name):
     return [run for run in log if run.experiment == name]
+
+
+def steps_of(run):
+    """Steps of the optimizer in a run's training."""
+    size = run.manifest["config"]["train"]["batch_size"]
+    return int(np.ceil(run.history["segments"] / size).sum())
 
 
 def points(ours, others):

@@ -244,9 +244,11 @@ def test_the_checkpoint_that_comes_along_names_the_run_it_was_tested_in():
     assert (run.experiment, run.seed, run.fold) == (note["experiment"]["name"], note["seed"],
                                                     note["fold"])
     run.verify()
-    correct = results.predictions([run]).correct
+    table = results.predictions([run])
+    accuracy, lo, hi = metrics.accuracy_interval(table.correct, table.source)
     card = (inference.DATA / "MODEL_CARD.md").read_text()
-    assert f"{correct.sum()} of {len(correct)} clips right" in card
+    assert (f"{table.correct.sum()} of {len(table)} clips right, {accuracy:.1%}, 95 % interval "
+            f"over recordings {lo:.1%} to {hi:.1%}") in card
 
 
 def test_the_checkpoint_that_comes_along_hears_esc10(esc10_root):

@@ -29,7 +29,7 @@ CARD = """# Model card: acrnn.safetensors
 **Meant for** trying the notebooks and `python -m acrnn_lib predict` without training first.
 
 **Not meant for** decisions of any kind. It knows ten sounds and nothing else: whatever it is given, it
-names one of them, often with high confidence. Its training clips come from one website, are 5 s long
+names one of them. Its training clips come from one website, are 5 s long
 and mostly clean. Rooms and microphones that differ from these change its answers, and so may
 the choice of test fold: `results/esc10` has this recipe's runs on all of them.
 
