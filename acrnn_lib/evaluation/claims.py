@@ -10,8 +10,9 @@ import pandas as pd
 
 from ..config import dataset_label, known, original
 from ..experiments import EXPERIMENTS
+from .grouping import mark
 from .results import ResultsError, Run
-from .tables import TABLES, compare, copy_cost, interval_text, mark, points_text, summary
+from .tables import TABLES, compare, copy_cost, interval_text, points_text, summary
 
 BEHIND, CODE = "folds, seeds, epochs", "code"  # columns about the committed reference
 COPY = "the copy on ten classes"  # column about copies: what they cost where both can be compared

@@ -1,4 +1,4 @@
-"""Wrong predictions of one experiment: by chance or not, how sure, and shared by how many systems.
+"""Wrong predictions of one experiment: which classes for which, by chance or not, how sure.
 
 Notebook: 08_confusion_matrices
 """
@@ -6,8 +6,83 @@ Notebook: 08_confusion_matrices
 import numpy as np
 import pandas as pd
 
-from . import results
-from .tables import confusion, same_folds
+from ..data.datasets import family
+from . import metrics, results
+from .grouping import mark, same_folds
+
+
+def confusion(runs: list[results.Run]) -> pd.DataFrame:
+    """Confusion matrix over all clips and seeds of one experiment.
+
+    Parameters
+    ----------
+    runs : list of Run
+
+    Returns
+    -------
+    pd.DataFrame, shape (C, C), int
+        Counts: row = true class, column = predicted class.
+    """
+    used, coverage = same_folds(sorted(runs))
+    long = results.predictions(used)
+    n_classes = long.filter(regex=r"^p_\d+$").shape[1]
+    names = list(used[0].manifest.get("classes", range(n_classes)))
+    matrix = metrics.confusion(long["target"], long["predicted"], n_classes)
+    return pd.DataFrame(matrix, pd.Index(names, name="truth" + mark(coverage)), names)
+
+
+def largest_confusions(runs: list[results.Run], most: int = 10) -> pd.DataFrame:
+    """Pairs of classes with the most confusions in both directions, of one experiment.
+
+    Parameters
+    ----------
+    runs : list of Run
+    most : int
+        Number of rows.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per pair, ordered by the sum of both directions.
+        truth, predicted : the more frequent direction, each with its family ("": none)
+        count, share : predictions of it, and their share of the true class's
+        back, back_share : those of the other direction
+        recordings : that the wrong predictions of both directions were made for
+        clip, probability : of the first direction's prediction with the highest probability
+
+    Notebook: 08_confusion_matrices
+    """
+    matrix = confusion(runs)
+    counts, names, rows = matrix.to_numpy(), matrix.columns, []
+    clips = np.maximum(counts.sum(axis=1), 1)
+    long = results.predictions(same_folds(sorted(runs))[0])
+    wrong = long[~long["correct"]]
+    wrong = wrong.assign(sure=wrong.filter(regex=r"^p_\d+$").max(axis=1))
+    pair = pd.DataFrame(np.sort(wrong[["target", "predicted"]]), wrong.index)
+    for (a, b), group in wrong.groupby([pair[0], pair[1]]):
+        a, b = (a, b) if counts[a, b] >= counts[b, a] else (b, a)
+        first = group[group["target"] == a].sort_values("sure", kind="stable").iloc[-1]
+        rows.append([names[a], names[b], family(names[a]), family(names[b]), counts[a, b],
+                     counts[a, b] / clips[a], counts[b, a],
+                     counts[b, a] / clips[b], group["source"].nunique(), first["clip_id"],
+                     first["sure"]])
+    table = pd.DataFrame(rows, columns=[
+        "truth", "predicted", "family", "family of predicted", "count", "share", "back",
+        "back_share", "recordings", "clip", "probability"])
+    order = (table["count"] + table["back"]).sort_values(ascending=False, kind="stable").index
+    return table.loc[order].head(most).reset_index(drop=True)
+
+
+def confusions_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Format a table of `largest_confusions` for printing: counts with shares, families joined."""
+    rows = [[
+        row["truth"], row["predicted"],
+        " and ".join(filter(None, dict.fromkeys([row["family"], row["family of predicted"]]))),
+        f"{row['count']} ({row['share']:.1%})", f"{row['back']} ({row['back_share']:.1%})",
+        row["recordings"], row["clip"], row["probability"],
+    ] for row in table.to_dict("records")]
+    return pd.DataFrame(rows, columns=["truth", "predicted", "families", "there", "back",
+                                       "recordings", "clip", "probability"])
 
 
 def fullest_cell(runs: list[results.Run], draws: int = 2000, seed: int = 0) -> dict:

@@ -6,8 +6,9 @@ Notebook: 07_result_tables
 import numpy as np
 import pandas as pd
 
+from .grouping import by_experiment, same_folds
 from .results import Run
-from .tables import by_experiment, same_folds, summary
+from .tables import summary
 
 MACHINE = ("device", "device_name", "precision", "threads")
 SPEED = ("segments_per_second", "peak_memory_mib")

@@ -9,7 +9,8 @@ import pandas as pd
 
 from .. import config
 from . import results
-from .tables import by_experiment, difference, interval_text, points_text, summary
+from .grouping import by_experiment
+from .tables import difference, interval_text, points_text, summary
 
 PARTS = ("features", "bank", "model", "train")
 COLUMNS = ["row", "log", "experiment", "compared with row", "what differs", "difference (points)",

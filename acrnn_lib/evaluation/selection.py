@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from . import metrics, results
+from .grouping import by_experiment, n_folds
 from .results import ResultsError, Run
-from .tables import by_experiment, n_folds
 
 RULES = ("last epoch", "best by the inner split", "best common epoch", "best epoch of each fold")
 

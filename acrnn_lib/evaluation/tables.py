@@ -1,4 +1,4 @@
-"""Result tables, computed from the predictions at each call: accuracy, recall, confusion, pairs.
+"""Result tables, computed from the predictions at each call: accuracies, and pairs of experiments.
 
 Experiments with missing folds are marked; seeds are averaged only over the same folds. Published
 values come from assets/published.csv, each with its source.
@@ -7,15 +7,14 @@ Notebook: 07_result_tables
 """
 
 import json
-from itertools import groupby
 
 import numpy as np
 import pandas as pd
 
 from ..config import dataset_label, original
-from ..data.datasets import family
 from ..experiments import EXPERIMENTS
 from . import metrics, results
+from .grouping import arrays, by_experiment, correct_by_clip, n_folds, precisions, same_folds
 from .results import ResultsError
 
 # the experiments in the rows of each table. That the paper has tables of model settings and of
@@ -52,14 +51,14 @@ def summary(runs: list[results.Run]) -> pd.DataFrame:
         precision : every arithmetic precision used
         minutes : wall times summed over folds, even if run in parallel; mean over seeds
         commits : of the code; "+": with uncommitted changes, "?": unknown
-        coverage : see `same_folds`
+        coverage : see `grouping.same_folds`
         all_folds : of the data set
     """
     rows = []
     for (dataset, profile, experiment), group in by_experiment(runs).items():
         used, coverage = same_folds(group)
-        correct, manifests = _correct(used), [run.manifest for run in used]
-        accuracy, lo, hi = metrics.accuracy_interval(*_arrays(correct))
+        correct, manifests = correct_by_clip(used), [run.manifest for run in used]
+        accuracy, lo, hi = metrics.accuracy_interval(*arrays(correct))
         seconds = sum(manifest.get("wall_seconds", np.nan) for manifest in manifests)
         rows.append({
             "dataset": dataset, "profile": profile, "experiment": experiment,
@@ -68,7 +67,7 @@ def summary(runs: list[results.Run]) -> pd.DataFrame:
             "fold_std": correct.mean(axis=1).groupby("fold").mean().std(),
             "epochs": manifests[0].get("config", {}).get("train", {}).get("epochs"),
             "minutes": seconds / correct.shape[1] / 60,
-            "parameters": manifests[0].get("parameters"), "precision": _precisions(used),
+            "parameters": manifests[0].get("parameters"), "precision": precisions(used),
             "commits": _commits(manifests), "coverage": coverage, "all_folds": n_folds(used)})
     return pd.DataFrame(rows).astype({"epochs": "Int64", "parameters": "Int64"})
 
@@ -213,171 +212,6 @@ def pairs_text(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def confusion(runs: list[results.Run]) -> pd.DataFrame:
-    """Confusion matrix over all clips and seeds of one experiment.
-
-    Parameters
-    ----------
-    runs : list of Run
-
-    Returns
-    -------
-    pd.DataFrame, shape (C, C), int
-        Counts: row = true class, column = predicted class.
-    """
-    used, coverage = same_folds(sorted(runs))
-    long = results.predictions(used)
-    n_classes = long.filter(regex=r"^p_\d+$").shape[1]
-    names = list(used[0].manifest.get("classes", range(n_classes)))
-    matrix = metrics.confusion(long["target"], long["predicted"], n_classes)
-    return pd.DataFrame(matrix, pd.Index(names, name="truth" + mark(coverage)), names)
-
-
-def recall(runs: list[results.Run]) -> pd.DataFrame:
-    """Recall by class.
-
-    Parameters
-    ----------
-    runs : list of Run
-        One dataset and profile.
-
-    Returns
-    -------
-    pd.DataFrame
-        0 to 1, a row per class, a column per experiment.
-    """
-    columns = {}
-    for (_, _, experiment), group in by_experiment(runs).items():
-        matrix = confusion(group)
-        name = experiment + mark(same_folds(group)[1])
-        columns[name] = pd.Series(metrics.recall(matrix), matrix.columns)
-    return pd.DataFrame(columns).rename_axis("class")
-
-
-def recall_by_class(runs: list[results.Run]) -> pd.DataFrame:
-    """Recall with its interval, and precision, of each class.
-
-    Parameters
-    ----------
-    runs : list of Run
-
-    Returns
-    -------
-    pd.DataFrame
-        A row per dataset, profile, experiment and class, in the order of the classes.
-        coverage : see `same_folds`
-        clips, recordings : counts
-        recall, lo, hi : 0 to 1, with the 95 % interval over recordings and seeds
-        precision : 0 to 1; NaN for a class that is never predicted
-
-    Notebook: 08_confusion_matrices
-    """
-    return _recall_of(runs, "class", str, "precision", lambda matrix: pd.Series(
-        metrics.recall(matrix.T), matrix.columns.astype(str)))
-
-
-def recall_by_family(runs: list[results.Run]) -> pd.DataFrame:
-    """Recall with its interval of each family of ESC-50's classes, see `datasets.family`.
-
-    Parameters
-    ----------
-    runs : list of Run
-
-    Returns
-    -------
-    pd.DataFrame
-        A row per dataset, profile, experiment and family, as `recall_by_class`; classes of no
-        family are left out.
-        errors_inside : share of the wrong predictions that are classes of the same family; NaN
-        without errors
-
-    Notebook: 08_confusion_matrices
-    """
-    return _recall_of(runs, "family", family, "errors_inside", _errors_inside)
-
-
-def _errors_inside(matrix):
-    wrong = matrix - np.diag(np.diag(matrix))
-    errors = wrong.rename_axis(None).groupby(family).sum().T.groupby(family).sum()
-    return pd.Series(np.diag(errors), errors.columns) / errors.sum()  # columns: of the truth
-
-
-def _recall_of(runs, kind, group_of, last, values_of):
-    """A row per experiment and group of classes.
-
-    group_of: name of a class -> its group or ""; values_of: confusion matrix -> the last column
-    """
-    rows = []
-    for key, heap in by_experiment(runs).items():
-        used, coverage = same_folds(heap)
-        correct, matrix = _correct(used), confusion(used)
-        target = results.predictions(used).drop_duplicates("clip_id").set_index("clip_id")["target"]
-        groups, ends = matrix.columns.map(group_of), values_of(matrix)
-        of_clip = groups[target[correct.index.get_level_values("clip_id")]]
-        for group in filter(None, dict.fromkeys(groups)):
-            if len(part := correct[of_clip == group]):
-                recordings = part.index.get_level_values("source").nunique()
-                rows.append([*key, coverage, group, len(part), recordings,
-                             *metrics.accuracy_interval(*_arrays(part)), ends[group]])
-    return pd.DataFrame(rows, columns=[
-        "dataset", "profile", "experiment", "coverage", kind, "clips", "recordings", "recall",
-        "lo", "hi", last])
-
-
-def largest_confusions(runs: list[results.Run], most: int = 10) -> pd.DataFrame:
-    """Pairs of classes with the most confusions in both directions, of one experiment.
-
-    Parameters
-    ----------
-    runs : list of Run
-    most : int
-        Number of rows.
-
-    Returns
-    -------
-    pd.DataFrame
-        A row per pair, ordered by the sum of both directions.
-        truth, predicted : the more frequent direction, each with its family ("": none)
-        count, share : predictions of it, and their share of the true class's
-        back, back_share : those of the other direction
-        recordings : that the wrong predictions of both directions were made for
-        clip, probability : of the first direction's prediction with the highest probability
-
-    Notebook: 08_confusion_matrices
-    """
-    matrix = confusion(runs)
-    counts, names, rows = matrix.to_numpy(), matrix.columns, []
-    clips = np.maximum(counts.sum(axis=1), 1)
-    long = results.predictions(same_folds(sorted(runs))[0])
-    wrong = long[~long["correct"]]
-    wrong = wrong.assign(sure=wrong.filter(regex=r"^p_\d+$").max(axis=1))
-    pair = pd.DataFrame(np.sort(wrong[["target", "predicted"]]), wrong.index)
-    for (a, b), group in wrong.groupby([pair[0], pair[1]]):
-        a, b = (a, b) if counts[a, b] >= counts[b, a] else (b, a)
-        first = group[group["target"] == a].sort_values("sure", kind="stable").iloc[-1]
-        rows.append([names[a], names[b], family(names[a]), family(names[b]), counts[a, b],
-                     counts[a, b] / clips[a], counts[b, a],
-                     counts[b, a] / clips[b], group["source"].nunique(), first["clip_id"],
-                     first["sure"]])
-    table = pd.DataFrame(rows, columns=[
-        "truth", "predicted", "family", "family of predicted", "count", "share", "back",
-        "back_share", "recordings", "clip", "probability"])
-    order = (table["count"] + table["back"]).sort_values(ascending=False, kind="stable").index
-    return table.loc[order].head(most).reset_index(drop=True)
-
-
-def confusions_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Format a table of `largest_confusions` for printing: counts with shares, families joined."""
-    rows = [[
-        row["truth"], row["predicted"],
-        " and ".join(filter(None, dict.fromkeys([row["family"], row["family of predicted"]]))),
-        f"{row['count']} ({row['share']:.1%})", f"{row['back']} ({row['back_share']:.1%})",
-        row["recordings"], row["clip"], row["probability"],
-    ] for row in table.to_dict("records")]
-    return pd.DataFrame(rows, columns=["truth", "predicted", "families", "there", "back",
-                                       "recordings", "clip", "probability"])
-
-
 def as_json(runs: list[results.Run]) -> str:
     """The JSON object of `report --json`; accuracies from 0 to 1."""
     keys = ["dataset", "profile", "experiment", "seeds", "folds", "clips", "accuracy"]
@@ -416,74 +250,15 @@ def as_markdown(runs: list[results.Run]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def by_experiment(runs: list[results.Run]) -> dict[tuple[str, str, str], list[results.Run]]:
-    """Group runs by (dataset, profile, experiment), each group sorted."""
-    return {key: list(group) for key, group in groupby(
-        sorted(runs), lambda run: (run.dataset, run.profile, run.experiment))}
-
-
-def n_folds(runs: list[results.Run]) -> int:
-    """How many folds the data set of some runs has: those that were learned from, and the tested.
-
-    An inner run leaves one more out. Five, where old manifests name no training folds.
-    """
-    manifest = runs[0].manifest
-    learned = manifest.get("train_folds")
-    return len(learned) + (2 if manifest.get("protocol") == "inner" else 1) if learned else 5
-
-
-def same_folds(runs: list[results.Run]) -> tuple[list[results.Run], str]:
-    """Select the runs of the seeds with the most folds, all with the same folds.
-
-    Parameters
-    ----------
-    runs : list of Run
-        One experiment, sorted.
-
-    Returns
-    -------
-    used : list of Run
-    coverage : str
-        "complete", or the folds there are, seeds excluded for having fewer, mixed precision.
-    """
-    folds = {seed: [run.fold for run in group]
-             for seed, group in groupby(runs, lambda run: run.seed)}
-    best = max(folds.values(), key=len)
-    notes = [f"only folds {','.join(map(str, best))}"] if len(best) < n_folds(runs) else []
-    notes += [f"seed {seed} left out: only folds {','.join(map(str, found))}"
-              for seed, found in folds.items() if found != best]
-    used = [run for run in runs if folds[run.seed] == best]
-    if " and " in (found := _precisions(used)):
-        notes.append(f"runs in {found}")
-    return used, "; ".join(notes) or "complete"
-
-
-def _precisions(runs):
-    return " and ".join(sorted({str(run.manifest.get("precision", "?")) for run in runs}))
-
-
 def _commits(manifests):
     made = {(str(found.get("git_commit") or "?")[:7], bool(found.get("git_dirty")))
             for found in manifests}
     return ", ".join(commit + "+" * dirty for commit, dirty in sorted(made))
 
 
-def _correct(runs) -> pd.DataFrame:
-    """Correctness: bool, a row per clip (clip_id, source, fold), a column per seed."""
-    table = results.predictions(runs).pivot(
-        index=["clip_id", "source", "fold"], columns="seed", values="correct")
-    if table.isna().any(axis=None):
-        raise ResultsError(f"{runs[0].folder.parent.parent}: the seeds were tested on other clips")
-    return table.astype(bool)
-
-
-def _arrays(correct):
-    return correct.to_numpy().T, correct.index.get_level_values("source")
-
-
 def _common(ours, others):
-    """`_correct` of both, on the clips that both tested."""
-    left, right = _correct(ours), _correct(others)
+    """`correct_by_clip` of both, on the clips that both tested."""
+    left, right = correct_by_clip(ours), correct_by_clip(others)
     common = left.index.intersection(right.index)
     if common.empty:
         first, other = ours[0], others[0]
@@ -493,7 +268,7 @@ def _common(ours, others):
 
 
 def _difference(left, right):
-    values = metrics.paired_difference(_arrays(left)[0], *_arrays(right))
+    values = metrics.paired_difference(arrays(left)[0], *arrays(right))
     return {"clips": len(left), **dict(zip(("difference", "lo", "hi", "p"), values, strict=True))}
 
 
@@ -512,8 +287,3 @@ def interval_text(row: dict | pd.Series) -> str:
 def points_text(row: dict | pd.Series) -> str:
     """Difference and interval of a row of `compare`, in percentage points."""
     return f"{100 * row['difference']:+.1f} [{100 * row['lo']:+.1f}, {100 * row['hi']:+.1f}]"
-
-
-def mark(coverage: str) -> str:
-    """Suffix for a number that does not rest on all folds; empty for "complete"."""
-    return "" if coverage == "complete" else f" ({coverage})"

@@ -13,8 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from . import metrics, results
+from .grouping import arrays, correct_by_clip
+from .recalls import recall_by_class
 from .selection import left_out
-from .tables import difference, recall_by_class, summary
+from .tables import difference, summary
 
 SPARSE = "clock_tick"  # of which a segment holds one or two
 
@@ -187,16 +189,12 @@ def nested(question: Question, root: Path | str = "results") -> dict:
         runs = official if way == question.first else results.load(
             Path(root, question.tests), "esc10", question.profile, question.experiment(way))
         tested += [run for run in runs if run.fold == fold]
-    ours, theirs = (results.predictions(sorted(runs)).pivot(
-        index=["fold", "clip_id", "source"], columns="seed", values="correct").astype(float)
-        for runs in (tested, official))
-    if ours.shape != theirs.shape or ours.isna().any(axis=None):
+    ours, theirs = correct_by_clip(tested), correct_by_clip(official)
+    if ours.shape != theirs.shape:
         raise results.ResultsError(f"{root}: tests of the chosen ways are missing, expected the "
                                    "seeds of acrnn-plus on five folds")
-    source = ours.index.get_level_values("source")
-    accuracy = metrics.accuracy_interval(ours.to_numpy().T, source)
-    apart = metrics.paired_difference(ours.to_numpy().T, theirs.loc[ours.index].to_numpy().T,
-                                      source)
+    accuracy = metrics.accuracy_interval(*arrays(ours))
+    apart = metrics.paired_difference(arrays(ours)[0], *arrays(theirs.loc[ours.index]))
     return {"seeds": ours.shape[1], "clips": len(ours),
             **dict(zip(("accuracy", "lo", "hi"), accuracy, strict=True)),
             **dict(zip(("difference", "difference_lo", "difference_hi", "p"), apart, strict=True))}

@@ -12,15 +12,15 @@ import pandas as pd
 
 from ..config import dataset_label
 from ..evaluation import claims, headline, learning, recipes, results, selection
+from ..evaluation.confusions import confusion
+from ..evaluation.grouping import by_experiment
+from ..evaluation.recalls import recall
 from ..evaluation.tables import (
-    by_experiment,
     comparisons,
-    confusion,
     copy_cost,
     interval_text,
     pairs_text,
     points_text,
-    recall,
     summary,
 )
 from ..files import ResultsError, read_json, write_bytes

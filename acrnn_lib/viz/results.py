@@ -159,7 +159,7 @@ def confusion(frame: "pd.DataFrame", ax: Axes | None = None,
     Parameters
     ----------
     frame : pd.DataFrame, shape (C, C), int
-        Of ``tables.confusion``.
+        Of ``confusions.confusion``.
     ax : Axes, optional
     title : str, optional
 
@@ -224,7 +224,7 @@ def recalls(frame: "pd.DataFrame", ax: Axes | None = None,
     Parameters
     ----------
     frame : pd.DataFrame, shape (C, systems), 0 to 1
-        Of ``tables.recall``.
+        Of ``recalls.recall``.
     ax : Axes, optional
     title : str, optional
 
@@ -258,7 +258,7 @@ def recall_by_class(table: "pd.DataFrame", ax: Axes | None = None, title: str | 
     Parameters
     ----------
     table : pd.DataFrame
-        Of ``tables.recall_by_class``, one experiment.
+        Of ``recalls.recall_by_class``, one experiment.
     ax : Axes, optional
     title : str, optional
     beside : dict of pd.Series, 0 to 1, optional

@@ -15,7 +15,7 @@ import pandas as pd
 from .. import viz
 from ..attention.maps import attention_curve
 from ..data import audio
-from ..evaluation import results, tables
+from ..evaluation import confusions, results, tables
 from ..experiments import PROFILES
 from ..features.segments import audible
 from .explorer import FOLLOW, MARGINS, STATES, Explorer, Sheet, picture, sound, with_cursor
@@ -149,7 +149,7 @@ def confusion(runs: list[results.Run],
 
     Notebook: 08_confusion_matrices
     """
-    matrix = tables.confusion(runs)
+    matrix = confusions.confusion(runs)
     names = list(matrix.columns)
     long = results.predictions(runs)
     filled = [(t, p) for t in range(len(names)) for p in range(len(names))

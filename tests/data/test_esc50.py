@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from acrnn_lib.evaluation import claims, results, tables
+from acrnn_lib.evaluation import claims, confusions, recalls, results, tables
 from acrnn_lib.kit import reproduce
 from acrnn_lib.training import crossval
 from tests.data.test_datasets import esc50_parts  # noqa: F401 (a fixture)
@@ -59,7 +59,7 @@ def test_runs_and_tables(work):
     assert summary.accuracy["knn"] == 1, "each class is one sound: whoever hears anything knows it"
     assert summary.parameters["acrnn+train.epochs=1"] == 3_815_794 + 257  # fifty classes; a scorer
     for run in runs:
-        assert len(tables.confusion([run])) == len(tables.recall([run])) == 50
+        assert len(confusions.confusion([run])) == len(recalls.recall([run])) == 50
     found = json.loads(tables.as_json(runs))["runs"]
     assert {row["dataset"] for row in found} == {"esc50"}
     row = claims.paper_table("models", claims.ledger([], runs), "esc50").set_index("experiment")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from acrnn_lib.evaluation import claims, metrics, results, tables
+from acrnn_lib.evaluation import claims, confusions, metrics, recalls, results, tables
 from acrnn_lib.evaluation.results import ResultsError
 from acrnn_lib.experiments import EXPERIMENTS
 from acrnn_lib.kit import recount
@@ -81,8 +81,8 @@ def test_missing_folds_are_named_and_never_averaged_as_complete(root):
     assert (acrnn["seeds"], acrnn["accuracy"]) == (1, 17 / 20)
     assert acrnn["coverage"] == "seed 1 left out: only folds 1,2,3,5"
     assert "only folds 1,2" in tables.as_text(runs)
-    assert tables.confusion(results.load(root, experiment="acrnn")).to_numpy().sum() == 20
-    assert "acrnn-noaug (only folds 1,2)" in tables.recall(runs)
+    assert confusions.confusion(results.load(root, experiment="acrnn")).to_numpy().sum() == 20
+    assert "acrnn-noaug (only folds 1,2)" in recalls.recall(runs)
 
 
 def test_a_manifest_that_says_little_leaves_blanks(tmp_path):
@@ -97,7 +97,7 @@ def test_a_manifest_that_says_little_leaves_blanks(tmp_path):
     found = row(tables.summary(runs), "acrnn")
     assert pd.isna([found["epochs"], found["minutes"], found["parameters"]]).all()
     assert "nan" not in tables.as_text(runs).lower()
-    assert list(tables.confusion(runs).index) == [0, 1]
+    assert list(confusions.confusion(runs).index) == [0, 1]
 
 
 def test_seeds_that_tested_other_clips_are_refused(root):
@@ -194,15 +194,15 @@ def test_pairs_are_told_in_points(root):
 
 def test_confusion_and_recall_are_counted_over_seeds(root):
     runs = results.load(root)
-    matrix = tables.confusion([run for run in runs if run.experiment == "acrnn"])
+    matrix = confusions.confusion([run for run in runs if run.experiment == "acrnn"])
     # seed 0: dog wrong twice (0, 2), rain once (1); seed 1: dog wrong once
     assert matrix.to_numpy().tolist() == [[17, 3], [1, 19]]
     assert list(matrix.columns) == list(matrix.index) == ["dog", "rain"]
-    assert tables.recall(runs)["acrnn"].to_dict() == {"dog": 17 / 20, "rain": 19 / 20}
+    assert recalls.recall(runs)["acrnn"].to_dict() == {"dog": 17 / 20, "rain": 19 / 20}
 
 
 def test_recall_by_class_of_hand_counted_runs(root):
-    table = tables.recall_by_class(results.load(root))
+    table = recalls.recall_by_class(results.load(root))
     dog, rain = table[table["experiment"] == "acrnn"].to_dict("records")
     assert (dog["class"], dog["clips"], dog["recordings"]) == ("dog", 10, 10)
     assert (dog["recall"], rain["recall"]) == (17 / 20, 19 / 20)
@@ -213,7 +213,7 @@ def test_recall_by_class_of_hand_counted_runs(root):
         metrics.accuracy_interval(right, np.arange(10)))
     noaug = table[table["experiment"] == "acrnn-noaug"]
     assert set(noaug["coverage"]) == {"only folds 1,2"} and noaug["clips"].tolist() == [4, 4]
-    assert tables.recall_by_class([]).empty and "precision" in tables.recall_by_class([])
+    assert recalls.recall_by_class([]).empty and "precision" in recalls.recall_by_class([])
 
 
 def named(root, classes, answers):
@@ -239,7 +239,7 @@ ANSWERS = [("dog", "cow"), ("dog", "cow"), ("dog", "rain"), ("dog", "dog"), ("co
 
 
 def test_recall_by_family_of_hand_counted_runs(tmp_path):
-    table = tables.recall_by_family([named(tmp_path, CLASSES, ANSWERS)]).set_index("family")
+    table = recalls.recall_by_family([named(tmp_path, CLASSES, ANSWERS)]).set_index("family")
     assert list(table.index) == ["natural", "animals"], "a class of no family is left out"
     animals = table.loc["animals"]
     assert (animals["clips"], animals["recordings"], animals["recall"]) == (6, 3, 2 / 6)
@@ -247,26 +247,26 @@ def test_recall_by_family_of_hand_counted_runs(tmp_path):
     assert (animals["recall"], animals["lo"], animals["hi"]) == pytest.approx(expected)
     assert animals["errors_inside"] == 3 / 4 and table["errors_inside"]["natural"] == 0
     right = named(tmp_path / "right", CLASSES, [(name, name) for name in CLASSES])
-    assert tables.recall_by_family([right])["errors_inside"].isna().all()
-    empty = tables.recall_by_family([])
+    assert recalls.recall_by_family([right])["errors_inside"].isna().all()
+    empty = recalls.recall_by_family([])
     assert empty.empty and {"family", "recall", "errors_inside"} <= set(empty)
 
 
 def test_largest_confusions_count_both_directions(tmp_path):
     runs = [named(tmp_path, CLASSES, ANSWERS)]
-    table = tables.largest_confusions(runs)
+    table = confusions.largest_confusions(runs)
     assert table.values.tolist() == [
         ["dog", "cow", "animals", "animals", 2, 2 / 4, 1, 1 / 2, 2, "1-0-B", 0.51],
         ["rain", "dog", "natural", "animals", 1, 1 / 2, 1, 1 / 4, 2, "1-3-B", 0.57],
         ["kettle", "rain", "", "natural", 1, 1 / 2, 0, 0, 1, "1-4-B", 0.59]]
-    text = tables.confusions_text(table)
+    text = confusions.confusions_text(table)
     assert text.families.tolist() == ["animals", "natural and animals", "natural"]
     assert (text.there[1], text.back[1], text["clip"][1]) == ("1 (50.0%)", "1 (25.0%)", "1-3-B")
-    assert len(tables.largest_confusions(runs, most=2)) == 2
+    assert len(confusions.largest_confusions(runs, most=2)) == 2
     right = named(tmp_path / "right", CLASSES, [(name, name) for name in CLASSES])
-    empty = tables.largest_confusions([right])
+    empty = confusions.largest_confusions([right])
     assert empty.empty and list(empty) == list(table)
-    assert list(tables.confusions_text(empty)) == list(text)
+    assert list(confusions.confusions_text(empty)) == list(text)
 
 
 def test_published_values_are_shares_with_a_source():

@@ -11,7 +11,7 @@ import pytest
 
 from acrnn_lib import viz
 from acrnn_lib.data import datasets
-from acrnn_lib.evaluation import claims, metrics, results, tables
+from acrnn_lib.evaluation import claims, confusions, metrics, recalls, results, tables
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def test_figures_are_drawn_on_the_ax_given(runs):
         "accuracy (%)": lambda ax: viz.accuracies(summary, ax, {"the paper": 0.937}),
         "difference in accuracy (percentage points)":
             lambda ax: viz.differences(tables.comparisons(runs), ax),
-        "predicted": lambda ax: viz.confusion(tables.confusion(crnn), ax),
-        "recall (%)": lambda ax: viz.recalls(tables.recall(runs), ax),
+        "predicted": lambda ax: viz.confusion(confusions.confusion(crnn), ax),
+        "recall (%)": lambda ax: viz.recalls(recalls.recall(runs), ax),
         "recordings with more than one clip":
             lambda ax: viz.same_recording(results.predictions(crnn), ax),
         "true difference (percentage points)":
