@@ -2,7 +2,7 @@
 
     python tools/make_clips.py FOLDER
 
-FOLDER holds the original ESC-10. ``datasets.bundled_clips`` states the rule by which the clips are
+FOLDER holds the original ESC-10. ``esc.bundled_clips`` states the rule by which the clips are
 chosen; the bytes stay those of the original.
 """
 
@@ -10,13 +10,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from acrnn_lib.data import datasets
+from acrnn_lib.data import datasets, esc
 
 
-def write(root, folder=datasets.CLIPS):
+def write(root, folder=esc.CLIPS):
     """Copy the clips from the ESC-10 folder ``root``; return their rows."""
     paths = datasets.load("esc10", root).set_index("clip_id")["path"]
-    chosen = datasets.bundled_clips()
+    chosen = esc.bundled_clips()
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.ogg"):
@@ -33,5 +33,5 @@ if __name__ == "__main__":
     for clip in clips.itertuples():
         print(f"{clip.category:14} {clip.clip_id:12} {clip.title} by {clip.author}, "
               f"{clip.licence}, {clip.url}")
-    total = sum(path.stat().st_size for path in datasets.CLIPS.iterdir())
+    total = sum(path.stat().st_size for path in esc.CLIPS.iterdir())
     print(f"{len(clips)} clips, {total:,} bytes")

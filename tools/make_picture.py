@@ -8,7 +8,7 @@ from pathlib import Path
 
 from acrnn_lib import viz
 from acrnn_lib.config import FeatureConfig
-from acrnn_lib.data import datasets
+from acrnn_lib.data import esc
 from acrnn_lib.evaluation import results
 from acrnn_lib.features.segments import audible, segment_starts
 
@@ -30,7 +30,7 @@ def main(folder, category):
               f"{run.experiment} ({run.profile})")
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(TARGET, dpi=110)
-    credits = datasets.esc10_clips().set_index("clip_id").loc[clip_id]
+    credits = esc.esc10_clips().set_index("clip_id").loc[clip_id]
     print(f"{TARGET}: {clip_id}, {credits.author}, {credits.licence}, {credits.url}")
 
 

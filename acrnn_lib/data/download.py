@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from ..files import DatasetError, arriving, cached, file_hash, locked, sweep, whole_errors
 from ..progress import bar
-from . import datasets
+from . import datasets, esc
 
 ARCHIVES = {
     "esc10": "https://github.com/karoldvl/ESC-10/archive/"
@@ -77,7 +77,7 @@ def _fetch(name, folder):
         archive.unlink()
         record["files"] = {path.name: file_hash(path)
                            for path in sorted((new / "audio").glob("*.wav"))}  # of ESC-50
-        (new / datasets.RECORD).write_text(json.dumps(record), encoding="utf-8")
+        (new / esc.RECORD).write_text(json.dumps(record), encoding="utf-8")
         datasets.load(name, new)
 
 

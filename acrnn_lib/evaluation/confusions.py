@@ -6,7 +6,7 @@ Notebook: 08_confusion_matrices
 import numpy as np
 import pandas as pd
 
-from ..data.datasets import family
+from ..data.esc import family
 from . import metrics, results
 from .grouping import mark, same_folds
 

@@ -6,7 +6,7 @@ Notebook: 08_confusion_matrices
 import numpy as np
 import pandas as pd
 
-from ..data.datasets import family
+from ..data.esc import family
 from . import metrics, results
 from .confusions import confusion
 from .grouping import arrays, by_experiment, correct_by_clip, mark, same_folds
@@ -56,7 +56,7 @@ def recall_by_class(runs: list[results.Run]) -> pd.DataFrame:
 
 
 def recall_by_family(runs: list[results.Run]) -> pd.DataFrame:
-    """Recall with its interval of each family of ESC-50's classes, see `datasets.family`.
+    """Recall with its interval of each family of ESC-50's classes, see `esc.family`.
 
     Parameters
     ----------

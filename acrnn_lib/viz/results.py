@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from ..config import dataset_label
-from ..data.datasets import FAMILIES, family
+from ..data.esc import FAMILIES, family
 from ..evaluation import results, tables
 from ..evaluation.learning import by_epoch
 from ..evaluation.power import mcnemar_power

@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from acrnn_lib import config, files
-from acrnn_lib.data import audio, datasets, download, fingerprint
+from acrnn_lib.data import audio, datasets, download, esc, fingerprint
 from acrnn_lib.files import DatasetError
 from tests import tools
 
@@ -54,7 +54,7 @@ def mini_esc10(tmp_path, tool, monkeypatch):
             lines.append(f"- [{clip}.ogg]:  clip derived from t (1).wav ({url}) by a b [{licence}]")
     (root / "README.txt").write_text("ESC-10\n" + "\n".join(lines))
     table = pd.DataFrame(tool.rows(root)).astype({"fold": int})
-    monkeypatch.setattr(datasets, "esc10_clips", table.copy)
+    monkeypatch.setattr(esc, "esc10_clips", table.copy)
     return root
 
 
@@ -62,7 +62,7 @@ def mini_esc10(tmp_path, tool, monkeypatch):
 def esc50_parts(tmp_path_factory):
     """2,000 names as in ESC-50, all the same five seconds (links), with ESC-10's clips inside."""
     root = tmp_path_factory.mktemp("esc50")
-    esc10 = datasets.esc10_clips()
+    esc10 = esc.esc10_clips()
     number = dict(
         zip(esc10["category"].unique(), [0, 10, 11, 20, 38, 21, 40, 41, 1, 12], strict=True)
     )
@@ -93,8 +93,8 @@ def esc50(tmp_path, esc50_parts, monkeypatch):
     for name in table["filename"]:
         os.link(sound, root / "audio" / name)
     silent = fingerprint.to_text(fingerprint.of_files([sound])[0])
-    known = datasets.esc10_clips().assign(fingerprint=silent)
-    monkeypatch.setattr(datasets, "esc10_clips", known.copy)
+    known = esc.esc10_clips().assign(fingerprint=silent)
+    monkeypatch.setattr(esc, "esc10_clips", known.copy)
     return root
 
 
@@ -239,7 +239,7 @@ def test_esc50_table(esc50):
 
 def test_esc10_inside_esc50_is_the_same_table(esc50):
     table = datasets.load("esc10", esc50)
-    own = datasets.esc10_clips()
+    own = esc.esc10_clips()
     pd.testing.assert_frame_equal(table.drop(columns="path"), own[table.columns.drop("path")])
     assert all(
         Path(path).name.startswith(f"{clip_id}-")
@@ -336,7 +336,7 @@ def test_real_recordings_are_known_as_wav(original_esc10, tmp_path):
     """WAV files made of the Ogg files pass; swapped ones are named, also the two that nearly
     agree: the same fire, twice on Freesound."""
     clips = datasets.load("esc10", original_esc10)[["clip_id", "path"]]
-    clips["fingerprint"] = datasets.esc10_clips()["fingerprint"]
+    clips["fingerprint"] = esc.esc10_clips()["fingerprint"]
     fires = clips["clip_id"].isin(["2-28314-A", "2-30322-A"])
     clips = clips[fires | (clips.index % 20 == 0)].reset_index(drop=True)
     assert len(clips) == 22
@@ -344,19 +344,19 @@ def test_real_recordings_are_known_as_wav(original_esc10, tmp_path):
         clips.loc[k, "path"] = str(tmp_path / f"{k}.wav")
         wave = audio.read(path, 5.0)
         soundfile.write(clips["path"][k], wave if k % 2 else 0.3 * wave, 44100, "PCM_16")
-    datasets._same_recordings(clips)
+    esc._same_recordings(clips)
     for pair in (0, 1), clips.index[clips["clip_id"].isin(["2-28314-A", "2-30322-A"])]:
         swapped = clips.assign(path=clips["path"].rename(dict(zip(pair, pair[::-1], strict=True))))
         first, second = clips["clip_id"][pair[0]], clips["clip_id"][pair[1]]
         with pytest.raises(DatasetError, match=f"another sound than ESC-10's {first}: .* with "
                                                f"{second}; 2 of 22 files differ"):
-            datasets._same_recordings(swapped)
+            esc._same_recordings(swapped)
 
 
 def test_real_fingerprints_keep_their_margins(copy16_root):
     """What the docstring of `fingerprint` says, on the 16 kHz copy, which is worse than a WAV."""
     clips = datasets.load("esc10-16k", copy16_root)
-    known = fingerprint.from_texts(datasets.esc10_clips()["fingerprint"])
+    known = fingerprint.from_texts(esc.esc10_clips()["fingerprint"])
     agree = fingerprint.agreement(fingerprint.of_files(clips["path"]), known)
     own, others = agree.diagonal().copy(), agree - 999 * np.eye(400, dtype=int)
     assert own.min() >= 218 and (own > others.max(axis=1)).all()
@@ -370,7 +370,7 @@ def test_the_copy_is_checked_clip_by_clip(copy16_root, tmp_path):
     assert len(table) == 2000 and table.target.nunique() == 50 and table.fold.nunique() == 5
     assert "esc50-16k (16 kHz, 8-bit copy)" in datasets.describe(table)
     ten = datasets.load("esc10-16k", copy16_root)
-    assert ten.clip_id.tolist() == datasets.esc10_clips().clip_id.tolist()
+    assert ten.clip_id.tolist() == esc.esc10_clips().clip_id.tolist()
     assert set(ten.licence) == {"CC BY-NC 3.0 (collection)"}, "so that no page embeds them"
     assert datasets.class_names(ten)[0] == "dog" and audio.read(ten.path[0]).shape == (220500,)
     own = tmp_path / "esc50-16k"
@@ -669,8 +669,8 @@ def test_synth_incomplete_or_elsewhere(quick_synth, tmp_path):
 
 @pytest.fixture
 def copied_clips(tmp_path, monkeypatch):
-    shutil.copytree(datasets.CLIPS, tmp_path / "clips")
-    monkeypatch.setattr(datasets, "CLIPS", tmp_path / "clips")
+    shutil.copytree(esc.CLIPS, tmp_path / "clips")
+    monkeypatch.setattr(esc, "CLIPS", tmp_path / "clips")
     return tmp_path / "clips"
 
 
@@ -678,7 +678,7 @@ def test_bundled_clips_are_a_clip_table_of_real_sounds(monkeypatch, tmp_path):
     monkeypatch.setenv("ACRNN_DATA", str(tmp_path / "nowhere"))  # they are never looked for
     table = datasets.load("clips")
     assert list(table) == datasets.COLUMNS and table.attrs == {"dataset": "clips", "archive": ""}
-    known = datasets.esc10_clips()
+    known = esc.esc10_clips()
     assert datasets.class_names(table) == datasets.class_names(known)
     assert set(table["target"]) == set(range(10)) and 10 <= len(table) <= 20
     for path in table["path"]:
@@ -697,7 +697,7 @@ def test_bundled_clips_are_credited_cc0_and_small():
 
 def test_bundled_clips_follow_the_rule_and_not_an_answer():
     table = datasets.load("clips")
-    free = datasets.esc10_clips().query("licence == 'CC0'")
+    free = esc.esc10_clips().query("licence == 'CC0'")
     for target, chosen in table.groupby("target"):
         of_class = free[free["target"] == target]
         first = of_class[of_class["fold"] == of_class["fold"].min()].sort_values("file")
@@ -729,7 +729,7 @@ def test_the_wheel_holds_the_bundled_clips():
 
     settings = tomllib.loads((tools.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = settings["tool"]["setuptools"]["package-data"]["acrnn_lib"]
-    package = datasets.ASSETS.parent
+    package = esc.ASSETS.parent
     packed = {path for pattern in patterns for path in package.glob(pattern)}
     assert {Path(path) for path in datasets.load("clips")["path"]} <= packed
 
@@ -737,14 +737,14 @@ def test_the_wheel_holds_the_bundled_clips():
 def test_the_tool_copies_the_bundled_clips(original_esc10, tmp_path):
     tools.tool("make_clips").write(original_esc10, tmp_path / "clips")
     made = {path.name: path.read_bytes() for path in (tmp_path / "clips").iterdir()}
-    assert made == {path.name: path.read_bytes() for path in datasets.CLIPS.iterdir()}
+    assert made == {path.name: path.read_bytes() for path in esc.CLIPS.iterdir()}
 
 
 # the package's table of ESC-10
 
 
 def test_esc10_package_table():
-    table = datasets.esc10_clips()
+    table = esc.esc10_clips()
     assert table["licence"].value_counts().to_dict() == {
         "CC0": 233,
         "CC BY 3.0": 165,
@@ -763,17 +763,17 @@ def test_esc10_package_table():
 
 def test_families_are_tens_of_targets():
     """The copy's file names have the targets, ESC-10's credits the names of ten of the classes."""
-    files = pd.read_csv(datasets.ASSETS / "esc50_16k.csv")["filename"]
+    files = pd.read_csv(esc.ASSETS / "esc50_16k.csv")["filename"]
     clips = files.str.extract(r"^(?P<clip_id>.+)-(?P<target>\d+)\.wav$").astype({"target": int})
-    order = [name for names in datasets.FAMILIES.values() for name in names.split()]
+    order = [name for names in esc.FAMILIES.values() for name in names.split()]
     assert len(set(order)) == len(order) == clips["target"].nunique() == 50
-    known = datasets.esc10_clips()[["clip_id", "category"]].merge(clips, on="clip_id")
+    known = esc.esc10_clips()[["clip_id", "category"]].merge(clips, on="clip_id")
     assert len(known) == 400
     assert [order[target] for target in known["target"]] == known["category"].tolist()
-    assert [list(datasets.FAMILIES).index(datasets.family(name)) for name in order] == [
+    assert [list(esc.FAMILIES).index(esc.family(name)) for name in order] == [
         target // 10 for target in range(50)]
-    assert [len(names.split()) for names in datasets.FAMILIES.values()] == [10] * 5
-    assert datasets.family("kettle") == ""
+    assert [len(names.split()) for names in esc.FAMILIES.values()] == [10] * 5
+    assert esc.family("kettle") == ""
 
 
 @pytest.fixture
@@ -791,7 +791,7 @@ def test_esc10_package_table_is_what_the_tool_makes(tool, original_esc10, tmp_pa
 def test_real_esc10(original_esc10):
     table = datasets.load("esc10", original_esc10)
     assert len(table) == 400
-    known = datasets.esc10_clips()
+    known = esc.esc10_clips()
     lines = sorted(zip(known["clip_id"], known["sha256"], strict=True))
     text = "".join(f"{clip_id} {sha256}\n" for clip_id, sha256 in lines)
     assert datasets.data_hash(table) == hashlib.sha256(text.encode()).hexdigest()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from acrnn_lib.config import FeatureConfig
-from acrnn_lib.data import datasets
+from acrnn_lib.data import esc
 from acrnn_lib.kit import leakage
 from acrnn_lib.kit.small_network import SmallNetwork
 
@@ -58,7 +58,7 @@ def test_preparing_describes_clips_copies_and_segments():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_folds_keep_groups_whole_and_are_even(seed):
-    clips = datasets.esc10_clips()
+    clips = esc.esc10_clips()
     split = leakage.stratified_group_kfold
     folds = split(clips.source, clips.target, seed)
     assert not len(leakage.shared_sources(clips.assign(fold=folds)))
@@ -194,14 +194,14 @@ def test_the_audit():
         leakage.shared_sources(table)
     with pytest.raises(ValueError, match="'source': missing, or empty"):
         leakage.shared_sources(table.assign(source=[None, *"bcde"]), side="side")
-    assert leakage.shared_sources(datasets.esc10_clips()).empty, "the official folds are sound"
+    assert leakage.shared_sources(esc.esc10_clips()).empty, "the official folds are sound"
 
 
 def test_the_committed_evidence_is_whole():
     counts = pd.read_csv(ROOT / "results/leakage/esc10.csv", dtype={"source": str})
     facts = json.loads((ROOT / "results/leakage/esc10.json").read_text())
     assert list(counts.columns) == leakage.COLUMNS and set(counts.leak) == set(leakage.LEAKS)
-    clips = datasets.esc10_clips().set_index("clip_id").source
+    clips = esc.esc10_clips().set_index("clip_id").source
     for _, group in counts.groupby(["leak", "model", "protocol"]):
         assert group.set_index("clip_id").source.sort_index().equals(clips.sort_index())
     assert (counts.tests == facts["repeats"]).all()

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from acrnn_lib import viz
-from acrnn_lib.data import datasets
+from acrnn_lib.data import esc
 from acrnn_lib.evaluation import claims, confusions, metrics, recalls, results, tables
 
 
@@ -124,7 +124,7 @@ def test_many_systems_become_a_map_with_every_recall_in_its_cell():
 def fifty():
     """A confusion matrix of ESC-50's classes in the order of the alphabet: 30 to 40 of 40 right,
     the others taken for the next class."""
-    names = sorted(" ".join(datasets.FAMILIES.values()).split())
+    names = sorted(" ".join(esc.FAMILIES.values()).split())
     right = 30 + np.arange(50) % 11
     counts = np.diag(right) + np.roll(np.diag(40 - right), 1, axis=1)
     return pd.DataFrame(counts, pd.Index(names, name="truth"), names)
@@ -136,8 +136,8 @@ def test_fifty_classes_are_ordered_by_family_and_drawn_as_shares():
     fig.canvas.draw()
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert labels == [text.get_text() for text in ax.get_xticklabels()]
-    assert sorted(labels) == list(frame) and [datasets.family(name) for name in labels] == [
-        name for name in datasets.FAMILIES for _ in range(10)]
+    assert sorted(labels) == list(frame) and [esc.family(name) for name in labels] == [
+        name for name in esc.FAMILIES for _ in range(10)]
     drawn = ax.images[0].get_array()
     expected = frame.loc[labels, labels].to_numpy() / 40
     np.testing.assert_allclose(drawn.filled(0), expected)
@@ -145,7 +145,7 @@ def test_fifty_classes_are_ordered_by_family_and_drawn_as_shares():
     for lines in (0, 1):  # horizontal and vertical
         at = [line.get_xydata()[0, 1 - lines] for line in ax.lines[lines::2]]
         assert at == [9.5, 19.5, 29.5, 39.5]
-    assert [text.get_text() for text in ax.texts] == list(datasets.FAMILIES)
+    assert [text.get_text() for text in ax.texts] == list(esc.FAMILIES)
     assert ax.get_title() == "fifty" and "share" in fig.axes[1].get_ylabel()
     tall = min(text.get_window_extent().height for text in ax.get_yticklabels())
     apart = np.ptp(ax.transData.transform([(0, 0), (0, 1)])[:, 1])
@@ -177,12 +177,12 @@ def test_recall_by_class_is_sorted_and_has_intervals_and_colours_of_families(cla
         for (x, y), bar in zip(points.get_xydata(), bars, strict=True):
             name = labels[round(y)]
             seen[name] = (x, *bar[:, 0])
-            colours.setdefault(datasets.family(name), set()).add(points.get_color())
+            colours.setdefault(esc.family(name), set()).add(points.get_color())
     for row in table.itertuples():
         np.testing.assert_allclose(seen[row[1]], [100 * row.recall, 100 * row.lo, 100 * row.hi])
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     if classes == 50:
-        assert len(set.union(*colours.values())) == 5 and legend == list(datasets.FAMILIES)
+        assert len(set.union(*colours.values())) == 5 and legend == list(esc.FAMILIES)
     else:
         assert set(legend) == {"published", "recall, 95 % interval"}
         np.testing.assert_allclose(ax.lines[-1].get_xdata(), 50 * recall[labels])

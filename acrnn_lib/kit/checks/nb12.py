@@ -5,7 +5,7 @@ Notebook: 12_leakage_laboratory
 
 import numpy as np
 
-from ...data import datasets
+from ...data import esc
 from .. import leakage
 from ..exercises import FUNCTION, NUMBER, TEXTS, NotRight, exercise
 
@@ -25,7 +25,7 @@ def shared_recordings(names, table):
           "from 0; what are the groups?")
 def own_split(my_split):
     """A split of ESC-10 with no recording on both sides and every class on each."""
-    clips = datasets.esc10_clips()
+    clips = esc.esc10_clips()
     test = np.asarray(my_split(clips[["clip_id", "source", "target"]]))
     if test.shape != (len(clips),) or test.dtype != bool:
         raise NotRight(f"Return one boolean per clip: found {test.dtype}, shape {test.shape}.")
