@@ -254,8 +254,9 @@ SMALLEST = 8 / 72  # inches: the letters of a legend; our figures have 100 or, i
 
 @pytest.mark.parametrize("name", ["notebooks/01_listen_and_look", "notebooks/02_gammatone_features",
                                   "notebooks/08_confusion_matrices"])
-def test_letters_in_figures_are_legible_on_a_phone(book, watched, name):
-    page, _ = watched(width=PHONE)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_letters_in_figures_are_legible_on_a_phone(book, watched, name, scheme):
+    page, _ = watched(width=PHONE, scheme=scheme)
     visit(page, f"{book}/{name}.html")
     shown = page.locator("article img").evaluate_all(
         "all => all.filter(e => e.offsetParent).map(e => [e.getBoundingClientRect().width,"
