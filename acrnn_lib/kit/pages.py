@@ -14,6 +14,7 @@ _IMPORTS = re.compile(r"(import|from) \w")
 _DATA_FOLDER = re.compile(r"^DATA = [\"'].*$", re.M)
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>")
 _HEADER = re.compile(r"(<th\b[^>]*>)([^<]*)(?=</th>)")
+_CLIP = re.compile(r"(<t([dh])\b[^>]*>)(\d+-\d+-[A-Z])(?=</t\2>)")
 
 
 def as_page(executed: Path, notebooks: Path) -> str:
@@ -55,7 +56,7 @@ def as_page(executed: Path, notebooks: Path) -> str:
                 cell.source.count("\n") >= FOLDED or _IMPORTS.match(cell.source)):
             cell.metadata["tags"] = [*own, "hide-input"]
         if cell.cell_type == "code":
-            _mend_headers(cell)
+            _mend_tables(cell)
             cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
         if "caption" in cell.metadata:
             cell.metadata["anchor"] = cell.id
@@ -77,13 +78,14 @@ def _is_progress(output):
         line.endswith(" left") for line in "".join(output["text"]).splitlines())
 
 
-def _mend_headers(cell):
-    """Headers of tables: empty ones become plain cells, long names may break at an underscore."""
+def _mend_tables(cell):
+    """Tables: empty headers become plain cells, long ones may break at an underscore, and names of
+    clips do not break at their hyphens."""
     for output in cell.outputs:
         if "text/html" in output.get("data", {}):
             text = _EMPTY_HEADER.sub(r"<td\1></td>", "".join(output.data["text/html"]))
-            output.data["text/html"] = _HEADER.sub(
-                lambda found: found[1] + found[2].replace("_", "_<wbr>"), text)
+            text = _HEADER.sub(lambda found: found[1] + found[2].replace("_", "_<wbr>"), text)
+            output.data["text/html"] = _CLIP.sub(r'\1<span class="clip">\3</span>', text)
 
 
 def _rows(cell):

@@ -227,14 +227,16 @@ def test_the_book_folds_a_solution_behind_each_check(tmp_path):
     assert "mine = 5" in text and "mine = 6" not in text and text.startswith(":::{dropdown}")
 
 
-def test_headers_of_a_page_s_tables_say_something(tmp_path):
-    html = '<th class="blank level0">&nbsp;</th><th>\n</th><th>sea_waves</th><thead></thead>'
+def test_headers_of_a_page_s_tables_say_something_and_names_of_clips_stay_whole(tmp_path):
+    html = ('<th class="blank level0">&nbsp;</th><th>\n</th><th>sea_waves</th><thead></thead>'
+            '<td id="c">1-17367-A</td><td>1-17367-A, rain</td>')
     cell = nbformat.v4.new_code_cell("table", outputs=[
         nbformat.v4.new_output("display_data", {"text/html": html})])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "01_first.ipynb")
     (made,) = json.loads(as_page(tmp_path / "01_first.ipynb", tmp_path))["cells"]
     assert "".join(made["outputs"][0]["data"]["text/html"]) == (
-        '<td class="blank level0"></td><td></td><th>sea_<wbr>waves</th><thead></thead>')
+        '<td class="blank level0"></td><td></td><th>sea_<wbr>waves</th><thead></thead>'
+        '<td id="c"><span class="clip">1-17367-A</span></td><td>1-17367-A, rain</td>')
 
 
 def test_a_page_has_no_progress_and_no_folder_of_this_machine(tmp_path):
