@@ -79,8 +79,7 @@ def _is_progress(output):
 
 
 def _mend_tables(cell):
-    """Tables: empty headers become plain cells, long ones may break at an underscore, and names of
-    clips do not break at their hyphens."""
+    """Tables: empty headers become plain cells, long ones may break, and names of clips may not."""
     for output in cell.outputs:
         if "text/html" in output.get("data", {}):
             text = _EMPTY_HEADER.sub(r"<td\1></td>", "".join(output.data["text/html"]))
