@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import save_file
+from sklearn.metrics import roc_auc_score
 
 from acrnn_lib import inference
 from acrnn_lib.data import audio, datasets, levels
@@ -30,6 +31,23 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order():
     again = outside.auroc_interval(np.repeat(known, 4), np.repeat(score, 4),
                                    np.repeat(np.arange(200), 4))
     assert again[2] - again[1] == pytest.approx(high - low, abs=0.01), "clips of one recording"
+
+
+def test_the_interval_of_an_auroc_is_that_of_draws_made_one_by_one(monkeypatch):
+    rng, draws = np.random.default_rng(1), []
+    known, source = rng.random(60) < 0.5, rng.integers(12, size=60).astype(str)
+    score = rng.normal(size=60).round(1) + known
+    monkeypatch.setattr(outside, "DRAWS", 40)
+    found = outside.auroc_interval(known, score, source, seed=3)
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        rows = np.concatenate([np.flatnonzero((source == names[k]) & (known == kind))
+                               for kind in (True, False)
+                               for names in [np.unique(source[known == kind])]
+                               for k in rng.integers(len(names), size=len(names))])
+        draws.append(roc_auc_score(known[rows], score[rows]))
+    assert found == pytest.approx((roc_auc_score(known, score),
+                                   *np.quantile(draws, [0.025, 0.975])), abs=1e-12)
 
 
 def test_energy_is_the_log_of_the_sum():
