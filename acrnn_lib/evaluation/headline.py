@@ -106,8 +106,9 @@ def as_markdown(root: Path | str = "results") -> str:
 
 
 def _ours(root):
+    runs = [run for run in results.load(root) if run.experiment in (OWN, PAPERS)]
     return {(row["dataset"], row["profile"], row["experiment"]): row
-            for row in summary(results.load(root)).to_dict("records")}
+            for row in summary(runs).to_dict("records")}
 
 
 def _published(dataset):

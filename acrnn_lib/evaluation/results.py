@@ -424,9 +424,10 @@ def predictions(runs: list[Run]) -> pd.DataFrame:
         chances = table.filter(regex=r"^p_\d+$")
         predicted = chances.to_numpy().argmax(axis=1)
         source = table["clip_id"].str.extract(r"^[^-]+-(.+)-[^-]+$", expand=False)
-        tables.append(pd.DataFrame(run.key, index=table.index).assign(
-            clip_id=table["clip_id"], source=source, target=table["target"], predicted=predicted,
-            correct=predicted == table["target"], **chances))
+        own = pd.DataFrame({
+            **run.key, "clip_id": table["clip_id"], "source": source, "target": table["target"],
+            "predicted": predicted, "correct": predicted == table["target"]})
+        tables.append(pd.concat([own, chances], axis=1))
     long = pd.concat(tables, ignore_index=True)
     twice = long["clip_id"][long.duplicated([*KEY[:4], "clip_id"])]
     if len(twice):
@@ -439,7 +440,8 @@ def _checked(table, fold, path) -> pd.DataFrame:
     n_classes = len(table.columns) - len(COLUMNS)
     if n_classes < 2 or [*table.columns] != COLUMNS + [f"p_{k}" for k in range(n_classes)]:
         raise ResultsError(f"{path}: columns are {', '.join(map(str, table.columns))}")
-    chances = table.iloc[:, len(COLUMNS):].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    chances = np.column_stack([pd.to_numeric(table[name], errors="coerce").astype(float)
+                               for name in table.columns[len(COLUMNS):]])
     checks = {
         "no rows": [table.empty],
         "a probability that is not a number from 0 to 1": ~((chances >= 0) & (chances <= 1)),
