@@ -60,12 +60,26 @@ def test_teaching(path):
     assert len(prose.split()) > 600
 
 
-def test_the_first_notebook_has_the_times_of_all_heads():
+def minutes(path):
+    """Minutes to read, and for the exercises, as a notebook's head estimates them."""
     form = r"\*\*Time:\*\* (\d+) minutes to read[^,.]*(?:, (\d+) for the exercises)?"
-    heads = {path.name.partition("_")[0]: " + ".join(filter(None, re.search(
-        form, source(read(path)[0])).groups())) for path in NOTEBOOKS}
+    return [number for number in re.search(form, source(read(path)[0])).groups() if number]
+
+
+def test_the_first_notebook_has_the_times_of_all_heads():
+    heads = {path.name.partition("_")[0]: " + ".join(minutes(path)) for path in NOTEBOOKS}
     table = "\n".join(map(source, read(NOTEBOOKS[0])))
     assert dict(re.findall(r"^\| (?:\*\*|\[)(\d\d[a-z]?) .*\| ([\d +]+) \|$", table, re.M)) == heads
+
+
+def test_the_sessions_of_the_course_take_the_minutes_of_their_notebooks():
+    table = re.findall(r"^\| \d\. [^|]*\|([^|]*)\| (\d+), (\d+) \|",
+                       (ROOT / "book" / "teaching.md").read_text(encoding="utf-8"), re.M)
+    assert len(table) == 4
+    for notebooks, *said in table:
+        paths = re.findall(r"\((notebooks/[^)]+)\)", notebooks)
+        times = zip(*(minutes(ROOT / path) for path in paths), strict=True)
+        assert [str(sum(map(int, column))) for column in times] == said
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
