@@ -28,8 +28,8 @@ CARD = """# Model card: acrnn.safetensors
 
 **Meant for** trying the notebooks and `python -m acrnn_lib predict` without training first.
 
-**Not meant for** decisions of any kind. It knows ten sounds and nothing else: whatever it is given, it
-names one of them. Its training clips come from one website, are 5 s long
+**Not meant for** decisions of any kind. It knows ten classes and nothing else: a sound of any
+other class also gets one of these ten. Its training clips come from one website, are 5 s long
 and mostly clean. Rooms and microphones that differ from these change its answers, and so may
 the choice of test fold: `results/esc10` has this recipe's runs on all of them.
 

@@ -53,11 +53,11 @@ it, with a note if it lies below {soft_dbfs:.0f} dB, where none of ESC-10 does; 
 {too_soft:.0f} dB, or without variation, gets no class. A sound audible for less than {shortest:.2f}
 s, or farther than {farthest:.2f} times the mean distance of the training clips from the nearest
 class (squared Mahalanobis, layer before the classifier), gets the note "unlike the training
-sounds" beside its class. The second limit leaves {alarms:.0%} of {inner} clips
-above it, which networks of the same recipe heard that were trained on inner folds. Many unknown
-sounds lie below it: see the shares, where the five networks, of the profile lite, have a limit
-of their own from their inner folds. Recordings are ESC-10, and its 16 kHz, 8-bit copy with
-forty further classes (`results/ood`).
+sounds" beside its class. The second limit was chosen so that {alarms:.0%} of
+{inner} clips lie above it, in networks of the same recipe that were trained on inner folds. Many
+unknown sounds lie below it: see the shares in the last table. There the five networks, of the
+profile lite, have a limit of their own from their inner folds. Recordings are ESC-10, and its
+16 kHz, 8-bit copy with forty further classes (`results/ood`).
 
 {rows}
 """

@@ -371,7 +371,7 @@ def area(curve: ArrayLike) -> np.ndarray:
 
 
 def sensitivity(model: nn.Module, x: torch.Tensor, of: str = "weights") -> np.ndarray:
-    """Absolute gradient of each attention step by each input frame.
+    """Absolute gradient of each attention step with respect to each input frame.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Whether a folder holds the files of its data set and no others, and in words what is wrong.
 
-Notebook: 01_listen_and_look
+Notebook: 00_start_here
 """
 
 from collections.abc import Iterable

@@ -84,8 +84,9 @@ def accuracy_interval(correct: ArrayLike, source: ArrayLike) -> tuple[float, flo
 def mean_interval(values: ArrayLike, source: ArrayLike) -> tuple[float, float, float]:
     """Mean over clips of any quantity, and its 95 % interval.
 
-    The interval is mean +- t x `standard_error`, with the quantile t of Student's law for the
-    number of recordings minus 1. Arguments and errors are those of `accuracy_interval`.
+    The interval is mean +- t x `standard_error`, with the 97.5 % quantile t of Student's t
+    distribution; degrees of freedom: the number of recordings minus 1.
+    Arguments and errors are those of `accuracy_interval`.
 
     Returns
     -------

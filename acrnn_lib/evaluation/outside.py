@@ -23,7 +23,7 @@ NUMBERS = ("soft_dbfs", "reference_dbfs", "shortest", "farthest", "mean_distance
 
 @dataclass(frozen=True)
 class Centres:
-    """Where the classes of the training data lie in the network's last layer but one.
+    """Where the classes of the training data lie in the network's penultimate layer.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Centres:
 
 @dataclass(frozen=True)
 class Limits:
-    """Where the training sounds of a network end; by default nowhere.
+    """Limits beyond which a sound is unlike the training sounds of a network; by default none.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ def auroc_interval(known: ArrayLike, score: ArrayLike, source: ArrayLike, seed: 
     score : array-like, shape (n,), float
         High for known classes.
     source : array-like, shape (n,)
-        The recording that each clip was cut from; known and unknown clips are drawn apart.
+        The recording of each clip; those of known and of unknown clips are drawn separately.
     seed : int
 
     Returns

@@ -150,7 +150,7 @@ def shorter(static: torch.Tensor, n_frames: int, rng: np.random.Generator,
     Returns
     -------
     torch.Tensor, shape (B, n_bands, n_frames + 2 context)
-        Each window is audible beside its segment (see `audible`).
+        Each window is audible in comparison with its segment (see `audible`).
 
     Notebook: 06_training_on_a_gpu
     """
