@@ -65,11 +65,12 @@ def test_missing_runs_are_named(question, tmp_path):
 def test_the_nested_accuracy_counts_each_clip_by_the_way_of_its_fold(question, runs):
     found = ways.nested(question)
     assert (found["seeds"], found["clips"]) == (3, 400)
-    official = results.predictions(results.load("results", "esc10", "lite", "acrnn-plus"))
+    official = results.predictions(results.load(
+        "results", "esc10", question.profile, "acrnn-plus"))
     shares = []
     for fold, way in ways.chosen(runs)["chosen"].items():
         other = official if way == question.first else results.predictions(results.load(
-            f"results/{question.tests}", "esc10", "lite", question.experiment(way)))
+            f"results/{question.tests}", "esc10", question.profile, question.experiment(way)))
         shares.append(other.correct[other.fold == fold].mean())
     assert found["accuracy"] == pytest.approx(sum(shares) / 5)
     assert found["lo"] < found["accuracy"] < found["hi"]
