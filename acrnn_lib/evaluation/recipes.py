@@ -23,7 +23,7 @@ def compared(root: Path | str = "results") -> pd.DataFrame:
     Parameters
     ----------
     root : Path or str
-        Its folders ``inner*`` are read, in the order of their names.
+        Its folders ``inner*`` are read, in the order of their numbers.
 
     Returns
     -------
@@ -36,7 +36,8 @@ def compared(root: Path | str = "results") -> pd.DataFrame:
     """
     usual = _flat(config.as_dict(config.Experiment("", "", "")))
     rows, earlier = [], []
-    for log in sorted({run.parents[4] for run in Path(root).glob("inner*/*/*/*/seed*/fold*")}):
+    logs = {run.parents[4] for run in Path(root).glob("inner*/*/*/*/seed*/fold*")}
+    for log in sorted(logs, key=lambda log: (len(log.name), log.name)):  # inner-10 after inner-9
         for (_, _, name), runs in by_experiment(results.load(log)).items():
             # a setting that is younger than a run had its default value
             made = usual | _flat(runs[0].manifest.get("config", {}))

@@ -26,7 +26,8 @@ def test_each_recipe_is_compared_with_the_earlier_one_of_the_closest_settings(ta
 
 
 def test_every_recipe_of_the_logs_has_a_row(table):
-    logs = sorted(path.name for path in (ROOT / "results").glob("inner*"))
+    logs = sorted((path.name for path in (ROOT / "results").glob("inner*")),
+                  key=lambda name: int(name.partition("-")[2] or 0))
     assert list(table.log.unique()) == logs
     for log in logs:
         names = {run.experiment for run in results.load(ROOT / "results" / log)}
