@@ -65,5 +65,6 @@ def _beside(made, runs, earlier):
         len(_apart(made, earlier[k][0])), -len(earlier[k][1])))
     other, their_runs = earlier[at]
     text = "; ".join(f"`{key}` {old} → {new}" for key, (old, new) in _apart(made, other).items())
-    return (at + 1, text or "no setting; the code or the copies",
-            points_text(difference(runs, their_runs)))
+    shared = {run.seed for run in runs} & {run.seed for run in their_runs}
+    alike = "no setting; " + ("the code or the copies" if shared else "another seed")
+    return at + 1, text or alike, points_text(difference(runs, their_runs))

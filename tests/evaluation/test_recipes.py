@@ -23,6 +23,9 @@ def test_each_recipe_is_compared_with_the_earlier_one_of_the_closest_settings(ta
     lite = table[table.log == "inner-5"].iloc[0]  # not with the recipe of the profile paper
     assert table["log"][lite["compared with row"]] == "inner-2"
     assert lite["what differs"] == "`train.colour_db` 0.0 → 12.0"
+    alike = table[table["what differs"].str.startswith("no setting")].groupby("log")["what differs"]
+    assert {log: text.partition("; ")[2] for log, (text,) in alike} == {
+        "inner-2": "the code or the copies", "inner-8": "another seed", "inner-10": "another seed"}
 
 
 def test_every_recipe_of_the_logs_has_a_row(table):
