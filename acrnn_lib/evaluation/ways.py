@@ -14,9 +14,8 @@ import pandas as pd
 
 from . import metrics, results
 from .grouping import arrays, correct_by_clip
-from .recalls import recall_by_class
 from .selection import left_out
-from .tables import difference, summary
+from .tables import difference
 
 SPARSE = "clock_tick"  # of which a segment holds one or two
 
@@ -128,15 +127,27 @@ def compared(runs: dict[str, list[results.Run]]) -> pd.DataFrame:
     """
     rows, first = {}, next(iter(runs.values()))
     for way, made in runs.items():
-        sparse = recall_by_class(made).set_index("class").loc[SPARSE]
-        row = {**summary(made).iloc[0][["accuracy", "lo", "hi", "parameters"]],
-               "recall": sparse["recall"], "recall_lo": sparse["lo"], "recall_hi": sparse["hi"]}
+        row = {"parameters": made[0].manifest["parameters"]}
+        for name, correct in _counted(made).items():
+            ends = metrics.accuracy_interval(*arrays(correct))
+            row |= dict(zip((name, *_ENDS[name]), ends, strict=True))
         if made is not first:
             apart = difference(made, first)
             row |= {"difference": apart["difference"], "difference_lo": apart["lo"],
                     "difference_hi": apart["hi"], "p": apart["p"]}
         rows[way] = row
     return pd.DataFrame(rows).T.astype(float).rename_axis("way")
+
+
+_ENDS = {"accuracy": ("lo", "hi"), "recall": ("recall_lo", "recall_hi")}
+
+
+def _counted(made):
+    """What is right of all clips (accuracy) and of SPARSE (recall), of runs of any name."""
+    correct, long = correct_by_clip(made), results.predictions(made)
+    sparse = long["clip_id"][long["target"] == made[0].manifest["classes"].index(SPARSE)]
+    own = correct.index.get_level_values("clip_id").isin(sparse)
+    return {"accuracy": correct, "recall": correct[own]}
 
 
 def chosen(runs: dict[str, list[results.Run]]) -> pd.DataFrame:

@@ -5,10 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from acrnn_lib import config
 from acrnn_lib.evaluation import results, ways
 from acrnn_lib.evaluation.selection import left_out
 
-QUESTIONS = {"hearing": ways.HEARING, "regularising": ways.REGULARISING}
+QUESTIONS = {"hearing": ways.HEARING, "regularising": ways.REGULARISING, "long": ways.LONG}
+TESTED = {name: question for name, question in QUESTIONS.items()
+          if question is not ways.LONG}  # whose chosen ways are still to be tested
 
 
 @pytest.fixture(scope="module", params=QUESTIONS)
@@ -19,6 +22,11 @@ def question(request):
 @pytest.fixture(scope="module")
 def runs(question):
     return ways.inner(question)
+
+
+@pytest.fixture(scope="module", params=TESTED)
+def tested(request):
+    return TESTED[request.param]
 
 
 def test_each_fold_takes_the_best_way_of_its_own_inner_split(runs):
@@ -38,13 +46,13 @@ def test_the_ways_differ_in_nothing_else(question, runs):
     first = next(iter(runs.values()))[0].manifest["config"]
     allowed = {tuple(key.split("=")[0].split(".")) for way in question.ways.values()
                for key in way.split("+") if key}
-    later = {"shortest": 0, "parts": 1, "mix_on": "energies", "sam": 0.0}
-    for made in runs.values():
-        for run in made:
-            config = run.manifest["config"]
+    usual = config.as_dict(config.Experiment("", "", ""))  # of settings younger than a run
+    for of_way in runs.values():
+        for run in of_way:
+            made = run.manifest["config"]
             apart = {(part, key) for part in ("features", "bank", "model", "train")
-                     for key, value in config[part].items()
-                     if first[part].get(key, later.get(key)) != value}
+                     for key, value in made[part].items()
+                     if first[part].get(key, usual[part][key]) != value}
             assert apart <= allowed
             assert run.manifest["parameters"] < 3.82e6
 
@@ -62,31 +70,37 @@ def test_missing_runs_are_named(question, tmp_path):
         ways.inner(question, tmp_path)
 
 
-def test_the_nested_accuracy_counts_each_clip_by_the_way_of_its_fold(question, runs):
-    found = ways.nested(question)
+def test_the_nested_accuracy_counts_each_clip_by_the_way_of_its_fold(tested):
+    found = ways.nested(tested)
     assert (found["seeds"], found["clips"]) == (3, 400)
     official = results.predictions(results.load(
-        "results", "esc10", question.profile, "acrnn-plus"))
+        "results", "esc10", tested.profile, "acrnn-plus"))
     shares = []
-    for fold, way in ways.chosen(runs)["chosen"].items():
-        other = official if way == question.first else results.predictions(results.load(
-            f"results/{question.tests}", "esc10", question.profile, question.experiment(way)))
+    for fold, way in ways.chosen(ways.inner(tested))["chosen"].items():
+        other = official if way == tested.first else results.predictions(results.load(
+            f"results/{tested.tests}", "esc10", tested.profile, tested.experiment(way)))
         shares.append(other.correct[other.fold == fold].mean())
     assert found["accuracy"] == pytest.approx(sum(shares) / 5)
     assert found["lo"] < found["accuracy"] < found["hi"]
     assert found["difference"] == pytest.approx(found["accuracy"] - official.correct.mean())
 
 
-def test_the_texts_tell_the_nested_accuracy(question, runs):
-    found = ways.nested(question)
+def words_of(page):
+    return " ".join(Path(page).read_text(encoding="utf-8").split())
+
+
+def test_the_texts_tell_the_nested_accuracy(tested):
+    found = ways.nested(tested)
     accuracy = "{accuracy:.1%} [{lo:.1%}, {hi:.1%}]".format(**found).replace("%", " %", 1).replace(
         "%,", ",").replace("%]", "]")
     apart = "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*(
         100 * found[name] for name in ("difference", "difference_lo", "difference_hi")))
     for page in ("results/README.md", "book/recipes.md"):
-        text = " ".join(Path(page).read_text(encoding="utf-8").split())
-        assert accuracy in text and apart in text
-    text = " ".join(Path("results/README.md").read_text(encoding="utf-8").split())
+        assert accuracy in words_of(page) and apart in words_of(page)
+
+
+def test_the_evidence_page_tells_what_was_compared(runs):
+    text = words_of("results/README.md")
     for way in ways.compared(runs).iloc[1:].itertuples():
-        assert (f"{100 * way.accuracy:.1f} % ({100 * way.difference:+.1f}" in text)
+        assert f"{100 * way.accuracy:.1f} % ({100 * way.difference:+.1f}" in text
         assert f"[{100 * way.difference_lo:+.1f}, {100 * way.difference_hi:+.1f}]" in text
