@@ -141,7 +141,7 @@ def _same_recordings(clips):
 
 
 def esc50(folder: Path, only_esc10: bool = False) -> pd.DataFrame:
-    """Read ESC-50: audio/*.wav and meta/esc50.csv.
+    """Read ESC-50: ``audio/*.wav`` and ``meta/esc50.csv``.
 
     With ``only_esc10`` its clips alone, the only ones that then have to be there.
     """
