@@ -127,10 +127,13 @@ def compared(runs: dict[str, list[results.Run]]) -> pd.DataFrame:
     """
     rows, first = {}, next(iter(runs.values()))
     for way, made in runs.items():
-        row = {"parameters": made[0].manifest["parameters"]}
-        for name, correct in _counted(made).items():
-            ends = metrics.accuracy_interval(*arrays(correct))
-            row |= dict(zip((name, *_ENDS[name]), ends, strict=True))
+        correct, names = correct_by_clip(made), made[0].manifest["classes"]  # runs of any name
+        clips = results.predictions(made)[["clip_id", "target"]].set_index("clip_id")["target"]
+        sparse = correct.index.get_level_values("clip_id").isin(
+            clips.index[clips == names.index(SPARSE)])
+        row = {"parameters": made[0].manifest["parameters"],
+               **_interval(correct, "accuracy", "lo", "hi"),
+               **_interval(correct[sparse], "recall", "recall_lo", "recall_hi")}
         if made is not first:
             apart = difference(made, first)
             row |= {"difference": apart["difference"], "difference_lo": apart["lo"],
@@ -139,15 +142,8 @@ def compared(runs: dict[str, list[results.Run]]) -> pd.DataFrame:
     return pd.DataFrame(rows).T.astype(float).rename_axis("way")
 
 
-_ENDS = {"accuracy": ("lo", "hi"), "recall": ("recall_lo", "recall_hi")}
-
-
-def _counted(made):
-    """What is right of all clips (accuracy) and of SPARSE (recall), of runs of any name."""
-    correct, long = correct_by_clip(made), results.predictions(made)
-    sparse = long["clip_id"][long["target"] == made[0].manifest["classes"].index(SPARSE)]
-    own = correct.index.get_level_values("clip_id").isin(sparse)
-    return {"accuracy": correct, "recall": correct[own]}
+def _interval(correct, *names):
+    return dict(zip(names, metrics.accuracy_interval(*arrays(correct)), strict=True))
 
 
 def chosen(runs: dict[str, list[results.Run]]) -> pd.DataFrame:
@@ -200,12 +196,12 @@ def nested(question: Question, root: Path | str = "results") -> dict:
         runs = official if way == question.first else results.load(
             Path(root, question.tests), "esc10", question.profile, question.experiment(way))
         tested += [run for run in runs if run.fold == fold]
-    ours, theirs = correct_by_clip(tested), correct_by_clip(official)
-    if ours.shape != theirs.shape:
+    made, wanted = ({(run.seed, run.fold) for run in runs} for runs in (tested, official))
+    if made != wanted:
         raise results.ResultsError(f"{root}: tests of the chosen ways are missing, expected the "
                                    "seeds of acrnn-plus on five folds")
-    accuracy = metrics.accuracy_interval(*arrays(ours))
+    ours, theirs = correct_by_clip(tested), correct_by_clip(official)
     apart = metrics.paired_difference(arrays(ours)[0], *arrays(theirs.loc[ours.index]))
     return {"seeds": ours.shape[1], "clips": len(ours),
-            **dict(zip(("accuracy", "lo", "hi"), accuracy, strict=True)),
+            **_interval(ours, "accuracy", "lo", "hi"),
             **dict(zip(("difference", "difference_lo", "difference_hi", "p"), apart, strict=True))}

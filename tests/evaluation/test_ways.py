@@ -85,6 +85,18 @@ def test_the_nested_accuracy_counts_each_clip_by_the_way_of_its_fold(tested):
     assert found["difference"] == pytest.approx(found["accuracy"] - official.correct.mean())
 
 
+def test_a_nested_accuracy_without_all_seeds_is_refused(monkeypatch, tested):
+    load = results.load
+
+    def without_a_seed(root, *rest):
+        runs = load(root, *rest)
+        return [run for run in runs if run.seed < 2] if str(root).endswith(tested.tests) else runs
+
+    monkeypatch.setattr(ways.results, "load", without_a_seed)
+    with pytest.raises(results.ResultsError, match="tests of the chosen ways are missing"):
+        ways.nested(tested)
+
+
 def words_of(page):
     return " ".join(Path(page).read_text(encoding="utf-8").split())
 
