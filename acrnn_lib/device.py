@@ -65,15 +65,17 @@ def pick_layout(precision: str, early_pooling: bool = False) -> str:
     return "channels_last" if precision == "bf16" or early_pooling else "contiguous"
 
 
-def can_fuse(device: torch.device, layout: str, early_pooling: bool = False) -> bool:
-    """Whether batch norm and ReLU are computed in one, by ``models.fused``.
+def can_fuse(device: torch.device, precision: str, layout: str, early_pooling: bool = False
+             ) -> bool:
+    """Whether batch norm and ReLU are computed in one, for maps that are channels last.
 
-    On an NVIDIA GPU with Triton, for maps that are channels last. Not with early pooling, whose
-    first maps have a sixth of the points.
+    On an NVIDIA GPU with Triton (``models.fused``), but not with early pooling, whose first maps
+    have a sixth of the points; on a CPU in bf16 (``models.fused_cpu``).
 
     Parameters
     ----------
     device : torch.device
+    precision : {"float32", "bf16"}
     layout : str
         A key of LAYOUTS.
     early_pooling : bool
@@ -82,8 +84,11 @@ def can_fuse(device: torch.device, layout: str, early_pooling: bool = False) -> 
     -------
     bool
     """
-    return (device.type == "cuda" and torch.version.cuda is not None
-            and layout == "channels_last" and not early_pooling
+    if layout != "channels_last":
+        return False
+    if device.type == "cpu":
+        return precision == "bf16"
+    return (device.type == "cuda" and torch.version.cuda is not None and not early_pooling
             and find_spec("triton") is not None)
 
 

@@ -45,7 +45,7 @@ class ConvLayer(nn.Sequential):
     Attributes
     ----------
     fused : bool
-        Compute norm and ReLU in one while training (on a GPU): the same values but for rounding.
+        Compute norm and ReLU in one while training: the same values but for rounding.
     """
 
     fused = False
@@ -63,8 +63,10 @@ class ConvLayer(nn.Sequential):
         """Map (batch, in, h, w) to (batch, out, h', w')."""
         if not (self.fused and self.training):
             return super().forward(x)
-        from .fused import norm_relu  # needs Triton, which not every machine has
-
+        if x.is_cuda:
+            from .fused import norm_relu  # needs Triton, which not every machine has
+        else:
+            from .fused_cpu import norm_relu
         return norm_relu(self[0](x), self[1])
 
 

@@ -143,7 +143,8 @@ def _normalise(x, sums, weight, bias, running_mean, running_var, y, rows, moment
     factor, offset = _affine(weight, bias, mean, inverse, C)
     at, exists = _tile(rows, tl.program_id(0) * N, C, N)
     value = tl.load(x + at, exists, 0.0).to(tl.float32)
-    tl.store(y + at, tl.maximum(value * factor[None, :] + offset[None, :], 0.0), exists)
+    value = value * factor[None, :] + offset[None, :]
+    tl.store(y + at, tl.where(value <= 0, 0.0, value), exists)  # what is no number remains so
     if tl.program_id(0) == 0:
         before = tl.load(running_mean + channel)
         tl.store(running_mean + channel, before + momentum * (mean - before))
@@ -157,7 +158,7 @@ def _passed(x, dy, at, exists, mean, inverse, factor, offset):
     """Normalised values, and the gradient where the ReLU is open."""
     value = tl.load(x + at, exists, 0.0).to(tl.float32)
     gradient = tl.load(dy + at, exists, 0.0).to(tl.float32)
-    gradient = tl.where(value * factor[None, :] + offset[None, :] > 0, gradient, 0.0)
+    gradient = tl.where(value * factor[None, :] + offset[None, :] <= 0, 0.0, gradient)
     return (value - mean[None, :]) * inverse[None, :], gradient
 
 

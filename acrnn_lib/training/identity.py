@@ -24,7 +24,7 @@ from .probe import pick_precision
 # explain.
 _INPUT = (*(f"data/{name}.py" for name in ("audio", "decoders", "lengths")), "features/*.py",
           "evaluation/metrics.py")
-NETWORK = (*_INPUT, "models/acrnn.py", "models/baselines.py", "models/fused.py",
+NETWORK = (*_INPUT, "models/acrnn.py", "models/baselines.py", "models/fused*.py",
            *(f"training/{name}.py" for name in ("batches", "cuda", "loop", "optim",
                                                 "testing")))
 WITHOUT_NETWORK = (*_INPUT, "training/classical.py")

@@ -219,7 +219,8 @@ class Trainer:
     def use_layout(self, name: str) -> None:
         """Store the kernels in a memory layout, one of device.LAYOUTS."""
         self.layout = name
-        self.fused = can_fuse(self.device, name, self.experiment.model.early_pooling)
+        self.fused = can_fuse(self.device, self.precision, name,
+                              self.experiment.model.early_pooling)
         for layer in self.model.modules():
             if isinstance(layer, ConvLayer):
                 layer.fused = self.fused
