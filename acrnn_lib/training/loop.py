@@ -213,7 +213,7 @@ class Trainer:
         self.average = (MovingAverage(self.model, self.recipe.average) if self.recipe.average
                         else None)
         self.use_layout(pick_layout(self.precision, experiment.model.early_pooling))
-        self.optimizer = make_optimizer(self.model, self.recipe, fused=device.type == "cuda")
+        self.optimizer = make_optimizer(self.model, self.recipe, fused=device.type != "mps")
         self.recorded = Recorded(self.model) if device.type == "cuda" else None
 
     def use_layout(self, name: str) -> None:

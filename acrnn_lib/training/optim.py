@@ -23,7 +23,7 @@ def make_optimizer(model: torch.nn.Module, recipe: TrainConfig,
     model : torch.nn.Module
     recipe : config.TrainConfig
     fused : bool
-        One kernel for all parameters, on a GPU.
+        Fewer passes over the weights, with the same result but for rounding; not on an Apple GPU.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """Training: the same seed gives the same numbers, killed or not; nothing leaks; recipes as said."""
 
 import contextlib
+import copy
 import gc
 import json
 import math
@@ -133,8 +134,8 @@ def test_test_clips_change_nothing_in_training(tmp_path):
     rows = np.flatnonzero(table.fold == 1)
     states = []
     for shift in (0, 5):
-        for copy in copies:
-            copy[rows] += np.float16(shift)
+        for one in copies:
+            one[rows] += np.float16(shift)
         trainer, data = tiny.trainer(tiny.settings(), table, copies)
         loop.run_epoch(trainer, data, 1)
         states.append((trainer.model, data.mean))
@@ -237,6 +238,23 @@ def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
     torch.testing.assert_close(by_penalty, before * (1 - 0.1 * recipe.weight_decay))
     groups = optim.make_optimizer(layer, TrainConfig()).param_groups
     assert [g["weight_decay"] for g in groups] == [2e-4, 0.0]
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_a_fused_optimizer_takes_the_same_steps(kind):
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(30, 20)
+    other = copy.deepcopy(layer)
+    optimizers = [optim.make_optimizer(model, TrainConfig(optimizer=kind), fused)
+                  for model, fused in ((layer, False), (other, True))]
+    for step in range(20):
+        for model, optimizer in zip((layer, other), optimizers, strict=True):
+            optim.set_learning_rate(optimizer, 0.01 / (1 + step))
+            optimizer.zero_grad()
+            model(torch.ones(4, 30)).square().sum().backward()
+            optimizer.step()
+    for one, two in zip(layer.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
 
 
 def test_a_training_that_is_over_leaves_no_memory_behind():
