@@ -45,7 +45,8 @@ class ConvLayer(nn.Sequential):
     Attributes
     ----------
     fused : bool
-        Compute norm and ReLU in one while training: the same values but for rounding.
+        Compute norm and ReLU in one while training, for maps that these kernels fit: the same
+        values but for rounding.
     """
 
     fused = False
@@ -61,13 +62,16 @@ class ConvLayer(nn.Sequential):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in, h, w) to (batch, out, h', w')."""
-        if not (self.fused and self.training):
-            return super().forward(x)
-        if x.is_cuda:
-            from .fused import norm_relu  # needs Triton, which not every machine has
-        else:
-            from .fused_cpu import norm_relu
-        return norm_relu(self[0](x), self[1])
+        convolution, norm, relu = self
+        x = convolution(x)
+        if self.fused and self.training:
+            if x.is_cuda:
+                from . import fused as kernels  # needs Triton, which not every machine has
+            else:
+                from . import fused_cpu as kernels
+            if kernels.fits(x):
+                return kernels.norm_relu(x, norm)
+        return relu(norm(x))
 
 
 class RecurrentLayer(nn.Module):

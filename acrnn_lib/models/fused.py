@@ -40,6 +40,14 @@ def norm_relu(x: torch.Tensor, norm: torch.nn.BatchNorm2d) -> torch.Tensor:
                           norm.momentum, norm.eps)
 
 
+def fits(x: torch.Tensor) -> bool:
+    """Whether a map has as many channels as ``norm_relu`` asks for.
+
+    Notebook: 06_training_on_a_gpu
+    """
+    return x.shape[1] <= TILE and x.shape[1].bit_count() == 1
+
+
 class NormReLU(torch.autograd.Function):
     """``norm_relu`` for autograd: keeps its input and computes the rest again backward.
 

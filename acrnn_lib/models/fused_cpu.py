@@ -48,11 +48,19 @@ def norm_relu(x: torch.Tensor, norm: torch.nn.BatchNorm2d) -> torch.Tensor:
 
     Notebook: 06_training_on_a_gpu
     """
-    if x.dtype != torch.bfloat16:
+    if not fits(x):
         raise TypeError(f"x: found {x.dtype}, expected torch.bfloat16")
     norm.num_batches_tracked += 1
     return NormReLU.apply(x, norm.weight, norm.bias, norm.running_mean, norm.running_var,
                           norm.momentum, norm.eps)
+
+
+def fits(x: torch.Tensor) -> bool:
+    """Whether a map has the dtype that ``norm_relu`` asks for.
+
+    Notebook: 06_training_on_a_gpu
+    """
+    return x.dtype == torch.bfloat16
 
 
 class NormReLU(torch.autograd.Function):

@@ -111,6 +111,22 @@ def test_on_a_cpu_they_are_for_bf16_alone():
         fused_cpu.norm_relu(torch.ones(2, 32, 4, 4), torch.nn.BatchNorm2d(32))
 
 
+@pytest.mark.parametrize(("way", "shape", "kind"), [
+    ("cpu", (2, 32, 4, 4), torch.float32),
+    pytest.param("triton", (2, 24, 4, 4), torch.float32, marks=needs_triton)])
+def test_a_map_that_the_kernels_do_not_fit_is_normalised_by_torch(monkeypatch, way, shape, kind):
+    """As in a network of a learner's own."""
+    if way == "triton" and DEVICE == "cpu":
+        in_one(way)
+        from acrnn_lib.models import fused
+        monkeypatch.setattr(fused_cpu, "fits", fused.fits)
+    device = in_one(way)[1]
+    layer = ConvLayer(2, shape[1], (3, 3)).to(device).train()
+    layer.fused = True
+    x = torch.randn(2, 2, 4, 4, device=device)
+    torch.testing.assert_close(layer(x), torch.relu(copy.deepcopy(layer)[1](layer[0](x))))
+
+
 @pytest.mark.parametrize(("way", "kind"), KINDS[::2])
 def test_a_network_learns_the_same_with_them_in_one(monkeypatch, way, kind):
     """In bf16, next to ReLUs' corners, either is off: the bound is what the two are off float32."""
