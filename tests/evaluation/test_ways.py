@@ -10,8 +10,6 @@ from acrnn_lib.evaluation import results, ways
 from acrnn_lib.evaluation.selection import left_out
 
 QUESTIONS = {"hearing": ways.HEARING, "regularising": ways.REGULARISING, "long": ways.LONG}
-TESTED = {name: question for name, question in QUESTIONS.items()
-          if question is not ways.LONG}  # whose chosen ways are still to be tested
 
 
 @pytest.fixture(scope="module", params=QUESTIONS)
@@ -22,11 +20,6 @@ def question(request):
 @pytest.fixture(scope="module")
 def runs(question):
     return ways.inner(question)
-
-
-@pytest.fixture(scope="module", params=TESTED)
-def tested(request):
-    return TESTED[request.param]
 
 
 def test_each_fold_takes_the_best_way_of_its_own_inner_split(runs):
@@ -70,39 +63,39 @@ def test_missing_runs_are_named(question, tmp_path):
         ways.inner(question, tmp_path)
 
 
-def test_the_nested_accuracy_counts_each_clip_by_the_way_of_its_fold(tested):
-    found = ways.nested(tested)
+def test_the_nested_accuracy_counts_each_clip_by_the_way_of_its_fold(question):
+    found = ways.nested(question)
     assert (found["seeds"], found["clips"]) == (3, 400)
     official = results.predictions(results.load(
-        "results", "esc10", tested.profile, "acrnn-plus"))
+        "results", "esc10", question.profile, "acrnn-plus"))
     shares = []
-    for fold, way in ways.chosen(ways.inner(tested))["chosen"].items():
-        other = official if way == tested.first else results.predictions(results.load(
-            f"results/{tested.tests}", "esc10", tested.profile, tested.experiment(way)))
+    for fold, way in ways.chosen(ways.inner(question))["chosen"].items():
+        other = official if way == question.first else results.predictions(results.load(
+            f"results/{question.tests}", "esc10", question.profile, question.experiment(way)))
         shares.append(other.correct[other.fold == fold].mean())
     assert found["accuracy"] == pytest.approx(sum(shares) / 5)
     assert found["lo"] < found["accuracy"] < found["hi"]
     assert found["difference"] == pytest.approx(found["accuracy"] - official.correct.mean())
 
 
-def test_a_nested_accuracy_without_all_seeds_is_refused(monkeypatch, tested):
+def test_a_nested_accuracy_without_all_seeds_is_refused(monkeypatch, question):
     load = results.load
 
     def without_a_seed(root, *rest):
         runs = load(root, *rest)
-        return [run for run in runs if run.seed < 2] if str(root).endswith(tested.tests) else runs
+        return [run for run in runs if run.seed < 2] if str(root).endswith(question.tests) else runs
 
     monkeypatch.setattr(ways.results, "load", without_a_seed)
     with pytest.raises(results.ResultsError, match="tests of the chosen ways are missing"):
-        ways.nested(tested)
+        ways.nested(question)
 
 
 def words_of(page):
     return " ".join(Path(page).read_text(encoding="utf-8").split())
 
 
-def test_the_texts_tell_the_nested_accuracy(tested):
-    found = ways.nested(tested)
+def test_the_texts_tell_the_nested_accuracy(question):
+    found = ways.nested(question)
     accuracy = "{accuracy:.1%} [{lo:.1%}, {hi:.1%}]".format(**found).replace("%", " %", 1).replace(
         "%,", ",").replace("%]", "]")
     apart = "{:+.1f} points [{:+.1f}, {:+.1f}]".format(*(
