@@ -62,16 +62,21 @@ class ConvLayer(nn.Sequential):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in, h, w) to (batch, out, h', w')."""
-        convolution, norm, relu = self
-        x = convolution(x)
-        if self.fused and self.training:
-            if x.is_cuda:
-                from . import fused as kernels  # needs Triton, which not every machine has
-            else:
-                from . import fused_cpu as kernels
-            if kernels.fits(x):
-                return kernels.norm_relu(x, norm)
-        return relu(norm(x))
+        if not (self.fused and self.training and self._is_usual()):
+            return super().forward(x)
+        x, norm, relu = self[0](x), self[1], self[2]
+        if x.is_cuda:
+            from . import fused as kernels  # needs Triton, which not every machine has
+        else:
+            from . import fused_cpu as kernels
+        return kernels.norm_relu(x, norm) if kernels.fits(x) else relu(norm(x))
+
+    def _is_usual(self):
+        """Whether norm and ReLU are as they were made, and no learner's own."""
+        norm, relu = self[1], self[-1]
+        return (len(self) == 3 and type(norm) is nn.BatchNorm2d and type(relu) is nn.ReLU
+                and norm.training and norm.affine and norm.track_running_stats
+                and norm.momentum is not None)
 
 
 class RecurrentLayer(nn.Module):

@@ -11,6 +11,7 @@ Notebook: 06_training_on_a_gpu
 import torch
 import triton
 import triton.language as tl
+from torch.autograd.function import once_differentiable
 
 TILE = 8192  # numbers that a program holds at once
 PROGRAMS = 4  # of a sum, on each multiprocessor
@@ -41,11 +42,12 @@ def norm_relu(x: torch.Tensor, norm: torch.nn.BatchNorm2d) -> torch.Tensor:
 
 
 def fits(x: torch.Tensor) -> bool:
-    """Whether a map has as many channels as ``norm_relu`` asks for.
+    """Whether a map has as many channels as ``norm_relu`` asks for, and values to normalise.
 
     Notebook: 06_training_on_a_gpu
     """
-    return x.shape[1] <= TILE and x.shape[1].bit_count() == 1
+    channels = x.shape[1]
+    return channels <= TILE and channels.bit_count() == 1 and x.numel() > channels
 
 
 class NormReLU(torch.autograd.Function):
@@ -74,6 +76,7 @@ class NormReLU(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Gradients of ``x``, weight and bias."""
         x, sums, weight, bias = ctx.saved_tensors
@@ -152,7 +155,7 @@ def _normalise(x, sums, weight, bias, running_mean, running_var, y, rows, moment
     at, exists = _tile(rows, tl.program_id(0) * N, C, N)
     value = tl.load(x + at, exists, 0.0).to(tl.float32)
     value = value * factor[None, :] + offset[None, :]
-    tl.store(y + at, tl.where(value <= 0, 0.0, value), exists)  # what is no number remains so
+    tl.store(y + at, tl.where(value <= 0, 0.0, value), exists)  # NaN stays NaN
     if tl.program_id(0) == 0:
         before = tl.load(running_mean + channel)
         tl.store(running_mean + channel, before + momentum * (mean - before))

@@ -23,7 +23,7 @@ def make_optimizer(model: torch.nn.Module, recipe: TrainConfig,
     model : torch.nn.Module
     recipe : config.TrainConfig
     fused : bool
-        Fewer passes over the weights, with the same result but for rounding; not on an Apple GPU.
+        Fewer passes over the weights, with the same result but for rounding.
 
     Returns
     -------

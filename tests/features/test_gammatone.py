@@ -67,7 +67,7 @@ def test_gtgram_equals_the_package_on_a_click_that_rings_out():
 
 
 def test_silence_after_a_sound_becomes_zero_and_no_subnormal_number():
-    """Some CPUs take twenty times as long for those, of which padded clips would be full."""
+    """Some CPUs are slow with those, of which padded clips would be full."""
     wave = np.zeros(44100)
     wave[:2000] = np.random.default_rng(0).standard_normal(2000)
     found = gammatone.gtgram(wave, *SETTINGS)

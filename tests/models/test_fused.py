@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import os
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,7 +79,7 @@ def test_norm_and_relu_in_one_are_as_exact_as_the_two(shape, way, kind):
 
 
 @pytest.mark.parametrize(("way", "kind"), KINDS)
-def test_what_is_no_number_remains_so(way, kind):
+def test_nan_stays_nan(way, kind):
     norm_relu, device = in_one(way)
     x = torch.randn(2, 32, 4, 4, device=device).to(kind)
     x[1, 3, 2, 1] = torch.nan
@@ -106,33 +107,84 @@ def test_several_threads_compute_what_one_does(monkeypatch):
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-5)  # rounded to bf16
 
 
-def test_on_a_cpu_they_are_for_bf16_alone():
-    with pytest.raises(TypeError, match=r"found torch\.float32, expected torch\.bfloat16"):
-        fused_cpu.norm_relu(torch.ones(2, 32, 4, 4), torch.nn.BatchNorm2d(32))
+def test_float32_is_rounded_to_bf16_as_by_torch():
+    drawn = np.random.default_rng(0).integers(0, 2**32, 100_000, dtype=np.uint32)
+    ties = drawn[:10_000] & np.uint32(0xFFFF0000) | np.uint32(0x8000)
+    values = np.concatenate([drawn, ties]).view(np.float32)
+    ours = torch.as_tensor([fused_cpu._narrow(value) for value in values], dtype=torch.int32)
+    theirs = torch.as_tensor(values).bfloat16().view(torch.uint16).int()
+    numbers = ~np.isnan(values)
+    assert torch.equal(ours[numbers], theirs[numbers])
+    assert ours[~numbers].to(torch.uint16).view(torch.bfloat16).isnan().all()
+
+
+@pytest.mark.parametrize(("way", "kind"), KINDS)
+def test_a_gradient_of_their_gradient_is_refused_and_not_wrong(way, kind):
+    norm_relu, device = in_one(way)
+    x = torch.randn(2, 32, 4, 4, device=device).to(kind).requires_grad_()
+    y = norm_relu(x, torch.nn.BatchNorm2d(32, device=device))
+    slope, = torch.autograd.grad(y.float().square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.float().square().sum().backward()
+
+
+@pytest.mark.parametrize("x", [torch.ones(2, 32, 4, 4), torch.ones(1, 32, 1, 1).bfloat16()])
+def test_on_a_cpu_they_are_for_several_values_in_bf16(x):
+    with pytest.raises(ValueError, match=r"expected torch\.bfloat16 and more than one value"):
+        fused_cpu.norm_relu(x, torch.nn.BatchNorm2d(32))
 
 
 @pytest.mark.parametrize(("way", "shape", "kind"), [
-    ("cpu", (2, 32, 4, 4), torch.float32),
-    pytest.param("triton", (2, 24, 4, 4), torch.float32, marks=needs_triton)])
-def test_a_map_that_the_kernels_do_not_fit_is_normalised_by_torch(monkeypatch, way, shape, kind):
-    """As in a network of a learner's own."""
-    if way == "triton" and DEVICE == "cpu":
-        in_one(way)
-        from acrnn_lib.models import fused
-        monkeypatch.setattr(fused_cpu, "fits", fused.fits)
-    device = in_one(way)[1]
-    layer = ConvLayer(2, shape[1], (3, 3)).to(device).train()
+    ("cpu", (2, 32, 4, 4), torch.float32), ("cpu", (1, 32, 1, 1), torch.bfloat16),
+    pytest.param("triton", (2, 24, 4, 4), torch.float32, marks=needs_triton),
+    pytest.param("triton", (1, 32, 1, 1), torch.float32, marks=needs_triton)])
+def test_some_maps_are_left_to_torch(way, shape, kind):
+    """As in a network of a learner's own; torch refuses one value per channel."""
+    in_one(way)
+    kernels = importlib.import_module(f"acrnn_lib.models.fused{'_cpu' * (way == 'cpu')}")
+    assert not kernels.fits(torch.ones(shape, dtype=kind))
+    assert kernels.fits(torch.ones(2, 32, 4, 4, dtype=torch.bfloat16))
+
+
+def frozen(layer):
+    layer[1].eval()
+
+
+def other_norm(layer):
+    layer[1] = torch.nn.GroupNorm(4, 32)
+
+
+def one_more(layer):
+    layer.append(torch.nn.Dropout2d(0.0))
+
+
+@pytest.mark.parametrize("change", [frozen, other_norm, one_more])
+def test_a_layer_that_a_learner_changed_computes_what_its_parts_do(change):
+    layer = ConvLayer(2, 32, (3, 3)).train()
+    change(layer)
+    plain = copy.deepcopy(layer)
     layer.fused = True
-    x = torch.randn(2, 2, 4, 4, device=device)
-    torch.testing.assert_close(layer(x), torch.relu(copy.deepcopy(layer)[1](layer[0](x))))
+    x = torch.randn(2, 2, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, wanted = layer(x), plain(x)
+    assert torch.equal(found, wanted)
+    for one, other in zip(layer.buffers(), plain.buffers(), strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(("way", "kind"), KINDS[::2])
 def test_a_network_learns_the_same_with_them_in_one(monkeypatch, way, kind):
     """In bf16, next to ReLUs' corners, either is off: the bound is what the two are off float32."""
     norm_relu, device = in_one(way)
-    if device == "cpu":  # Triton's interpreter, too
-        monkeypatch.setattr(fused_cpu, "norm_relu", norm_relu)
+    calls = []
+
+    def counted(*given):
+        calls.append(given)
+        return norm_relu(*given)
+
+    kernels = importlib.import_module(f"acrnn_lib.models.fused{'_cpu' * (device == 'cpu')}")
+    monkeypatch.setattr(kernels, "norm_relu", counted)
+    monkeypatch.setattr(kernels, "fits", lambda x: True)  # Triton's interpreter is for float32
     torch.manual_seed(0)
     exact = ACRNN(n_classes=3).to(device).train()
     two, one = copy.deepcopy(exact), copy.deepcopy(exact)
@@ -146,7 +198,7 @@ def test_a_network_learns_the_same_with_them_in_one(monkeypatch, way, kind):
         with torch.autocast(device, torch.bfloat16, rounded and kind == torch.bfloat16):
             logits = model(x)
         logits.float().square().mean().backward()
-    assert len(layers) == 8
+    assert len(layers) == len(calls) == 8
     for (name, right), usual, found in zip(exact.named_parameters(), two.parameters(),
                                            one.parameters(), strict=True):
         bound = 1.2 * (usual.grad - right.grad).norm() + 0.03 * right.grad.norm() + 1e-7

@@ -243,18 +243,23 @@ def test_decay_acts_on_weights_only_and_matches_an_l2_penalty():
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 def test_a_fused_optimizer_takes_the_same_steps(kind):
     torch.manual_seed(0)
-    layer = torch.nn.Linear(30, 20)
+    layer = torch.nn.Conv2d(3, 20, 3).to(memory_format=torch.channels_last)
     other = copy.deepcopy(layer)
     optimizers = [optim.make_optimizer(model, TrainConfig(optimizer=kind), fused)
                   for model, fused in ((layer, False), (other, True))]
+    assert [optimizer.defaults["fused"] for optimizer in optimizers] == [False, True]
     for step in range(20):
         for model, optimizer in zip((layer, other), optimizers, strict=True):
             optim.set_learning_rate(optimizer, 0.01 / (1 + step))
             optimizer.zero_grad()
-            model(torch.ones(4, 30)).square().sum().backward()
+            model(torch.ones(4, 3, 5, 5)).square().mean().backward()
             optimizer.step()
     for one, two in zip(layer.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
+
+
+def test_a_trainer_has_a_fused_optimizer():
+    assert tiny.trainer(tiny.settings(), *tiny.task())[0].optimizer.defaults["fused"]
 
 
 def test_a_training_that_is_over_leaves_no_memory_behind():
