@@ -10,6 +10,7 @@ import numpy as np
 from .compiled import compiled
 
 SILENT = 1e-60  # of full scale; what decays further ends in subnormals, which some CPUs add slowly
+CHECKED = 256  # samples between two looks for it; at 44.1 kHz the widest band decays by 40 decades
 
 
 @compiled(nogil=True, fastmath={"contract"})
@@ -54,8 +55,9 @@ def cell_energies(
         if (i + 1) % cell == 0:
             energies[:, i // cell] = total
             total[:] = 0
+        if (i + 1) % CHECKED == 0:
             for s in range(n_sections):
-                for b in range(n_bands):
-                    for k in range(2):
+                for k in range(2):
+                    for b in range(n_bands):
                         if abs(state[s, k, b]) < SILENT:
                             state[s, k, b] = 0
